@@ -1,0 +1,130 @@
+"""What a content generator may yield: API calls, and notes about what it learned.
+
+A generator yields one of these values and is sent the decoded JSON reply (`None` for a 404 of `Get`, and for
+every note). A refusal by the server is thrown into it as `Refused`. It never touches a socket or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from lvrestore.model import Json, Operation
+
+if TYPE_CHECKING:
+    from lvrestore.looker.classify import FailureKind
+
+
+class Get(msgspec.Struct, frozen=True):
+    """Read; the reply is None when the server says 404."""
+
+    path: str
+    params: Mapping[str, str] = {}
+
+
+class Create(msgspec.Struct, frozen=True):
+    """POST something that must not exist twice.
+
+    `find_again` is a small generator of reads that looks for the object a lost POST may have made and returns
+    its full reply, or None. The driver runs it after an unknown outcome, before it repeats the POST.
+    """
+
+    path: str
+    body: Json
+    find_again: Callable[[], Generator[Get, Json, Json]]
+
+
+class Update(msgspec.Struct, frozen=True):
+    """PATCH: repeating it is harmless."""
+
+    path: str
+    body: Json
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """DELETE for good: repeating it is harmless, a 404 on the way means it is done."""
+
+    path: str
+
+
+class Exists(msgspec.Struct, frozen=True):
+    """Which of these ids of one kind are absent on the destination? The reply is a tuple of ids.
+
+    `kind` is `folder`, `look`, `lookml_model` or `user`. The driver answers from what the run already knows and
+    asks the server only for the rest.
+    """
+
+    kind: str
+    ids: tuple[str, ...]
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """A source id has got this id on the destination. Written down at once, before the item is done."""
+
+    kind: str
+    source_id: str
+    destination_id: str
+    created_at: str | None = None
+    slug: str | None = None
+
+
+class Replaces(msgspec.Struct, frozen=True):
+    """The live object as it was, to be stored durably before the first write that changes it."""
+
+    kind: str
+    destination_id: str
+    body: Json
+
+
+class Warn(msgspec.Struct, frozen=True):
+    """Something the person should know although the item succeeds. `kind` groups them in the summary."""
+
+    kind: str
+    message: str
+
+
+Call = Get | Create | Update | Delete
+Note = Exists | Mapped | Replaces | Warn
+R = TypeVar("R")
+Steps = Generator[Call | Note, Json, R]
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a generator, not a fault of ours
+    """The server refused a call. `fields` are the `errors[].field` of a 422, `codes` their codes."""
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        status: int,
+        message: str,
+        fields: tuple[str, ...] = (),
+        codes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(kind, status, message, fields, codes)
+        self.kind, self.status, self.message, self.fields, self.codes = kind, status, message, fields, codes
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.message}"
+
+
+class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """One difference between the live object and the vault. `path` is like `dashboard_elements[101].title`."""
+
+    path: str
+    from_: Json
+    to: Json
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """How one item ended, as the generator sees it."""
+
+    operation: Operation
+    destination_id: str | None = None
+    reason: str = ""
+    changes: tuple[Change, ...] = ()
+    vault_fingerprint: bytes = b""
+    live_fingerprint: bytes = b""
+
+

@@ -1,0 +1,149 @@
+"""The error tree and the exit codes: every way a command can end, in one file."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the shell sees. Schedulers act on these; they are never renumbered."""
+
+    OK = 0
+    ITEMS_FAILED = 1
+    NOT_FOUND = 2
+    VALIDATION = 3
+    API = 4
+    DIFFERENT = 5
+    LOCKED = 6
+    STOPPED = 7
+    CHANGES = 20
+    USAGE = 64
+    INTERNAL = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class RestorationError(Exception):
+    """Base of everything this package raises on purpose.
+
+    `hint` says what the person can do next. Subclasses pass their constructor arguments on to
+    `Exception`, so that an error survives pickling between processes.
+    """
+
+    exit_code = ExitCode.INTERNAL
+    kind = "internal"
+    hint = ""
+
+
+class UsageError(RestorationError):
+    """The command line asks for something that cannot be meant."""
+
+    exit_code = ExitCode.USAGE
+    kind = "usage"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NotFoundError(RestorationError):
+    """Something named on the command line does not exist: an item, a session, a vault file."""
+
+    exit_code = ExitCode.NOT_FOUND
+    kind = "not_found"
+
+    def __init__(self, what: str, where: str, hint: str = "") -> None:
+        super().__init__(what, where, hint)
+        self.what, self.where, self.hint = what, where, hint
+
+    def __str__(self) -> str:
+        return f"{self.what} is not in {self.where}"
+
+
+class ValidationError(RestorationError):
+    """A vault, a setting or an item's content cannot be used as it is."""
+
+    exit_code = ExitCode.VALIDATION
+    kind = "validation"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class VaultError(ValidationError):
+    """The vault file cannot be read as a lookervault backup."""
+
+    kind = "vault"
+
+
+class DeserializationError(ValidationError):
+    """One vault row's blob cannot be decoded. `field` is the path inside the content, if known."""
+
+    kind = "validation"
+
+    def __init__(self, content_type: str, source_id: str, reason: str, field: str = "") -> None:
+        super().__init__(f"{content_type} {source_id}: {reason}")
+        self.args = (content_type, source_id, reason, field)
+        self.content_type, self.source_id, self.reason, self.field = content_type, source_id, reason, field
+
+
+class DependencyError(ValidationError):
+    """An item refers to objects that the destination does not have. `missing` names all of them."""
+
+    kind = "dependency"
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(f"missing on the destination: {', '.join(missing)}")
+        self.args = (missing,)
+        self.missing = missing
+
+
+class ApiError(RestorationError):
+    """The instance cannot be used at all: unreachable, login refused, permission missing."""
+
+    exit_code = ExitCode.API
+    kind = "api"
+
+    def __init__(self, message: str, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint, status)
+        self.message, self.hint, self.status = message, hint, status
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class LockedError(RestorationError):
+    """Another run works on this destination."""
+
+    exit_code = ExitCode.LOCKED
+    kind = "locked"
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(path, holder)
+        self.path, self.holder = path, holder
+        self.hint = "wait for it to end, or give --lock-timeout SECONDS"
+
+    def __str__(self) -> str:
+        return f"another run ({self.holder}) holds the state file {self.path}"
+
+
+class SessionMismatchError(RestorationError):
+    """A session is to be continued with another vault or instance than it was started with."""
+
+    exit_code = ExitCode.LOCKED
+    kind = "session_mismatch"
+
+    def __init__(self, field: str, stored: str, given: str) -> None:
+        super().__init__(field, stored, given)
+        self.field, self.stored, self.given = field, stored, given
+        self.hint = f"give the same {field}, or start a new session"
+
+    def __str__(self) -> str:
+        return f"this session was started with {self.field} {self.stored}, not {self.given}"

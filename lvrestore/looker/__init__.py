@@ -1,0 +1,1 @@
+"""Talk to Looker: client, login, failure kinds, retry, rate limit, writable fields."""

@@ -1,0 +1,1 @@
+"""Decide what to do: selection, instance identity, comparison. Pure, no I/O."""

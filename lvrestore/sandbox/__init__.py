@@ -1,0 +1,1 @@
+"""A stateful stand-in for the Looker API, for rehearsals, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""The state file of a destination: sessions, claims, journal, mappings, dead letters."""

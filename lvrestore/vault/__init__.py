@@ -1,0 +1,1 @@
+"""Read a lookervault backup: open, select, stream, decode, check. Never writes."""
