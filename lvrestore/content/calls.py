@@ -28,12 +28,14 @@ class Create(msgspec.Struct, frozen=True):
     """POST something that must not exist twice.
 
     `find_again` is a small generator of reads that looks for the object a lost POST may have made and returns
-    its full reply, or None. The driver runs it after an unknown outcome, before it repeats the POST.
+    its full reply, or None. The driver runs it after an unknown outcome, before it repeats the POST. `unique` says
+    that the server itself refuses a second one, so that the POST may be repeated without waiting for a late one.
     """
 
     path: str
     body: Json
     find_again: Callable[[], Generator[Get, Json, Json]]
+    unique: bool = False
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -105,6 +107,10 @@ class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a
         super().__init__(kind, status, message, fields, codes)
         self.kind, self.status, self.message, self.fields, self.codes = kind, status, message, fields, codes
 
+    def about(self, field: str) -> bool:
+        """Whether the refusal names this field."""
+        return any(field in name for name in self.fields)
+
     def __str__(self) -> str:
         return f"{self.status} {self.message}"
 
@@ -126,5 +132,3 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
-
-

@@ -15,13 +15,31 @@ import msgspec
 from lvrestore.model import Json
 
 
+class Token(msgspec.Struct, frozen=True):
+    """An access token. `expires_at_monotonic` is when a new one should be used; it never shows its value."""
+
+    value: str
+    generation: int
+    expires_at_monotonic: float
+
+    def __repr__(self) -> str:
+        return f"Token(value=***, generation={self.generation})"
+
+    def __rich_repr__(self) -> list[tuple[str, int]]:
+        return [("generation", self.generation)]
+
+
 class Request(msgspec.Struct, frozen=True):
-    """One API call. `path` is below `/api/4.0`, percent-encoded, with a leading slash."""
+    """One API call. `path` is below `/api/4.0`, percent-encoded, with a leading slash.
+
+    `token` is set by the client at the moment of sending; a transport without authentication ignores it.
+    """
 
     method: str
     path: str
     params: Mapping[str, str] = {}
     body: Json = None
+    token: Token | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):

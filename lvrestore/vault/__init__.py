@@ -1,1 +1,33 @@
 """Read a lookervault backup: open, select, stream, decode, check. Never writes."""
+
+from lvrestore.vault.check import check, reference_states
+from lvrestore.vault.decode import BlobError, ContentDeserializer, convert, decode_as, decode_blob
+from lvrestore.vault.reader import (
+    IdForm,
+    TypeCount,
+    Vault,
+    VaultInfo,
+    open_vault,
+)
+from lvrestore.vault.references import Reference, references_of
+from lvrestore.vault.selection import Deleted, DoneIn, bare_id
+
+__all__ = [
+    "BlobError",
+    "ContentDeserializer",
+    "Deleted",
+    "DoneIn",
+    "IdForm",
+    "Reference",
+    "TypeCount",
+    "Vault",
+    "VaultInfo",
+    "bare_id",
+    "check",
+    "convert",
+    "decode_as",
+    "decode_blob",
+    "open_vault",
+    "reference_states",
+    "references_of",
+]

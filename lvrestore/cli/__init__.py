@@ -1,0 +1,114 @@
+"""The command line: commands are imported when they are called, errors become exit codes here."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from lvrestore import __version__
+from lvrestore.errors import ExitCode, RestorationError
+
+# name -> module and attribute. `--help` must not wait for HTTP, tables or processes to be imported.
+COMMANDS = {
+    "single": "restore:single",
+    "bulk": "restore:bulk",
+    "resume": "restore:resume",
+    "status": "state:status",
+    "dlq": "state:dlq",
+    "vault": "vault:vault",
+    "sandbox": "sandbox:sandbox",
+}
+SUMMARIES = {
+    "single": "Restore one item.",
+    "bulk": "Restore all items of a type.",
+    "resume": "Continue an unfinished session.",
+    "status": "Show what a session did.",
+    "dlq": "Look at what failed.",
+    "vault": "Look into a backup without an instance.",
+    "sandbox": "Run the stand-in Looker on 127.0.0.1.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"lvrestore.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lvrestore")
+def cli() -> None:
+    """Restore Looker content from a lookervault backup.
+
+    Every option can be given as LVRESTORE_<OPTION> in the environment. The API key comes from
+    LOOKER_BASE_URL, LOOKER_CLIENT_ID and LOOKER_CLIENT_SECRET, a looker.ini or a secret file, never from an
+    argument.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with a code of `ExitCode`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(given))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code."""
+    as_json = "--json" in arguments or bool(os.environ.get("LVRESTORE_JSON"))
+    try:
+        code: Any = cli.main(list(arguments), prog_name="lvrestore", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.Abort:
+        click.echo("nothing was done", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        return _usage(error, as_json=as_json)
+    except RestorationError as error:
+        return _fail(error.exit_code, error.kind, str(error), error.hint, as_json=as_json)
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python must not complain about it when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        return _fail(ExitCode.USAGE, "usage", error.format_message(), "", as_json=True)
+    error.show()
+    return ExitCode.USAGE
+
+
+def _fail(code: int, kind: str, message: str, hint: str, *, as_json: bool) -> int:
+    if as_json:
+        from lvrestore.report.jsonl import write_line  # noqa: PLC0415 - only where it is needed
+
+        write_line({"type": "error", "code": int(code), "kind": kind, "message": message, "hint": hint})
+        return code
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return code

@@ -1,0 +1,230 @@
+"""Options that several commands share; each has its environment twin `LVRESTORE_<OPTION>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.looker.credentials import Given
+from lvrestore.model import ContentType, parse_content_type
+from lvrestore.settings import (
+    DEFAULT_INFLIGHT,
+    DEFAULT_PROCS,
+    DEFAULT_RETRIES,
+    MOST_PROCS,
+    RestorationConfig,
+    Selection,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+MOST_INFLIGHT = 256
+
+
+def option(*names: str, env: tuple[str, ...] = (), **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
+    """`click.option` with the environment twin of its long name."""
+    long_name = next(name for name in names if name.startswith("--")).partition("/")[0]
+    twin = "LVRESTORE_" + long_name.lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=[twin, *env], **settings)
+
+
+def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in this order."""
+
+    def decorate(command: F) -> F:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def _content_type(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:  # noqa: ANN401 - click's own
+    try:
+        if isinstance(value, tuple):
+            return tuple(parse_content_type(text) for text in value)
+        return parse_content_type(value) if value is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+content_type_argument = click.argument("content_type", metavar="TYPE", callback=_content_type)
+types_option = option(
+    "--type",
+    "types",
+    multiple=True,
+    required=True,
+    metavar="TYPE",
+    callback=_content_type,
+    help="Content type.",
+)
+one_type_option = option(
+    "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."
+)
+json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
+
+vault_option = option(
+    "--db-path",
+    env=("LOOKERVAULT_DB_PATH",),
+    type=click.Path(path_type=Path),
+    default=Path("lookervault.db"),
+    show_default=True,
+    help="The lookervault backup.",
+)
+state_option = option(
+    "--state",
+    "state_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="State file of the destination.  [default: ~/.local/state/lvrestore/<host>-<port>.db]",
+)
+base_url_option = option("--base-url", metavar="URL", help="The Looker instance.")
+destination_options = together(
+    base_url_option,
+    option("--client-id", help="API key id."),
+    option("--client-secret-file", metavar="PATH", help="File that holds the API key secret."),
+    option("--client-secret-cmd", metavar="CMD", help="Command that prints the API key secret."),
+    option("--ini", metavar="PATH", help="A looker.ini."),
+    option("--section", metavar="NAME", help="Section of the looker.ini."),
+    option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Seconds to wait for an answer.  [default: 120]",
+    ),
+    option("--ca-bundle", metavar="PATH", help="Certificates to trust."),
+    option("--no-verify-ssl", is_flag=True, help="Do not check the server's certificate."),
+    option("--allow-insecure-http", is_flag=True, help="Allow http:// beyond this machine."),
+)
+selection_options = together(
+    option("--ids", metavar="1,2,3", help="Only these ids."),
+    option(
+        "--ids-file",
+        type=click.File(),
+        metavar="F",
+        help="Only the ids in this file, one a line; - is stdin.",
+    ),
+    option("--folder", metavar="ID_OR_PATH", help="Only what lies in this folder."),
+    option("--recursive", is_flag=True, help="And in the folders below it."),
+    option(
+        "--deleted",
+        type=click.Choice(["exclude", "include", "only"]),
+        default="exclude",
+        show_default=True,
+        help="Rows that the backup marks deleted.",
+    ),
+)
+engine_options = together(
+    option(
+        "--procs",
+        "--workers",
+        type=click.IntRange(1, MOST_PROCS),
+        default=DEFAULT_PROCS,
+        show_default=True,
+        help="Worker processes.",
+    ),
+    option(
+        "--inflight",
+        type=click.IntRange(1, MOST_INFLIGHT),
+        default=DEFAULT_INFLIGHT,
+        show_default=True,
+        help="Concurrent requests per process.",
+    ),
+)
+limit_options = together(
+    option(
+        "--rate-limit-per-second",
+        "rate_per_second",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Ceiling of API calls.",
+    ),
+    option(
+        "--rate-limit-per-minute",
+        "rate_per_minute",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Ceiling of API calls.",
+    ),
+    option(
+        "--max-retries",
+        type=click.IntRange(0),
+        default=DEFAULT_RETRIES,
+        show_default=True,
+        help="Repeats of a call that failed in passing.",
+    ),
+    option(
+        "--lock-timeout",
+        "lock_timeout_s",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        show_default=True,
+        help="Seconds to wait for another run on the destination.",
+    ),
+)
+dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+output_options = together(
+    json_option,
+    option("--force", "--yes", "force", is_flag=True, help="Do not ask."),
+    option("-v", "--verbose", is_flag=True, help="Show every warning."),
+    option("-q", "--quiet", is_flag=True, help="Show errors only."),
+    option("--no-progress", is_flag=True, help="No progress bar or heartbeat."),
+)
+
+
+def given_destination(options: dict[str, Any]) -> Given:
+    """What the options say about the destination."""
+    return Given(
+        base_url=options["base_url"],
+        client_id=options["client_id"],
+        client_secret_file=options["client_secret_file"],
+        client_secret_cmd=options["client_secret_cmd"],
+        ini=options["ini"],
+        section=options["section"],
+        timeout_s=options["timeout"],
+        verify=False if options["no_verify_ssl"] else None,
+        ca_bundle=options["ca_bundle"],
+        allow_insecure_http=options["allow_insecure_http"],
+    )
+
+
+def given_config(options: dict[str, Any], selection: Selection) -> RestorationConfig:
+    """A whole restore from the options of a command that has the shared groups."""
+    return RestorationConfig(
+        db_path=options["db_path"],
+        selection=selection,
+        destination=given_destination(options),
+        state_path=options["state_path"],
+        lock_timeout_s=options["lock_timeout_s"],
+        procs=options.get("procs", 1),
+        inflight=options.get("inflight", DEFAULT_INFLIGHT),
+        rate_per_second=options["rate_per_second"],
+        rate_per_minute=options["rate_per_minute"],
+        max_retries=options["max_retries"],
+        dry_run=options.get("dry_run", False),
+    )
+
+
+def given_selection(types: tuple[ContentType, ...], options: dict[str, Any]) -> Selection:
+    """The selection of a bulk restore."""
+    return Selection(
+        types=tuple(dict.fromkeys(types)),
+        ids=_ids(options["ids"], options["ids_file"]),
+        folder=options["folder"],
+        recursive=options["recursive"],
+        deleted=options["deleted"],
+    )
+
+
+def _ids(text: str | None, file: Any) -> tuple[str, ...] | None:  # noqa: ANN401 - an open text file
+    if text is not None and file is not None:
+        raise UsageError("ids were given twice, by --ids and by --ids-file")
+    if text is None and file is None:
+        return None
+    listed = text if text is not None else file.read()
+    ids = tuple(dict.fromkeys(one for part in listed.split(",") for one in part.split()))
+    if not ids:
+        raise NotFoundError("no id", "the list that was given", "give at least one id")
+    return ids

@@ -1,0 +1,136 @@
+"""`lvrestore single`, `bulk` and `resume`: build the settings, call the engine, hand back its exit code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from lvrestore.cli import options as opt
+from lvrestore.content.kinds import KINDS
+from lvrestore.engine import Ending, Reporter, restore
+from lvrestore.engine import resume as resume_session
+from lvrestore.errors import ExitCode, UsageError
+from lvrestore.model import ContentType, Operation
+from lvrestore.report.jsonl import JsonLines, result_object, write_line
+from lvrestore.report.terminal import Terminal
+from lvrestore.run.messages import RestorationResult
+from lvrestore.settings import RestorationConfig, Selection
+from lvrestore.state.store import StateReader
+from lvrestore.vault import bare_id, open_vault
+
+# Of a single item its own cause decides.
+CODE_OF_ERROR = {
+    "validation": ExitCode.VALIDATION,
+    "dependency": ExitCode.VALIDATION,
+    "conflict": ExitCode.ITEMS_FAILED,
+    "internal": ExitCode.INTERNAL,
+}
+
+
+@click.command()
+@opt.content_type_argument
+@click.argument("source_id", metavar="ID")
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.dry_run_option
+@opt.limit_options
+@opt.output_options
+def single(content_type: ContentType, source_id: str, **options: Any) -> int:  # noqa: ANN401 - click passes by name
+    """Restore one item: TYPE ID, as in `dashboard 42`."""
+    _require_supported(content_type)
+    selection = Selection(types=(content_type,), ids=(bare_id(content_type, source_id),))
+    config = opt.given_config(options, selection)
+    reporter = _reporter(options, summary=False)
+    with open_vault(config.db_path) as vault:
+        ending = restore(config, vault, reporter, dict(os.environ))
+    if not ending.results:
+        return _code(ending)
+    if options["as_json"]:
+        write_line(_with_dead_letter(config, ending))
+    elif not config.dry_run and not options["quiet"]:
+        click.echo(_sentence(ending.results[0]))
+    return _code_of_single(ending)
+
+
+@click.command()
+@opt.types_option
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.selection_options
+@opt.dry_run_option
+@opt.engine_options
+@opt.limit_options
+@opt.output_options
+def bulk(types: tuple[ContentType, ...], **options: Any) -> int:  # noqa: ANN401 - click passes by name
+    """Restore all items of one or more types."""
+    for content_type in types:
+        _require_supported(content_type)
+    config = opt.given_config(options, opt.given_selection(types, options))
+    with open_vault(config.db_path) as vault:
+        return _code(restore(config, vault, _reporter(options), dict(os.environ)))
+
+
+@click.command()
+@click.argument("session", required=False)
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.engine_options
+@opt.limit_options
+@opt.output_options
+def resume(session: str | None, **options: Any) -> int:  # noqa: ANN401 - click passes by name
+    """Continue the newest unfinished session, or the one named."""
+    config = opt.given_config(options, Selection(types=()))
+    with open_vault(config.db_path) as vault:
+        return _code(resume_session(config, session, vault, _reporter(options), dict(os.environ)))
+
+
+def _require_supported(content_type: ContentType) -> None:
+    if content_type not in KINDS:
+        known = ", ".join(t.label for t in KINDS)
+        raise UsageError(f"{content_type.label} cannot be restored; what can is: {known}")
+
+
+def _reporter(options: dict[str, Any], *, summary: bool = True) -> Reporter:
+    if options["as_json"]:
+        return JsonLines(force=options["force"], summary=summary)
+    return Terminal(
+        force=options["force"],
+        quiet=options["quiet"],
+        verbose=options["verbose"] or not summary,
+        progress=not options["no_progress"],
+        summary=summary,
+    )
+
+
+def _code(ending: Ending) -> int:
+    return int(ending.exit_code)
+
+
+def _code_of_single(ending: Ending) -> int:
+    result = ending.results[0]
+    if result.error is None:
+        return int(ending.exit_code)
+    return int(CODE_OF_ERROR.get(result.error.kind, ExitCode.API))
+
+
+def _with_dead_letter(config: RestorationConfig, ending: Ending) -> dict[str, Any]:
+    result = ending.results[0]
+    letter = None
+    if result.error is not None and ending.state_path is not None and not config.dry_run:
+        found = StateReader(ending.state_path).dead_letters(session_id=ending.summary["session_id"])
+        letter = found[-1].id if found else None
+    return result_object(result, letter)
+
+
+def _sentence(result: RestorationResult) -> str:
+    what = f"{result.content_type.label} {result.source_id}"
+    if result.operation is Operation.FAILED:
+        return f"{what} failed: see `lvrestore dlq list`"
+    where = f" as {result.destination_id}" if result.destination_id not in {None, result.source_id} else ""
+    seconds = result.duration_ms / 1000
+    return f"{what} {result.operation}{where} ({result.calls.total} calls, {seconds:.1f} s)"

@@ -1,0 +1,74 @@
+"""From typed vault content to request bodies, and the comparison of both with what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from lvrestore.content.calls import Change
+from lvrestore.looker.models import NOT_NULLABLE
+from lvrestore.model import Json
+
+Body = dict[str, Json]
+
+
+def body_of(value: msgspec.Struct, fields_of: type[msgspec.Struct] | None = None) -> Body:
+    """The JSON object to send: only fields of `fields_of`, absent ones left out, no null that Looker refuses."""
+    kind = fields_of or type(value)
+    refuses_null = NOT_NULLABLE.get(kind, frozenset())
+    pairs = ((name, getattr(value, name)) for name in kind.__struct_fields__)
+    return {
+        name: _plain(field)
+        for name, field in pairs
+        if field is not UNSET and not (field is None and name in refuses_null)
+    }
+
+
+def _plain(value: Any) -> Json:  # noqa: ANN401 - any value that JSON can hold, or a struct of such
+    if isinstance(value, msgspec.Struct):
+        return body_of(value)
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def changed(want: Body, live: Mapping[str, Json], nested: Mapping[str, Collection[str]] = {}) -> Body:
+    """The part of `want` that is not so on the live object, in the form to send.
+
+    A field that the live object lacks counts as null. `nested` names fields that hold an object of which the
+    vault may know only some keys, with the keys Looker lets us write: keys unknown to the vault are no
+    difference there, and the whole object is sent, live keys included, because whether PATCH merges or
+    replaces such an object is undocumented.
+    """
+    out: Body = {}
+    for name, wanted in want.items():
+        now = live.get(name)
+        if name in nested and isinstance(wanted, dict) and isinstance(now, dict):
+            if any(now.get(key) != value for key, value in wanted.items()):
+                out[name] = {**only(now, nested[name]), **wanted}
+        elif wanted != now and not (wanted is None and name in nested and _is_hollow(now)):
+            out[name] = wanted
+    return out
+
+
+def _is_hollow(value: Json) -> bool:
+    """An object that says nothing, which some releases answer where others say null."""
+    return isinstance(value, dict) and all(field is None for field in value.values())
+
+
+def changes(prefix: str, want: Body, live: Mapping[str, Json]) -> Iterator[Change]:
+    """One `Change` per field of `want`."""
+    return (Change(f"{prefix}{name}", live.get(name), wanted) for name, wanted in want.items())
+
+
+def without(body: Mapping[str, Json], *names: str) -> Body:
+    """A copy that lacks these fields."""
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def only(body: Mapping[str, Json], names: Collection[str]) -> Body:
+    """A copy that has only these fields."""
+    return {name: value for name, value in body.items() if name in names}

@@ -1,0 +1,485 @@
+"""Restore one dashboard with everything in it: find it, make its fields and parts equal the vault's.
+
+The order of calls keeps the destination usable if it is cut anywhere: fields, filters, layouts, tiles,
+rectangles, deletions last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
+import orjson
+
+from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.calls import (
+    Create,
+    Delete,
+    Exists,
+    Get,
+    Mapped,
+    Refused,
+    Restored,
+    Steps,
+    Update,
+    Warn,
+)
+from lvrestore.content.filters import sync_filters
+from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
+from lvrestore.content.matching import pair
+from lvrestore.content.references import (
+    NO_HISTORY,
+    History,
+    References,
+    contradicts,
+    destination_of,
+    keep_owner,
+    made_since,
+    require,
+)
+from lvrestore.content.shapes import VaultDashboard, VaultLayout, VaultTile, known, parts
+from lvrestore.content.tiles import (
+    SOURCES,
+    lacks_source,
+    looks_like,
+    models_of,
+    new_tile_body,
+    source_of,
+    tile_body,
+    tile_changes,
+    tile_rules,
+)
+from lvrestore.content.work import Parts, Work
+from lvrestore.errors import DependencyError, ValidationError
+from lvrestore.looker.classify import FailureKind
+from lvrestore.looker.models import (
+    DashboardAppearance,
+    DashboardDownloadSettings,
+    WriteCertification,
+    WriteDashboard,
+    WriteDashboardElement,
+    WriteDashboardFilter,
+    WriteDashboardLayout,
+)
+from lvrestore.model import Json, Operation
+
+# The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
+# extracting SDK knew, and the API description lets them be null: absent means null.
+CLEARED_WHEN_ABSENT = (
+    "appearance",
+    "background_color",
+    "description",
+    "load_configuration",
+    "lookml_link_id",
+    "preferred_viewer",
+    "query_timezone",
+    "refresh_interval",
+    "show_filters_bar",
+    "show_title",
+    "text_tile_text_color",
+    "tile_background_color",
+    "tile_text_color",
+    "title_color",
+)
+NESTED = {
+    "appearance": DashboardAppearance.__struct_fields__,
+    "download_settings": DashboardDownloadSettings.__struct_fields__,
+    "certification_metadata": WriteCertification.__struct_fields__,
+}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The live dashboard, if any. `slug_taken` says that another one holds the vault's slug."""
+
+    live: Body | None
+    slug_taken: bool = False
+
+
+def restore_dashboard(
+    vault: VaultDashboard, refs: References, history: History = NO_HISTORY
+) -> Steps[Restored]:
+    """Make the destination's dashboard equal the vault's, creating it if it is gone."""
+    if "::" in vault.id:
+        return Restored(operation=Operation.SKIPPED, reason="a LookML dashboard lives in its project's code")
+    found = yield from _find(vault, refs, history)
+    if isinstance(found, Restored):
+        return found
+    if found.live is not None:
+        return (yield from _repair(vault, found.live, refs, history))
+    return (yield from _create(vault, refs, history, slug_taken=found.slug_taken))
+
+
+# --- finding it
+
+
+def _find(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
+    mapping = refs.mapped("dashboard", vault.id)
+    if mapping is not None:
+        live = yield from _by_id(mapping.destination_id)
+        if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
+            return Found(live)
+        yield Warn(
+            "dead_mapping", f"dashboard {vault.id} was mapped to {mapping.destination_id}, which is gone"
+        )
+    if refs.same_instance:
+        live = yield from _by_id(vault.id)
+        if live is not None:
+            return _same_or_stranger(vault, live)
+    return (yield from _by_slug(vault, history))
+
+
+def _same_or_stranger(vault: VaultDashboard, live: Body) -> Found | Restored:
+    if not contradicts(known(vault.created_at), live.get("created_at")):
+        return Found(live)
+    return Restored(
+        operation=Operation.CONFLICT,
+        destination_id=vault.id,
+        reason=f"dashboard {vault.id} ({live.get('title')!r}, created {live.get('created_at')}) is another one",
+    )
+
+
+def _by_id(dashboard_id: str) -> Steps[Body | None]:
+    """The dashboard, alive or in the trash. Whether a GET answers for trashed ones is undocumented."""
+    live: Body | None = yield Get(f"/dashboards/{dashboard_id}")
+    if live is not None:
+        return live
+    hits = yield Get("/dashboards/search", {"id": dashboard_id, "deleted": "true"})
+    return next((hit for hit in hits or () if hit["id"] == dashboard_id and hit.get("deleted")), None)
+
+
+def _by_slug(vault: VaultDashboard, history: History) -> Steps[Found]:
+    slug = known(vault.slug)
+    holder = (yield from _slug_holder(slug)) if slug else None
+    if holder is not None:
+        ours = holder.get("title") == known(vault.title) or made_since(
+            holder.get("created_at"), history.uncertain_since
+        )
+        if ours:
+            return Found((yield Get(f"/dashboards/{holder['id']}")))
+    return Found(None, slug_taken=holder is not None)
+
+
+def _slug_holder(slug: str) -> Generator[Get, Json, Json]:
+    hits = yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})
+    return next((hit for hit in hits or () if hit.get("slug") == slug), None)
+
+
+def _namesake(body: Body) -> Generator[Get, Json, Json]:
+    """The dashboard of this very title in the folder: listed and compared, as search is LIKE."""
+    fields = {"fields": "id,title,deleted"}
+    live = (yield Get(f"/folders/{body['folder_id']}/dashboards", fields)) or []
+    hit = next((one for one in live if one.get("title") == body["title"] and not one.get("deleted")), None)
+    return (yield Get(f"/dashboards/{hit['id']}")) if hit else None
+
+
+# --- creating it
+
+
+def _create(
+    vault: VaultDashboard, refs: References, history: History, *, slug_taken: bool
+) -> Steps[Restored]:
+    """POST the shell and fill it. A slug that another dashboard (also a trashed one) holds is left out."""
+    body = _shell_body(vault, refs)
+    if slug_taken:
+        body.pop("slug", None)
+        yield _slug_warning(vault)
+    tiles = yield from _check_references(vault, {}, refs, body)
+    _check_required(vault, body)
+    if (owner := (yield from keep_owner(body.pop("user_id", None), new=True))) is not None:
+        body["user_id"] = owner
+    if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
+        return (yield from _adopt(vault, namesake, refs, history))
+    try:
+        live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
+    except Refused as refused:
+        if refused.kind is FailureKind.CONFLICT and "slug" in body:
+            return (yield from _create(vault, refs, history, slug_taken=True))
+        if refused.kind is FailureKind.VALIDATION and refused.about("title"):
+            namesake = yield from _namesake(body)
+            if namesake is not None and _is_ours(vault, namesake, refs, history):
+                return (yield from _adopt(vault, namesake, refs, history))
+        raise
+    yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
+    work = Work(live["id"], before=None, created=True, not_kept=slug_taken)
+    return (yield from _complete(vault, tiles, dict(live), body, refs, work))
+
+
+def _slug_warning(vault: VaultDashboard) -> Warn:
+    return Warn(
+        "slug_taken",
+        f"another dashboard holds the slug {known(vault.slug)}; dashboard {vault.id} gets a new one",
+    )
+
+
+def _check_required(vault: VaultDashboard, body: Body) -> None:
+    for name in ("title", "folder_id"):
+        if not body.get(name):
+            raise ValidationError(f"the backup of dashboard {vault.id} has no {name}, which Looker requires")
+
+
+def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
+    """The dashboard that a POST without an answer made; the slug, else title and folder, are nobody else's."""
+    if slug := body.get("slug"):
+        holder = yield from _slug_holder(slug)
+        mine = holder is not None and holder.get("title") == body["title"]
+        return (yield Get(f"/dashboards/{holder['id']}")) if mine else None
+    return (yield from _namesake(body))
+
+
+def _adopt(vault: VaultDashboard, namesake: Body, refs: References, history: History) -> Steps[Restored]:
+    """Take over the dashboard of this title in this folder, if it is ours or equal anyway."""
+    if not _is_ours(vault, namesake, refs, history):
+        raise ValidationError(
+            f"dashboard {namesake['id']} in folder {namesake.get('folder_id')} already has the title of "
+            f"dashboard {vault.id}",
+            hint="rename or move one of them, then restore again",
+        )
+    return (yield from _repair(vault, namesake, refs, history, slug_taken=True))
+
+
+def _is_ours(vault: VaultDashboard, live: Body, refs: References, history: History) -> bool:
+    return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs)
+
+
+def _equals(vault: VaultDashboard, live: Body, refs: References) -> bool:
+    """Whether a repair would send nothing: asked of the repair itself, so that the two cannot disagree."""
+    steps = _repair(vault, live, refs, NO_HISTORY, slug_taken=True)
+    reply: Json = None
+    try:
+        while True:
+            call = steps.send(reply)
+            if isinstance(call, Get | Create | Update | Delete):
+                return False
+            reply = () if isinstance(call, Exists) else None
+    except StopIteration as stop:
+        return bool(stop.value.operation is Operation.UNCHANGED)
+
+
+# --- repairing it
+
+
+def _repair(
+    vault: VaultDashboard, live: Body, refs: References, history: History, *, slug_taken: bool = False
+) -> Steps[Restored]:
+    """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
+    if history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
+        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"])
+    want = without(_shell_body(vault, refs), *(["slug"] if slug_taken else []))
+    delta = changed(want, live, NESTED)
+    tiles = yield from _check_references(vault, live, refs, delta)
+    if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
+        del delta["user_id"]
+    yield from _note_mapping(vault, live, refs)
+    work = Work(live["id"], before=live)
+    trashed = bool(live.get("deleted"))
+    if trashed:
+        delta = {"deleted": False, **delta}
+    if delta:
+        live = yield from _patch(vault, work, delta, live)
+    if "dashboard_elements" not in live:
+        # Found by a search that left the parts out: what follows changes those, so they are remembered too.
+        live = work.before = yield Get(work.path)
+    want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
+    done = yield from _complete(vault, tiles, live, want, refs, work)
+    return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
+
+
+def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[None]:
+    found = refs.mapped("dashboard", vault.id)
+    if found is None or found.destination_id != live["id"]:
+        yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
+
+
+def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[Body]:
+    def difference(body: Body, reply: Mapping[str, Json]) -> Body:
+        return changed(body, reply, NESTED)
+
+    try:
+        return (yield from work.update(work.path, "", delta, live, difference))
+    except Refused as refused:
+        if refused.kind is not FailureKind.CONFLICT or "slug" not in delta:
+            raise
+    yield _slug_warning(vault)
+    work.not_kept = True
+    rest = without(delta, "slug")
+    return (yield from work.update(work.path, "", rest, live, difference)) if rest else live
+
+
+# --- what both have in common
+
+
+def _shell_body(vault: VaultDashboard, refs: References) -> Body:
+    """The dashboard's own fields; references translated, those that cannot be are None."""
+    body = without(body_of(vault, WriteDashboard), "deleted")
+    for name in CLEARED_WHEN_ABSENT:
+        body.setdefault(name, None)
+    for name, kind in (("folder_id", "folder"), ("user_id", "user")):
+        if source_id := body.get(name):
+            body[name] = destination_of(refs, kind, source_id)
+    # Null says nothing for these: Looker needs a title and a folder, and gives owner and slug itself.
+    return {
+        name: value
+        for name, value in body.items()
+        if value is not None or name not in {"title", "folder_id", "user_id", "slug"}
+    }
+
+
+def _check_references(
+    vault: VaultDashboard, live: Mapping[str, Json], refs: References, delta: Body
+) -> Steps[list[VaultTile] | None]:
+    """Return the tiles to restore; raise `DependencyError` that names everything which the destination lacks.
+
+    Only what would be written is asked for. A tile whose look was gone already when the backup was made is
+    left out with a report line.
+    """
+    tiles = parts(vault.dashboard_elements)
+    _check_resolved(vault, tiles or [], refs)
+    standing = live.get("dashboard_elements") or []
+    new = [t for t in tiles or () if not _source_stands(t, standing, refs)]
+    broken = yield from _broken_looks([t for t in new if known(t.look_id)], refs)
+    needed = {
+        "folder": {delta["folder_id"]} if delta.get("folder_id") else set(),
+        "look": {destination_of(refs, "look", t.look_id) or "" for t in new if known(t.look_id)} - broken,
+        "lookml_model": {model for t in new for model in models_of(t)},
+    }
+    yield from require(needed)
+    if tiles is None:
+        return None
+    kept = []
+    for tile in tiles:
+        if lacks_source(tile) or (
+            tile in new and destination_of(refs, "look", known(tile.look_id) or "") in broken
+        ):
+            yield Warn(
+                "broken_tile", f"tile {known(tile.id)} showed nothing when the backup was made; left out"
+            )
+        else:
+            kept.append(tile)
+    return kept
+
+
+def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
+    wanted = [("folder", known(vault.folder_id))]
+    wanted += [(SOURCES[source[0]], source[1]) for t in tiles if (source := source_of(t))]
+    unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
+    if unresolved:
+        raise DependencyError(tuple(dict.fromkeys(unresolved)))
+
+
+def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs: References) -> bool:
+    """Whether a live tile of this dashboard already shows this source, which proves that it exists."""
+    source = source_of(tile)
+    if source is None:
+        return False
+    field, source_id = source
+    wanted = destination_of(refs, SOURCES[field], source_id)
+    return any(one.get(field) == wanted for one in standing)
+
+
+def _broken_looks(tiles: Sequence[VaultTile], refs: References) -> Steps[set[str]]:
+    """Looks that neither the destination nor the backup has: the source's own tile was broken."""
+    unsure = {t.look_id for t in tiles if not known(t.look) and not refs.in_vault("look", str(t.look_id))}
+    ids = tuple(sorted(destination_of(refs, "look", str(i)) or "" for i in unsure))
+    return set((yield Exists("look", ids))) if ids else set()
+
+
+def _complete(
+    vault: VaultDashboard, tiles: list[VaultTile] | None, live: Body, want: Body, refs: References, work: Work
+) -> Steps[Restored]:
+    """Bring everything inside the dashboard in line, delete what is surplus, and say how it ended."""
+    if work.created and (rest := changed(want, live, NESTED)):
+        live = yield from _patch(vault, work, rest, live)
+    if (filters := parts(vault.dashboard_filters)) is not None:
+        yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
+    yield from _arrange(vault, tiles, live, refs, work)
+    yield from work.finish()
+    updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
+    live_mark = live_fingerprint((yield Get(work.path)) or {}) if work.not_kept else b""
+    return Restored(
+        operation=Operation.CREATED if work.created else updated,
+        destination_id=work.dashboard_id,
+        changes=tuple(work.changes),
+        vault_fingerprint=vault_fingerprint(vault),
+        live_fingerprint=live_mark,
+    )
+
+
+def _arrange(
+    vault: VaultDashboard, tiles: list[VaultTile] | None, live: Body, refs: References, work: Work
+) -> Steps[None]:
+    """Layouts, then tiles (a new one gets a rectangle in every layout), then the rectangles."""
+    standing = live.get("dashboard_layouts")
+    if standing is None:
+        standing = yield from read_layouts(work)
+    layouts = restorable(parts(vault.dashboard_layouts) or [])
+    pairs = (yield from sync_layouts(work, layouts, standing, refs)) if layouts else []
+    layout_ids = {str(known(one.id)): str(now["id"]) for one, now in pairs}
+    tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
+    old = {one["id"] for one in (*standing, *(live.get("dashboard_elements") or ()))}
+    if tiles is not None:
+        tile_ids = yield from _sync_tiles(work, tiles, live, refs, layout_ids, (layouts, standing))
+    if layouts and not old.issuperset((*tile_ids.values(), *layout_ids.values())):
+        standing = yield from read_layouts(work)
+    yield from sync_components(work, [(one, str(now["id"])) for one, now in pairs], standing, tile_ids)
+
+
+def _sync_tiles(
+    work: Work,
+    tiles: Sequence[VaultTile],
+    live: Body,
+    refs: References,
+    layout_ids: Mapping[str, str],
+    layouts: tuple[Sequence[VaultLayout], Sequence[Mapping[str, Json]]],
+) -> Steps[dict[str, str]]:
+    """Make the tiles equal the vault's; return live ids by the vault's."""
+    standing = live.get("dashboard_elements") or []
+    bodies = {id(tile): tile_body(tile, refs, layout_ids) for tile in tiles}
+    rules = tile_rules(refs, bodies, places(layouts[0]), places(layouts[1]))
+    pairs, surplus = pair(tiles, standing, rules)
+    siblings = Parts(f"{work.path}/dashboard_elements", {one["id"] for one in standing}, looks_like)
+    ids: dict[str, str] = {}
+    for tile, now in pairs:
+        ids[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings)
+    for now in surplus:
+        work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")
+    return ids
+
+
+def _sync_tile(work: Work, tile: VaultTile, body: Body, now: Body | None, siblings: Parts) -> Steps[str]:
+    if now is None:
+        send = new_tile_body(body, work.dashboard_id)
+        label = f"dashboard_elements[{known(tile.id)}]."
+        mapping = ("dashboard_element", known(tile.id))
+        now = yield from work.create("/dashboard_elements", label, send, siblings, mapping)
+    label = f"dashboard_elements[{now['id']}]."
+    if delta := tile_changes(body, now):
+        now = yield from work.update(f"/dashboard_elements/{now['id']}", label, delta, now, tile_changes)
+    return str(now["id"])
+
+
+# --- fingerprints
+
+_PARTS = {
+    "dashboard_elements": (*WriteDashboardElement.__struct_fields__, "id"),
+    "dashboard_filters": (*WriteDashboardFilter.__struct_fields__, "id"),
+    "dashboard_layouts": (*WriteDashboardLayout.__struct_fields__, "id", "dashboard_layout_components"),
+}
+
+
+def vault_fingerprint(vault: VaultDashboard) -> bytes:
+    """16 bytes that change when anything restorable in the backup's dashboard does."""
+    return _digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+
+
+def live_fingerprint(live: Mapping[str, Json]) -> bytes:
+    """16 bytes that change when anything writable on the live dashboard does."""
+    view: Body = {name: live.get(name) for name in WriteDashboard.__struct_fields__}
+    for name, fields in _PARTS.items():
+        view[name] = sorted((only(part, fields) for part in live.get(name) or ()), key=lambda p: str(p["id"]))
+    return _digest(view)
+
+
+def _digest(value: Json) -> bytes:
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

@@ -1,0 +1,27 @@
+"""The table of content types: a new type is a row here, a shape and a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from lvrestore.content.calls import Restored, Steps
+from lvrestore.content.dashboard import restore_dashboard
+from lvrestore.content.references import History, References
+from lvrestore.content.shapes import VaultDashboard
+from lvrestore.model import ContentType
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How one content type is decoded and restored."""
+
+    shape: type[msgspec.Struct]
+    restore: Callable[[Any, References, History], Steps[Restored]]
+    collection: str
+
+
+KINDS: Mapping[ContentType, Kind] = {
+    ContentType.DASHBOARD: Kind(VaultDashboard, restore_dashboard, "dashboards"),
+}

@@ -1,0 +1,180 @@
+"""Layouts (tabs) and the rectangles of tiles in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from msgspec import UNSET
+
+from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.calls import Get, Steps, Warn
+from lvrestore.content.matching import Rule, pair
+from lvrestore.content.references import References
+from lvrestore.content.shapes import VaultComponent, VaultLayout, known, parts
+from lvrestore.content.work import Parts, Work
+from lvrestore.looker.models import WriteDashboardLayout, WriteDashboardLayoutComponent
+from lvrestore.model import Json
+
+LivePart = Mapping[str, Json]
+Place = tuple[str, str]  # layout id, tile id, both of the destination
+GEOMETRY = ("row", "column", "width", "height")
+
+
+def restorable(layouts: Sequence[VaultLayout]) -> list[VaultLayout]:
+    """Layouts that are not deleted, the active one first: a new dashboard already has one that is active."""
+    alive = [one for one in layouts if not known(one.deleted)]
+    return sorted(alive, key=lambda one: not known(one.active))
+
+
+def layout_body(one: VaultLayout) -> Body:
+    """Every writable field the vault knows of the layout."""
+    return without(body_of(one, WriteDashboardLayout), "dashboard_id")
+
+
+def sync_layouts(
+    work: Work, wanted: Sequence[VaultLayout], live: Sequence[LivePart], refs: References
+) -> Steps[list[tuple[VaultLayout, LivePart]]]:
+    """Make the layouts equal the vault's, surplus ones to be deleted last; return them in pairs."""
+    pairs, surplus = pair(wanted, live, _rules(refs))
+    known_parts = Parts(
+        f"{work.path}/dashboard_layouts", {now["id"] for now in live}, lambda _body, _live: True
+    )
+    done: list[tuple[VaultLayout, LivePart]] = []
+    for one, now in pairs:
+        done.append((one, (yield from _sync(work, one, now, known_parts))))
+    for now in surplus:
+        work.delete_last(f"/dashboard_layouts/{now['id']}", f"dashboard_layouts[{now['id']}]")
+    return done
+
+
+def _rules(refs: References) -> list[Rule[VaultLayout, LivePart]]:
+    def mapped(one: VaultLayout) -> str | None:
+        found = refs.mapped("dashboard_layout", known(one.id) or "")
+        return found.destination_id if found else None
+
+    def tab(label: str | None, order: int | None) -> tuple[str | None, int | None] | None:
+        return (label, order) if label else None
+
+    return [
+        Rule(mapped, lambda live: live["id"]),
+        Rule(lambda one: known(one.id) if refs.same_instance else None, lambda live: live["id"]),
+        Rule(
+            lambda one: tab(known(one.label), known(one.order)),
+            lambda live: tab(live.get("label"), live.get("order")),
+        ),
+        Rule(lambda one: bool(known(one.active)), lambda live: bool(live.get("active"))),
+    ]
+
+
+def _sync(work: Work, one: VaultLayout, now: LivePart | None, known_parts: Parts) -> Steps[LivePart]:
+    body = layout_body(one)
+    if now is None:
+        send = {"dashboard_id": work.dashboard_id, **body}
+        mapping = ("dashboard_layout", known(one.id))
+        made: Body = yield from work.create(
+            "/dashboard_layouts", f"dashboard_layouts[{known(one.id)}].", send, known_parts, mapping
+        )
+        now = made
+    if delta := changed(body, now):
+        label = f"dashboard_layouts[{now['id']}]."
+        return (yield from work.update(f"/dashboard_layouts/{now['id']}", label, delta, now))
+    return now
+
+
+def sync_components(
+    work: Work,
+    pairs: Sequence[tuple[VaultLayout, str]],
+    live: Sequence[LivePart],
+    tile_ids: Mapping[str, str],
+) -> Steps[None]:
+    """Give every tile its rectangle in every layout. `tile_ids` maps the vault's tile ids to live ones."""
+    standing = {now["id"]: now for layout in live for now in _components(layout)}
+    wanted = [
+        (layout_id, tile_ids.get(known(component.dashboard_element_id) or ""), component)
+        for one, layout_id in pairs
+        for component in parts(one.dashboard_layout_components) or ()
+    ]
+    places_wanted = {(layout_id, tile_id) for layout_id, tile_id, _ in wanted if tile_id}
+    for layout_id, tile_id, component in wanted:
+        if tile_id is None:
+            missing = known(component.dashboard_element_id)
+            yield Warn("broken_reference", f"a rectangle of tile {missing}, which is not there, is left out")
+        else:
+            yield from _place(work, component, (layout_id, tile_id), standing, places_wanted)
+    yield from _hide(work, {layout_id for layout_id, _, _ in wanted}, standing, places_wanted)
+
+
+def _components(layout: LivePart) -> Iterator[LivePart]:
+    return iter(layout.get("dashboard_layout_components") or ())
+
+
+def _place(
+    work: Work,
+    component: VaultComponent,
+    place: Place,
+    standing: dict[str, LivePart],
+    places_wanted: Collection[Place],
+) -> Steps[None]:
+    layout_id, tile_id = place
+    of_tile = {_place_of(now): now for now in standing.values() if now.get("dashboard_element_id") == tile_id}
+    # A tile may come up in another tab than its own: its rectangle is moved, as no call creates one.
+    elsewhere = (now for where, now in of_tile.items() if where not in places_wanted)
+    now = of_tile.get(place) or next(elsewhere, None)
+    if now is None:
+        yield Warn(
+            "no_component", f"tile {tile_id} has no rectangle in layout {layout_id}; only the server adds one"
+        )
+        return
+    body = {"dashboard_layout_id": layout_id, **component_body(component)}
+    if delta := changed(body, now):
+        yield from _patch(work, now, delta, standing)
+
+
+def _place_of(now: LivePart) -> Place:
+    return now["dashboard_layout_id"], now["dashboard_element_id"]
+
+
+def _patch(work: Work, now: LivePart, delta: Body, standing: dict[str, LivePart]) -> Steps[None]:
+    label = f"dashboard_layout_components[{now['id']}]."
+    path = f"/dashboard_layout_components/{now['id']}"
+    standing[now["id"]] = yield from work.update(path, label, delta, now)
+
+
+def component_body(component: VaultComponent) -> Body:
+    """Geometry and visibility; the finer grid only where the vault has it."""
+    body = without(
+        body_of(component, WriteDashboardLayoutComponent), "dashboard_layout_id", "dashboard_element_id"
+    )
+    return {name: value for name, value in body.items() if value is not None or name in GEOMETRY}
+
+
+def _hide(
+    work: Work, layouts: Collection[str], standing: dict[str, LivePart], places_wanted: Collection[Place]
+) -> Steps[None]:
+    """Hide, in one tab, the tiles that the vault shows only in others."""
+    ours = {tile_id for _, tile_id in places_wanted}
+    for now in list(standing.values()):
+        layout_id, tile_id = _place_of(now)
+        surplus = layout_id in layouts and tile_id in ours and (layout_id, tile_id) not in places_wanted
+        if surplus and not now.get("deleted"):
+            yield from _patch(work, now, {"deleted": True}, standing)
+
+
+def read_layouts(work: Work) -> Steps[list[LivePart]]:
+    """All layouts with their components, in one call."""
+    return (yield Get(f"{work.path}/dashboard_layouts")) or []
+
+
+def places(layouts: Sequence[LivePart | VaultLayout]) -> dict[str, tuple[Json, ...]]:
+    """Geometry in the active layout by tile id, for live and vault layouts alike."""
+    active = next((one for one in layouts if _field(one, "active")), None)
+    found = _field(active, "dashboard_layout_components") if active is not None else None
+    return {
+        str(_field(one, "dashboard_element_id")): tuple(_field(one, name) for name in GEOMETRY)
+        for one in found or ()
+    }
+
+
+def _field(one: LivePart | VaultLayout | VaultComponent, name: str) -> Json:
+    value = one.get(name) if isinstance(one, Mapping) else getattr(one, name)
+    return None if value is UNSET else value

@@ -1,0 +1,103 @@
+"""What a generator may know of the world besides the live replies: mappings, identity, the claim's history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from lvrestore.content.calls import Exists, Steps, Warn
+from lvrestore.errors import DependencyError
+
+# Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
+CREATED_AT_TOLERANCE = timedelta(seconds=1)
+CLOCK_SKEW = timedelta(minutes=2)
+
+
+class MappedId(msgspec.Struct, frozen=True, array_like=True):
+    """Where a source id lives on the destination. `created_at` is the live object's, ISO text."""
+
+    destination_id: str
+    created_at: str | None = None
+
+
+class History(msgspec.Struct, frozen=True):
+    """What earlier runs left behind about this item.
+
+    `uncertain_since`: an earlier run claimed the item then and never said how it ended. `accepted`: fingerprints
+    of a vault version and of the live object that the server made of it, differing as they are.
+    """
+
+    uncertain_since: datetime | None = None
+    accepted: tuple[bytes, bytes] | None = None
+
+
+NO_HISTORY = History()
+
+
+class References(Protocol):
+    """Answers about ids. `same_instance` is true only when the run has proved it."""
+
+    same_instance: bool
+
+    def mapped(self, kind: str, source_id: str) -> MappedId | None:
+        """The committed mapping, if there is one."""
+        ...
+
+    def in_vault(self, kind: str, source_id: str) -> bool:
+        """Whether the vault holds the object, or holds nothing of that kind and so cannot tell."""
+        ...
+
+
+def destination_of(refs: References, kind: str, source_id: str) -> str | None:
+    """The destination's id: a mapping, else on a proven same instance the id itself, else None."""
+    if (found := refs.mapped(kind, source_id)) is not None:
+        return found.destination_id
+    return source_id if refs.same_instance else None
+
+
+def parse_time(value: str | datetime | None) -> datetime | None:
+    """An aware datetime from what Looker or a vault gives; naive ones are UTC; None for anything else."""
+    if isinstance(value, str):
+        try:
+            value = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return None
+    if value is None:
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def contradicts(one: str | datetime | None, other: str | datetime | None) -> bool:
+    """Whether two creation times cannot be of one object. An unknown time contradicts nothing."""
+    a, b = parse_time(one), parse_time(other)
+    return a is not None and b is not None and abs(a - b) > CREATED_AT_TOLERANCE
+
+
+def made_since(created_at: str | None, since: datetime | None) -> bool:
+    """Whether an object can be the work of a claim made at `since`, minus clock skew."""
+    at = parse_time(created_at)
+    return since is not None and at is not None and at >= since - CLOCK_SKEW
+
+
+def require(needed: dict[str, set[str]]) -> Steps[None]:
+    """Raise `DependencyError` that names everything of `needed` which the destination lacks."""
+    missing: list[str] = []
+    for kind, ids in needed.items():
+        if ids:
+            absent = yield Exists(kind, tuple(sorted(ids)))
+            missing += [f"{kind} {i}" for i in absent]
+    if missing:
+        raise DependencyError(tuple(missing))
+
+
+def keep_owner(user_id: str | None, *, new: bool) -> Steps[str | None]:
+    """The owner to write, or None with a report line when the destination has no such user."""
+    if user_id is None:
+        return None
+    if not (yield Exists("user", (user_id,))):
+        return user_id
+    kept = "the calling account owns it now" if new else "the live owner is kept"
+    yield Warn("owner_missing", f"user {user_id} is not on the destination: {kept}")
+    return None

@@ -1,0 +1,164 @@
+"""Tiles: what to send for each, when two are equal, and which live one is which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.matching import Rule
+from lvrestore.content.references import References, destination_of
+from lvrestore.content.shapes import VaultTile, known
+from lvrestore.looker.models import (
+    WriteCertification,
+    WriteDashboardElement,
+    WriteResultMakerWithIdVisConfigAndDynamicFields,
+)
+from lvrestore.model import Json
+
+# A tile has exactly one source; the surest to survive comes first (looker-cli#62 answers 422 to several).
+SOURCES = {"merge_result_id": "merge_query", "look_id": "look", "query_id": "query"}
+SOURCELESS_TYPES = frozenset({"text", "button", "extension"})
+RESULT_MAKER_FIELDS = WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__
+NESTED = {
+    "result_maker": RESULT_MAKER_FIELDS,
+    "certification_metadata": WriteCertification.__struct_fields__,
+}
+Geometry = tuple[Json, ...]
+
+
+def source_of(tile: VaultTile) -> tuple[str, str] | None:
+    """(field, source id) of the one data source of a tile, or None for text and its like."""
+    for field in SOURCES:
+        if source_id := known(getattr(tile, field)):
+            return field, source_id
+    return None
+
+
+def lacks_source(tile: VaultTile) -> bool:
+    """Whether Looker would refuse the tile because it shows data from nowhere."""
+    free = known(tile.type) in SOURCELESS_TYPES or known(tile.rich_content_json) or known(tile.extension_id)
+    return not free and source_of(tile) is None
+
+
+def tile_body(tile: VaultTile, refs: References, layouts: Mapping[str, str]) -> Body:
+    """Every field the vault knows of the tile, references translated, all sources but one null."""
+    body = without(
+        body_of(tile, WriteDashboardElement), "dashboard_id", "dashboard_layout_id", "result_maker"
+    )
+    body |= dict.fromkeys(SOURCES)
+    if source := source_of(tile):
+        body[source[0]] = destination_of(refs, SOURCES[source[0]], source[1])
+    if tab := layouts.get(known(tile.dashboard_layout_id) or ""):
+        body["dashboard_layout_id"] = tab
+    if source and tile.result_maker is not UNSET:
+        body["result_maker"] = _result_maker(tile)
+    return body
+
+
+def _result_maker(tile: VaultTile) -> Body | None:
+    if not known(tile.result_maker):
+        return None
+    maker = body_of(tile.result_maker)  # type: ignore[arg-type]  # UNSET and None are excluded above
+    maker = only(maker, RESULT_MAKER_FIELDS)
+    entries = maker.get("filterables") or []
+    if not known(tile.merge_result_id) and len(entries) > 1:
+        # Looker reads one entry only for a single query and drops the rest with status 200 (mcp-toolbox#4032).
+        listens = [listen for entry in entries for listen in entry.get("listen") or []]
+        maker["filterables"] = [{**entries[0], "listen": listens}]
+    return maker
+
+
+def comparable(tile: Mapping[str, Json]) -> Body:
+    """The tile with its listens in one form: entries without listens say nothing, their order neither."""
+    maker = tile.get("result_maker")
+    if not isinstance(maker, dict):
+        return {**tile, "result_maker": {"filterables": []}}
+    entries = [_entry(entry) for entry in maker.get("filterables") or [] if entry.get("listen")]
+    return {**tile, "result_maker": {**maker, "filterables": entries}}
+
+
+def _entry(entry: Mapping[str, Json]) -> Body:
+    listens = [(one.get("dashboard_filter_name"), one.get("field")) for one in entry["listen"]]
+    where = {name: entry.get(name) or "" for name in ("model", "view", "name")}
+    return {**where, "listen": sorted(listens, key=str)}
+
+
+def tile_changes(want: Body, live: Mapping[str, Json]) -> Body:
+    """What to PATCH so that the live tile equals `want`."""
+    delta = changed(comparable(want), comparable(live), NESTED)
+    if "result_maker" not in want:
+        delta.pop("result_maker", None)
+    body = {name: want[name] for name in delta}
+    if "result_maker" in delta:
+        body["result_maker"] = _whole_result_maker(want["result_maker"], live.get("result_maker"))
+    elif body.keys() & SOURCES.keys() and want.get("result_maker"):
+        # A new source makes a new result maker: say again what it must listen to.
+        body["result_maker"] = want["result_maker"]
+    return body
+
+
+def _whole_result_maker(wanted: Body | None, live: Json) -> Body:
+    if wanted is None:
+        return {"filterables": []}
+    return {**only(live or {}, RESULT_MAKER_FIELDS), **wanted}
+
+
+def new_tile_body(body: Body, dashboard_id: str) -> Body:
+    """The POST for a tile: no null source and no null reference, Looker counts what is there."""
+    references = (*SOURCES, "result_maker", "filter_id", "extension_id")
+    absent = [name for name in references if body.get(name) is None]
+    return {"dashboard_id": dashboard_id, **without(body, *absent)}
+
+
+def tile_rules(
+    refs: References,
+    bodies: Mapping[int, Body],
+    places: Mapping[str, Geometry],
+    live_places: Mapping[str, Geometry],
+) -> list[Rule[VaultTile, Body]]:
+    """From the surest to the loosest: mapping, id, content in place, content, source and title.
+
+    `bodies` holds the wanted body by `id()` of the vault tile; the places are geometry by tile id.
+    """
+
+    def mapped(tile: VaultTile) -> str | None:
+        found = refs.mapped("dashboard_element", known(tile.id) or "")
+        return found.destination_id if found else None
+
+    def content(body: Mapping[str, Json]) -> tuple[Json, ...]:
+        text = (body.get("body_text"), body.get("rich_content_json"), body.get("title_text"))
+        return (*_heading(body), *text, body.get("subtitle_text"))
+
+    return [
+        Rule(mapped, lambda live: live["id"]),
+        Rule(lambda tile: known(tile.id) if refs.same_instance else None, lambda live: live["id"]),
+        Rule(
+            lambda tile: (content(bodies[id(tile)]), places.get(known(tile.id) or "")),
+            lambda live: (content(live), live_places.get(live["id"])),
+        ),
+        Rule(lambda tile: content(bodies[id(tile)]), content),
+        Rule(lambda tile: _sourced(bodies[id(tile)]), _sourced),
+    ]
+
+
+def _heading(body: Mapping[str, Json]) -> tuple[Json, ...]:
+    return (body.get("type"), body.get("title"), *(body.get(source) for source in SOURCES))
+
+
+def _sourced(body: Mapping[str, Json]) -> tuple[Json, ...] | None:
+    """Title and source; None for tiles of text, which only their whole content tells apart."""
+    return _heading(body) if any(body.get(source) for source in SOURCES) else None
+
+
+def looks_like(body: Mapping[str, Json], live: Mapping[str, Json]) -> bool:
+    """Whether a live tile can be what a POST of `body` made, whatever the server normalised since."""
+    return _heading(body) == _heading(live)
+
+
+def models_of(tile: VaultTile) -> set[str]:
+    """The LookML models a query tile reads, as far as the vault embeds its query."""
+    query: dict[str, Any] | None = known(tile.query)
+    return {query["model"]} if query and query.get("model") and known(tile.query_id) else set()

@@ -1,0 +1,386 @@
+"""The whole flow of a restore on one page: select, prove, ask, run, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.credentials import Destination, resolve
+from lvrestore.looker.limiter import Limiter, SharedLimiter
+from lvrestore.looker.retry import RetryPolicy
+from lvrestore.looker.tokens import LoginTokens
+from lvrestore.looker.transport import HttpTransport
+from lvrestore.model import ContentType, Json, Operation
+from lvrestore.plan.identity import Verdict
+from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.run.discovery import Discovery
+from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
+from lvrestore.run.messages import Calls, RestorationResult, RestorationTask
+from lvrestore.run.parent import Crew, RunBroken
+from lvrestore.run.signals import stop_on_signals
+from lvrestore.run.workbench import RunConfig
+from lvrestore.settings import RestorationConfig, default_state_path
+from lvrestore.state.lock import RunLock
+from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
+from lvrestore.vault import DoneIn, Vault
+
+# Below this, asking for each referenced object costs fewer calls than listing all of them.
+FEW_ITEMS = 10
+DRY_RUN_THREADS = 16
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to happen, for the question before it does."""
+
+    counts: dict[ContentType, int]
+    left_out_deleted: int
+    vault_path: Path
+    vault_newest: str | None
+    instance: str
+    verdict: Verdict
+    session: SessionRow | None
+
+    @property
+    def total(self) -> int:
+        """Items to restore."""
+        return sum(self.counts.values())
+
+
+class Reporter(Protocol):
+    """Whoever shows a run: a terminal, or JSON lines."""
+
+    def confirm(self, intent: Intent) -> bool:
+        """Say what will happen and ask; False to leave everything as it is."""
+        ...
+
+    def begin(self, intent: Intent, *, dry_run: bool) -> None:
+        """The run starts."""
+        ...
+
+    def result(self, result: RestorationResult, tally: Tally) -> None:
+        """One item has ended, and it is stored."""
+        ...
+
+    def tick(self, tally: Tally) -> None:
+        """Time passes."""
+        ...
+
+    def end(self, summary: dict[str, Json]) -> None:
+        """The run is over."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something that concerns the run as a whole."""
+        ...
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a restore ended."""
+
+    exit_code: int
+    summary: dict[str, Json]
+    results: tuple[RestorationResult, ...] = ()
+    state_path: Path | None = None
+
+
+def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ: dict[str, str]) -> Ending:
+    """Restore a selection of the vault in a new session."""
+    _require_selected(vault, config)
+    destination = resolve(config.destination, environ)
+    return _Restore(config, vault, reporter, destination).run(None)
+
+
+def resume(
+    config: RestorationConfig,
+    session_id: str | None,
+    vault: Vault,
+    reporter: Reporter,
+    environ: dict[str, str],
+) -> Ending:
+    """Continue an unfinished session with the vault and the instance it was started with."""
+    destination = resolve(config.destination, environ)
+    return _Restore(config, vault, reporter, destination).run_again(session_id)
+
+
+def _require_selected(vault: Vault, config: RestorationConfig) -> None:
+    """Ids that the vault does not have are an error before anything is done."""
+    if config.selection.ids is None:
+        return
+    for content_type in config.selection.types:
+        if absent := vault.absent(content_type, config.selection.ids):
+            names = ", ".join(f"{content_type.label} {i}" for i in absent[:10])
+            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
+            hint = f"`lvrestore vault list --type {content_type.label}` shows what is in it"
+            raise NotFoundError(names + more, f"the vault {vault.path}", hint)
+
+
+class _Restore:
+    def __init__(
+        self, config: RestorationConfig, vault: Vault, reporter: Reporter, destination: Destination
+    ) -> None:
+        self._config, self._vault, self._reporter = config, vault, reporter
+        self._destination = destination
+        self._tally = Tally()
+        self._started = time.monotonic()
+        self._results: list[RestorationResult] = []
+        for warning in destination.warnings:
+            reporter.warn(warning)
+
+    def run(self, session_id: str | None) -> Ending:
+        with ExitStack() as stack:
+            self._connect(stack)
+            return self._run(stack, None if session_id is None else self._session(session_id))
+
+    def run_again(self, session_id: str | None) -> Ending:
+        with ExitStack() as stack:
+            self._connect(stack)
+            session = self._session(session_id)
+            selection = msgspec.convert(session.config, type(self._config.selection), strict=False)
+            self._config = msgspec.structs.replace(self._config, selection=selection)
+            return self._run(stack, session)
+
+    def _connect(self, stack: ExitStack) -> None:
+        """Log in, learn the destination's name, find its state file."""
+        config = self._config
+        self._stop = stack.enter_context(stop_on_signals())
+        self._limiter = self._make_limiter(stack)
+        self._tokens = LoginTokens(self._destination, limiter=self._limiter, stop=self._stop.cut_waits)
+        self._client = LookerClient(
+            HttpTransport(self._destination.endpoint, inflight=1),
+            tokens=self._tokens,
+            limiter=self._limiter,
+            policy=RetryPolicy(max_retries=config.max_retries),
+            stop=self._stop.cut_waits,
+        )
+        self._discovery = Discovery(self._client)
+        self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)
+        self._state_path = config.state_path or default_state_path(self._instance)
+
+    def _make_limiter(self, stack: ExitStack) -> Limiter:
+        config = self._config
+        limiter = SharedLimiter.create(config.rate_per_second, config.rate_per_minute)
+        stack.callback(limiter.close)
+        return limiter
+
+    def _session(self, session_id: str | None) -> SessionRow:
+        """The session to continue: it must be unfinished, and of this vault and instance."""
+        sessions = StateReader(self._state_path).sessions()
+        found = next((s for s in sessions if session_id in {None, s.id} and s.status != "completed"), None)
+        if found is None:
+            what = "an unfinished session" if session_id is None else f"an unfinished session {session_id}"
+            raise NotFoundError(
+                what, f"the state file {self._state_path}", "`lvrestore status --all` lists them"
+            )
+        _require_same(found, self._vault.fingerprint(), self._instance)
+        return found
+
+    def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
+        if not self._config.dry_run:
+            lock = RunLock.acquire(self._state_path, self._config.lock_timeout_s)
+            stack.callback(lock.release)
+        intent = self._look(session)
+        if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
+            return Ending(ExitCode.USAGE, {})
+        self._reporter.begin(intent, dry_run=self._config.dry_run)
+        if self._config.dry_run:
+            return self._rehearse(intent)
+        return self._really(intent, lock, session)
+
+    def _look(self, session: SessionRow | None) -> Intent:
+        done_in = DoneIn(self._state_path, session.id) if session else None
+        selection = self._config.selection
+        folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
+        self._selected: dict[str, Any] = {
+            "ids": selection.ids,
+            "deleted": "include" if selection.ids is not None else selection.deleted,
+            "folder_ids": folders,
+        }
+        counts = {t: self._vault.count(t, **self._selected, done_in=done_in) for t in selection.types}
+        left_out = 0
+        if self._selected["deleted"] == "exclude":
+            only = {**self._selected, "deleted": "only"}
+            left_out = sum(self._vault.count(t, **only) for t in selection.types)
+        info = self._vault.info()
+        return Intent(
+            counts=counts,
+            left_out_deleted=left_out,
+            vault_path=self._vault.path,
+            vault_newest=info.newest,
+            instance=self._instance,
+            verdict=self._discovery.prove_instance(self._vault),
+            session=session,
+        )
+
+    # -- the two ways to run
+
+    def _rehearse(self, intent: Intent) -> Ending:
+        scope = Scope("", 0, self._source_name(intent), self._instance)
+        run_locally(
+            self._run_config(intent, scope, dry_run=True),
+            self._tasks({}, None),
+            NothingRecorded(),
+            self._on_result,
+            tokens=self._tokens,
+            limiter=self._limiter,
+            stop=self._stop,
+            threads=min(DRY_RUN_THREADS, max(1, intent.total)),
+        )
+        return self._end(intent, None, "planned", ExitCode.OK)
+
+    def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
+        with StateStore(self._state_path) as store:
+            scope = self._open_session(store, intent, session)
+            uncertain = store.uncertain(scope)
+            if self._fits_in_one_process(intent):
+                status, code = self._guarded(lambda: self._run_here(store, scope, intent, uncertain))
+                return self._close(store, scope, intent, status, code)
+        # The writer process owns the file from here until it has ended.
+        status, code = self._guarded(lambda: self._run_crew(scope, intent, uncertain, lock))
+        with StateStore(self._state_path) as store:
+            return self._close(store, scope, intent, status, code)
+
+    def _open_session(self, store: StateStore, intent: Intent, session: SessionRow | None) -> Scope:
+        if session is not None:
+            return store.continue_session(session)
+        metadata = {"vault": str(self._vault.path), "vault_fingerprint": self._vault.fingerprint()}
+        return store.begin_session(
+            self._source_name(intent), self._instance, self._config.remembered(), metadata
+        )
+
+    def _fits_in_one_process(self, intent: Intent) -> bool:
+        return self._config.procs == 1 or intent.total <= self._config.inflight
+
+    def _run_here(
+        self,
+        store: StateStore,
+        scope: Scope,
+        intent: Intent,
+        uncertain: dict[tuple[ContentType, str], datetime],
+    ) -> None:
+        run_locally(
+            self._run_config(intent, scope),
+            self._tasks(uncertain, scope),
+            LocalRecorder(store, scope),
+            self._on_result,
+            tokens=self._tokens,
+            limiter=self._limiter,
+            stop=self._stop,
+            threads=max(1, min(self._config.inflight, intent.total)),
+        )
+
+    def _run_crew(
+        self, scope: Scope, intent: Intent, uncertain: dict[tuple[ContentType, str], datetime], lock: RunLock
+    ) -> None:
+        limits = self._limiter.handle if isinstance(self._limiter, SharedLimiter) else None
+        crew = Crew(self._run_config(intent, scope), self._tokens, limits, lock, self._stop)
+        crew.on_result = self._on_result
+        crew.on_tick = lambda: self._reporter.tick(self._tally)
+        crew.run(self._tasks(uncertain, scope))
+
+    def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
+        few = intent.total <= FEW_ITEMS
+        return RunConfig(
+            endpoint=self._destination.endpoint,
+            scope=scope,
+            state_path=self._state_path,
+            vault_path=self._vault.path,
+            same_instance=intent.verdict.same,
+            procs=self._config.procs,
+            inflight=self._config.inflight,
+            max_retries=self._config.max_retries,
+            known={} if few else self._discovery.bulk_ids(),
+            dry_run=dry_run,
+        )
+
+    def _tasks(
+        self, uncertain: dict[tuple[ContentType, str], datetime], scope: Scope | None
+    ) -> Iterator[RestorationTask]:
+        """The selected rows in order; of a continued session, those without a journal entry."""
+        done_in = DoneIn(self._state_path, scope.session_id) if scope else None
+        numbers = count()
+        for content_type in self._config.selection.types:
+            for row in self._vault.rows(content_type, **self._selected, done_in=done_in):
+                yield RestorationTask(
+                    seq=next(numbers),
+                    content_type=row.content_type,
+                    source_id=row.source_id,
+                    name=row.name,
+                    blob=row.blob,
+                    uncertain_since=uncertain.get((row.content_type, row.source_id)),
+                )
+
+    def _on_result(self, result: RestorationResult) -> None:
+        self._tally.add(result)
+        self._reporter.result(result, self._tally)
+        if self._config.selection.ids is not None and len(self._config.selection.ids) == 1:
+            self._results.append(result)
+
+    # -- the end
+
+    def _guarded(self, run: Callable[[], None]) -> tuple[str, int]:
+        """Run; say how it ended."""
+        try:
+            run()
+        except RunBroken as broken:
+            self._reporter.warn(f"{broken}; {broken.hint}")
+            return "stopped", ExitCode.STOPPED
+        except ApiError as error:
+            self._reporter.warn(f"{error}; {error.hint}" if error.hint else str(error))
+            return "failed", ExitCode.API
+        if self._stop.signal is not None:
+            return "interrupted", 128 + self._stop.signal
+        troubled = self._tally.count(Operation.FAILED, Operation.CONFLICT)
+        return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
+
+    def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
+        ending = self._end(intent, scope, status, code)
+        store.finish_session(scope, status, ending.summary)
+        return ending
+
+    def _end(self, intent: Intent, scope: Scope | None, status: str, code: int) -> Ending:
+        frame = Frame(
+            session_id=scope.session_id if scope else None,
+            source=self._source_name(intent),
+            destination=self._instance,
+            same_instance=intent.verdict.same,
+            left_out_deleted=intent.left_out_deleted,
+        )
+        sent = self._client.counts
+        own = Calls(
+            by_method={**sent.by_method, "POST": sent.by_method.get("POST", 0) + self._tokens.logins},
+            retries=sent.retries,
+            rate_limited=sent.rate_limited,
+        )
+        duration = time.monotonic() - self._started
+        result = summary(self._tally, frame, status=status, duration_s=duration, other_calls=own)
+        self._reporter.end(result)
+        return Ending(code, result, tuple(self._results), self._state_path)
+
+    def _source_name(self, intent: Intent) -> str:
+        return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"
+
+
+def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:
+    if folder is None:
+        return None
+    root = vault.find_folder(folder)
+    return {root, *(vault.subfolders(root) if recursive else ())}
+
+
+def _require_same(session: SessionRow, fingerprint: str, instance: str) -> None:
+    stored = session.metadata.get("vault_fingerprint", "")
+    if stored != fingerprint:
+        raise SessionMismatchError(
+            "vault", f"{session.metadata.get('vault')} ({stored[:12]})", fingerprint[:12]
+        )
+    if session.destination_instance != instance:
+        raise SessionMismatchError("destination", session.destination_instance, instance)

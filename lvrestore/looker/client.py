@@ -1,0 +1,220 @@
+"""One call to Looker: permission, token, sending, judging, repeating, and when to stop doing so."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lvrestore.content.calls import Refused
+from lvrestore.errors import ApiError
+from lvrestore.looker.classify import NOT_FOUND, Failure, FailureKind, Reply, is_redirect, read_reply
+from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
+from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
+from lvrestore.looker.retry import GiveUp, RetryPolicy, Rng, after_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lvrestore.looker.tokens import TokenSource
+
+__all__ = ["CallCounts", "GaveUp", "LookerClient", "Reply", "ResponseRecord", "UnknownOutcome", "redacted"]
+
+log = logging.getLogger(__name__)
+
+OVERLOAD = frozenset({429, 503})
+RECORDED_BODY = 2048
+
+
+class CallCounts(msgspec.Struct, frozen=True):
+    """What a client has sent. Requests that cannot have left this machine are not calls."""
+
+    by_method: dict[str, int]
+    retries: int
+    rate_limited: int
+
+    @property
+    def total(self) -> int:
+        """All calls."""
+        return sum(self.by_method.values())
+
+
+class ResponseRecord(msgspec.Struct, frozen=True):
+    """The last answer to a thread, fit for a dead letter: secrets removed, body cut."""
+
+    method: str
+    path: str
+    status: int | None
+    body: str
+
+
+class GaveUp(Exception):  # noqa: N818 - the end of trying, not a fault of ours
+    """A call failed in a way that may pass, as often as the policy permits."""
+
+    def __init__(self, failure: Failure, attempts: int) -> None:
+        super().__init__(failure, attempts)
+        self.failure, self.attempts = failure, attempts
+
+    def __str__(self) -> str:
+        status = f"{self.failure.status} " if self.failure.status is not None else ""
+        return f"{status}{self.failure.message} (after {self.attempts} attempts)"
+
+
+class UnknownOutcome(Exception):  # noqa: N818 - neither done nor failed
+    """A create may have happened. `sent_at` is the client's clock; with `lands_late` it still may happen."""
+
+    def __init__(self, sent_at: float, lands_late: bool, failure: Failure) -> None:  # noqa: FBT001 - pickles
+        super().__init__(sent_at, lands_late, failure)
+        self.sent_at, self.lands_late, self.failure = sent_at, lands_late, failure
+
+    def __str__(self) -> str:
+        return f"unknown whether it was created: {self.failure.message}"
+
+
+class LookerClient:
+    """Calls Looker; safe to share between threads."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        tokens: TokenSource | None = None,
+        limiter: Limiter | None = None,
+        policy: RetryPolicy | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        rng: Rng | None = None,
+    ) -> None:
+        self._transport, self._tokens = transport, tokens
+        self._limiter, self._policy = limiter or NoLimit(), policy or RetryPolicy()
+        self._stop, self._sleep, self._clock = stop, sleep, clock
+        self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._tally = _Tally()
+        self._last = threading.local()
+
+    def call(self, request: Request, *, creates: bool = False) -> Reply:
+        """Send until it is answered for good; a 404 to GET or DELETE is a reply without a body.
+
+        Raises Refused for a permanent refusal, UnknownOutcome at once for a create that may have happened,
+        GaveUp when the attempts are used up, StoppedWaiting when the stop flag is set during a wait, ApiError
+        when the instance as a whole cannot be used.
+        """
+        attempt, renewed = 1, False
+        while True:
+            token = self._tokens.current() if self._tokens is not None else None
+            self._limiter.acquire(self._stop)
+            sent_at = self._clock()
+            outcome = self._send(request, token, creates=creates)
+            if isinstance(outcome, Reply):
+                return outcome
+            if outcome.may_have_happened:
+                raise UnknownOutcome(sent_at, outcome.lands_late, outcome)
+            if outcome.kind is FailureKind.AUTH and self._tokens is not None and token and not renewed:
+                self._tokens.renew(token)
+                renewed = True
+            else:
+                self._wait_before_repeating(outcome, attempt)
+                attempt += 1
+            self._tally.retry()
+
+    @property
+    def counts(self) -> CallCounts:
+        """What was sent so far."""
+        return self._tally.counts()
+
+    @property
+    def last_response(self) -> ResponseRecord | None:
+        """The last answer that this thread got, None before the first."""
+        last: tuple[Request, Answered | NoAnswer] | None = getattr(self._last, "answer", None)
+        return None if last is None else _record(*last)
+
+    def _send(self, request: Request, token: Token | None, *, creates: bool) -> Reply | Failure:
+        answer = self._transport.send(
+            request if token is None else msgspec.structs.replace(request, token=token)
+        )
+        self._last.answer = (request, answer)
+        self._tally.sent(request.method, answer)
+        _log_answer(request, answer)
+        outcome = read_reply(answer, creates=creates, expects_json=request.method != "DELETE")
+        if isinstance(outcome, Failure):
+            self._slow_everyone_down(outcome)
+            if outcome.kind is FailureKind.NOT_FOUND and request.method in {"GET", "DELETE"}:
+                return Reply(NOT_FOUND)
+        return outcome
+
+    def _slow_everyone_down(self, failure: Failure) -> None:
+        if failure.status in OVERLOAD:
+            self._limiter.pause(failure.retry_after_s or self._policy.base_s)
+
+    def _wait_before_repeating(self, failure: Failure, attempt: int) -> None:
+        decision = after_failure(failure, attempt, self._policy, self._rng)
+        if isinstance(decision, GiveUp):
+            raise _final(failure, attempt)
+        wait_until(self._clock() + decision.seconds, self._stop, self._sleep, self._clock)
+
+
+def _final(failure: Failure, attempts: int) -> Exception:
+    if failure.repeatable or failure.status is None:
+        return GaveUp(failure, attempts)
+    if is_redirect(failure.status):
+        hint = "a Looker API never redirects: check --base-url (https, host, port)"
+        return ApiError(failure.message, hint, failure.status)
+    return Refused(failure.kind, failure.status, failure.message, failure.fields, failure.codes)
+
+
+class _Tally:
+    """Counts, for threads that share a client."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_method: Counter[str] = Counter()
+        self._retries = self._rate_limited = 0
+
+    def sent(self, method: str, answer: Answered | NoAnswer) -> None:
+        with self._lock:
+            if not isinstance(answer, NoAnswer) or answer.sent is not Sent.NO:
+                self._by_method[method] += 1
+            if isinstance(answer, Answered) and answer.status == 429:  # noqa: PLR2004 - too many requests
+                self._rate_limited += 1
+
+    def retry(self) -> None:
+        with self._lock:
+            self._retries += 1
+
+    def counts(self) -> CallCounts:
+        with self._lock:
+            return CallCounts(dict(self._by_method), self._retries, self._rate_limited)
+
+
+def _log_answer(request: Request, answer: Answered | NoAnswer) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        what = answer.status if isinstance(answer, Answered) else answer.reason
+        log.debug("%s %s: %s in %.0f ms", request.method, request.path, what, answer.elapsed_s * 1000)
+
+
+def _record(request: Request, answer: Answered | NoAnswer) -> ResponseRecord:
+    if isinstance(answer, NoAnswer):
+        return ResponseRecord(request.method, request.path, None, answer.reason)
+    # Redacted before it is cut: a value that is cut has no end to find it by.
+    body = redacted(answer.body[: 2 * RECORDED_BODY].decode("utf-8", "replace"))
+    return ResponseRecord(request.method, request.path, answer.status, body[:RECORDED_BODY])
+
+
+SECRET_FIELD = re.compile(
+    r"""("[^"]*(?:secret|token|password|api_key|private_key|authorization)[^"]*"\s*:\s*)"""
+    r"""("(?:[^"\\]|\\.)*"?|[^\s,}\]"]+)""",
+    re.IGNORECASE,
+)
+BEARER = re.compile(r"(bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
+
+
+def redacted(text: str) -> str:
+    """Give JSON text without the values of fields that are named like secrets."""
+    return BEARER.sub(r"\1***", SECRET_FIELD.sub(r'\1"***"', text))

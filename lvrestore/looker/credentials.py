@@ -1,0 +1,292 @@
+"""Which Looker, and with which API key: found in options, the environment or a looker.ini, never mixed."""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from lvrestore.errors import ValidationError
+from lvrestore.looker.transport import Endpoint, normalise_base_url
+
+DEFAULT_INI = "looker.ini"
+COMMAND_TIMEOUT_S = 60.0
+OPTION = "option"
+
+# Variable names by field. The first family of which anything is set is the one that counts.
+ENVIRONMENT: tuple[dict[str, str], ...] = (
+    {
+        "base_url": "LOOKER_BASE_URL",
+        "client_id": "LOOKER_CLIENT_ID",
+        "client_secret": "LOOKER_CLIENT_SECRET",
+    },
+    {
+        "base_url": "LOOKERVAULT_API_URL",
+        "client_id": "LOOKERVAULT_CLIENT_ID",
+        "client_secret": "LOOKERVAULT_CLIENT_SECRET",
+    },
+    {
+        "base_url": "LOOKERSDK_BASE_URL",
+        "client_id": "LOOKERSDK_CLIENT_ID",
+        "client_secret": "LOOKERSDK_CLIENT_SECRET",
+        "verify_ssl": "LOOKERSDK_VERIFY_SSL",
+        "timeout": "LOOKERSDK_TIMEOUT",
+    },
+)
+CREDENTIALS = ("base_url", "client_id", "client_secret")
+INI_FIELDS = (*CREDENTIALS, "verify_ssl", "timeout")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+MISSING_HINT = (
+    "give --base-url, --client-id and --client-secret-file (or --client-secret-cmd); or set LOOKER_BASE_URL, "
+    "LOOKER_CLIENT_ID and LOOKER_CLIENT_SECRET (also LOOKERVAULT_API_URL, ... or LOOKERSDK_BASE_URL, ...); "
+    "or give --ini PATH --section NAME, or have a looker.ini here"
+)
+
+
+class Secret:
+    """A text that does not show itself: not in tracebacks, logs or reports."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the text."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller says about the destination; None is "not said"."""
+
+    base_url: str | None = None
+    client_id: str | None = None
+    client_secret_file: str | None = None
+    client_secret_cmd: str | None = None
+    ini: str | None = None
+    section: str | None = None
+    timeout_s: float | None = None
+    verify: bool | None = None
+    ca_bundle: str | None = None
+    allow_insecure_http: bool = False
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance and the key to it. `origins` tells for each setting where it came from."""
+
+    endpoint: Endpoint
+    client_id: str
+    client_secret: Secret
+    origins: Mapping[str, str] = {}
+    warnings: tuple[str, ...] = ()
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Settings from one place, by field, with the name of each for people."""
+
+    values: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"_Found({', '.join(self.values)})"  # values hold a secret
+
+    def over(self, below: _Found) -> _Found:
+        return _Found(
+            below.values | self.values, below.origins | self.origins, self.warnings + below.warnings
+        )
+
+
+def resolve(given: Given, environ: Mapping[str, str]) -> Destination:
+    """Find the destination, or raise a ValidationError that says what is missing and how to give it."""
+    stored = _stored(given, environ)
+    said = _said(given)
+    _refuse_mixture(said, stored)
+    found = said.over(stored).over(_ca_bundle(environ))
+    _refuse_gaps(found)
+    values = found.values
+    endpoint = Endpoint(
+        normalise_base_url(values["base_url"], allow_insecure=given.allow_insecure_http),
+        timeout_s=_seconds(values.get("timeout", "120"), found.origins.get("timeout", "")),
+        verify=_flag(values.get("verify_ssl", "true"), found.origins.get("verify_ssl", "")),
+        ca_bundle=_existing_file(values.get("ca_bundle"), found.origins.get("ca_bundle", "")),
+    )
+    return Destination(
+        endpoint=endpoint,
+        client_id=values["client_id"],
+        client_secret=Secret(values["client_secret"]),
+        origins=found.origins,
+        warnings=found.warnings,
+    )
+
+
+def _said(given: Given) -> _Found:
+    secret = _given_secret(given)
+    values = {
+        "base_url": given.base_url,
+        "client_id": given.client_id,
+        "timeout": None if given.timeout_s is None else str(given.timeout_s),
+        "verify_ssl": None if given.verify is None else str(given.verify),
+        "ca_bundle": given.ca_bundle,
+    }
+    said = {name: value for name, value in values.items() if value}
+    return secret.over(_Found(said, dict.fromkeys(said, OPTION)))
+
+
+def _refuse_mixture(said: _Found, stored: _Found) -> None:
+    """Refuse an id from the caller with a secret that is stored for another id."""
+    given_id, stored_id = said.values.get("client_id"), stored.values.get("client_id")
+    alone = given_id is not None and "client_secret" not in said.values
+    if alone and stored_id is not None and stored_id != given_id and "client_secret" in stored.values:
+        raise ValidationError(
+            f"the client id {given_id} was given without its secret; "
+            f"{stored.origins['client_secret']} holds that of {stored_id}",
+            "give --client-secret-file or --client-secret-cmd as well",
+        )
+
+
+def _refuse_gaps(found: _Found) -> None:
+    missing = [name for name in CREDENTIALS if name not in found.values]
+    if missing:
+        names = ", ".join(name.replace("_", " ").replace("url", "URL") for name in missing)
+        have = sorted({found.origins[name] for name in CREDENTIALS if name in found.origins})
+        given = f" (found: {', '.join(have)})" if have else ""
+        raise ValidationError(f"how to reach Looker is not known: {names} missing{given}", MISSING_HINT)
+
+
+# --- places ---
+
+
+def _stored(given: Given, environ: Mapping[str, str]) -> _Found:
+    if given.ini is not None:
+        return _from_ini(Path(given.ini), given.section)
+    for family in ENVIRONMENT:
+        names = {field: name for field, name in family.items() if environ.get(name)}
+        if any(field in names for field in CREDENTIALS):
+            return _Found({field: environ[name] for field, name in names.items()}, names)
+    if given.section is not None or Path(DEFAULT_INI).is_file():
+        return _from_ini(Path(DEFAULT_INI), given.section)
+    return _Found()
+
+
+def _from_ini(path: Path, section: str | None) -> _Found:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+    except OSError as error:
+        raise ValidationError(f"cannot read {path}: {error.strerror}") from None
+    except (configparser.Error, UnicodeDecodeError):
+        # Not the parser's message: it quotes the line, which may be the secret.
+        raise ValidationError(f"{path} is not an ini file") from None
+    name = _section_of(parser, path, section)
+    values = {field: parser[name].get(field, "").strip().strip("\"'") for field in INI_FIELDS}
+    values = {field: value for field, value in values.items() if value}
+    return _Found(values, dict.fromkeys(values, f"{path} [{name}]"), _readable_by_all(path))
+
+
+def _section_of(parser: configparser.ConfigParser, path: Path, section: str | None) -> str:
+    names = parser.sections()
+    if section is None and len(names) == 1:
+        return names[0]
+    wanted = section if section is not None else "Looker"
+    if wanted not in names:
+        listed = ", ".join(names) or "none"
+        raise ValidationError(f"{path} has no section [{wanted}]; there are: {listed}", "give --section NAME")
+    return wanted
+
+
+def _given_secret(given: Given) -> _Found:
+    path, command = given.client_secret_file, given.client_secret_cmd
+    if path and command:
+        raise ValidationError("the client secret was given twice, by a file and by a command")
+    if path:
+        secret = _from_file(Path(path))
+        return _Found({"client_secret": secret}, {"client_secret": path}, _readable_by_all(Path(path)))
+    if command:
+        return _Found({"client_secret": _from_command(command)}, {"client_secret": "secret command"})
+    return _Found()
+
+
+def _from_file(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip("\r\n")
+    except OSError as error:
+        raise ValidationError(f"cannot read the secret file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValidationError(f"the secret file {path} is not text") from None
+    return _one_line(text, f"the secret file {path}")
+
+
+def _from_command(command: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - the person's own command, without a shell
+            shlex.split(command), stdout=subprocess.PIPE, timeout=COMMAND_TIMEOUT_S, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        reason = type(error).__name__ if not isinstance(error, OSError) else error.strerror
+        raise ValidationError(f"the command for the client secret did not run: {reason}") from None
+    if done.returncode != 0:
+        raise ValidationError(f"the command for the client secret ended with exit code {done.returncode}")
+    return _one_line(done.stdout.decode("utf-8", "replace").strip("\r\n"), "the command's output")
+
+
+def _one_line(text: str, what: str) -> str:
+    if not text or "\n" in text:
+        raise ValidationError(f"{what} must hold the client secret on one line")
+    return text
+
+
+def _readable_by_all(path: Path) -> tuple[str, ...]:
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        return (f"{path} holds a secret and can be read by every user of this machine: chmod 600 it",)
+    return ()
+
+
+def _ca_bundle(environ: Mapping[str, str]) -> _Found:
+    for name in CA_VARIABLES:
+        if environ.get(name):
+            return _Found({"ca_bundle": environ[name]}, {"ca_bundle": name})
+    return _Found()
+
+
+# --- values ---
+
+
+def _seconds(text: str, origin: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValidationError(f"the timeout {text!r} ({origin}) is not a number of seconds above 0")
+    return seconds
+
+
+def _flag(text: str, origin: str) -> bool:
+    if text.lower() in {"yes", "y", "true", "t", "1"}:
+        return True
+    if text.lower() in {"no", "n", "false", "f", "0"}:
+        return False
+    raise ValidationError(f"verify_ssl {text!r} ({origin}) is neither true nor false")
+
+
+def _existing_file(path: str | None, origin: str) -> str | None:
+    if path is not None and not Path(path).is_file():
+        raise ValidationError(f"the certificate file {path} ({origin}) does not exist")
+    return path

@@ -1,0 +1,108 @@
+"""A run as a program sees it: one JSON object per line on stdout, nothing else there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import orjson
+
+from lvrestore.engine import Intent
+from lvrestore.model import SUCCESSES, Json, Operation
+from lvrestore.report.tally import Tally
+from lvrestore.report.terminal import ask
+from lvrestore.report.wording import intent_lines
+from lvrestore.run.messages import RestorationResult
+
+
+def write_line(value: Json) -> None:
+    """Write one JSON object to stdout."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+class JsonLines:
+    """Summary of a bulk run, or the lines of a dry run."""
+
+    def __init__(self, *, force: bool, summary: bool = True) -> None:
+        """`summary` is off for `single`, whose command writes the item's own object."""
+        self._force, self._summary = force, summary
+        self._dry_run = False
+
+    def confirm(self, intent: Intent) -> bool:
+        """Ask on stderr, unless --force answered already."""
+        if self._force:
+            return True
+        for line in intent_lines(intent):
+            sys.stderr.write(line + "\n")
+        return ask()
+
+    def begin(self, intent: Intent, *, dry_run: bool) -> None:  # noqa: ARG002 - nothing to say before the result
+        """Remember what kind of lines is wanted."""
+        self._dry_run = dry_run
+
+    def result(self, result: RestorationResult, tally: Tally) -> None:  # noqa: ARG002 - the summary has the sums
+        """In a dry run, say what would happen to the item."""
+        if self._dry_run and self._summary:
+            write_line(change_object(result))
+
+    def tick(self, tally: Tally) -> None:
+        """Say nothing."""
+
+    def end(self, summary: dict[str, Json]) -> None:
+        """Write the summary."""
+        if self._summary:
+            write_line(summary)
+
+    def warn(self, message: str) -> None:
+        """Warn on stderr."""
+        sys.stderr.write(f"warning: {message}\n")
+
+
+def change_object(result: RestorationResult) -> dict[str, Json]:
+    """The `change` line of a plan."""
+    return {
+        "type": "change",
+        "content_type": result.content_type.label,
+        "content_id": result.source_id,
+        "name": result.name,
+        "operation": result.operation.value,
+        "destination_id": result.destination_id,
+        "reason": result.error.message if result.error else result.reason,
+        "changes": [{"path": p, "from": a, "to": b} for p, a, b in result.changes],
+        "calls": result.calls.total,
+    }
+
+
+def result_object(result: RestorationResult, dead_letter_id: int | None) -> dict[str, Json]:
+    """The `result` line of a single restore."""
+    error = result.error
+    return {
+        "type": "result",
+        "status": "success" if result.operation in SUCCESSES else _status(result.operation),
+        "content_type": result.content_type.label,
+        "content_id": result.source_id,
+        "operation": result.operation.value,
+        "destination_id": result.destination_id,
+        "duration_ms": result.duration_ms,
+        "calls": result.calls.total,
+        "dependencies_checked": list(result.checked),
+        "warnings": list(_warnings(result)),
+        "error": None
+        if error is None
+        else {
+            "kind": error.kind,
+            "message": error.message,
+            "http_status": error.http_status,
+            "field": error.field,
+            "dead_letter_id": dead_letter_id,
+        },
+    }
+
+
+def _status(operation: Operation) -> str:
+    return operation.value  # failed, skipped and conflict are both
+
+
+def _warnings(result: RestorationResult) -> Iterator[dict[str, str]]:
+    return ({"kind": kind, "message": message} for kind, message in result.warnings)

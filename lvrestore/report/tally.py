@@ -1,0 +1,95 @@
+"""Count results as they are committed; the sums of a summary always add up."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from lvrestore.model import SUCCESSES, ContentType, Json, Operation
+from lvrestore.run.messages import Calls, RestorationResult
+
+
+class Tally:
+    """Totals of a run: by type and operation, errors and warnings by kind, calls by method."""
+
+    def __init__(self) -> None:
+        self.by_type: defaultdict[ContentType, Counter[Operation]] = defaultdict(Counter)
+        self.errors: Counter[str] = Counter()
+        self.warnings: Counter[str] = Counter()
+        self.calls = Calls()
+
+    def add(self, result: RestorationResult) -> None:
+        """Count one result."""
+        self.by_type[result.content_type][result.operation] += 1
+        self.warnings.update(kind for kind, _ in result.warnings)
+        if result.error is not None:
+            self.errors[result.error.kind] += 1
+        self.calls.add(result.calls)
+
+    def count(self, *operations: Operation) -> int:
+        """Items that ended as one of these, over all types."""
+        return sum(counts[op] for counts in self.by_type.values() for op in operations)
+
+    @property
+    def total(self) -> int:
+        """All items that have ended."""
+        return self.count(*Operation)
+
+
+class Frame:
+    """What a summary says besides the counts."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str | None,
+        source: str,
+        destination: str,
+        same_instance: bool,
+        left_out_deleted: int,
+    ) -> None:
+        self.session_id, self.source, self.destination = session_id, source, destination
+        self.same_instance, self.left_out_deleted = same_instance, left_out_deleted
+
+
+def summary(
+    tally: Tally, frame: Frame, *, status: str, duration_s: float, other_calls: Calls | None = None
+) -> dict[str, Json]:
+    """The summary object of the command-line contract. `other_calls` are the parent's own: login, look-ups."""
+    calls = Calls()
+    calls.add(tally.calls)
+    if other_calls is not None:
+        calls.add(other_calls)
+    rate = tally.total / duration_s if duration_s else 0.0
+    return {
+        "type": "summary",
+        "status": status,
+        "session_id": frame.session_id,
+        "source_instance": frame.source,
+        "destination_instance": frame.destination,
+        "same_instance": frame.same_instance,
+        "summary": {
+            "total_items": tally.total,
+            "success_count": tally.count(*SUCCESSES),
+            **{f"{op}_count": tally.count(op) for op in Operation if op is not Operation.FAILED},
+            "error_count": tally.count(Operation.FAILED),
+            "left_out_deleted": frame.left_out_deleted,
+            "duration_seconds": round(duration_s, 3),
+            "average_throughput": round(rate, 2),
+        },
+        "content_type_breakdown": {
+            t.label: _breakdown(counts) for t, counts in sorted(tally.by_type.items())
+        },
+        "error_breakdown": dict(tally.errors),
+        "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
+        "calls": {
+            "total": calls.total,
+            **{method: calls.by_method.get(method, 0) for method in ("GET", "POST", "PATCH", "DELETE")},
+        },
+        "retries": calls.retries,
+        "rate_limited": calls.rate_limited,
+    }
+
+
+def _breakdown(counts: Mapping[Operation, int]) -> dict[str, int]:
+    return {"total": sum(counts.values()), **{op.value: counts.get(op, 0) for op in Operation}}

@@ -1,0 +1,175 @@
+"""A run as a person sees it: questions, progress and warnings on stderr, the result on stdout."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from lvrestore.engine import Intent
+from lvrestore.errors import UsageError
+from lvrestore.model import Json, Operation
+from lvrestore.report.tally import Tally
+from lvrestore.report.text import printable
+from lvrestore.report.wording import intent_lines
+from lvrestore.run.messages import RestorationResult
+
+HEARTBEAT_S = 30.0
+SHOWN_CHANGES = 8
+BAR = "[1/1] {desc} {bar} {percentage:3.0f}% {n_fmt}/{total_fmt}  {postfix}  ETA {remaining}"
+SHOWN = (Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED, Operation.FAILED)
+
+
+class Terminal:
+    """Progress bar on a TTY, else a heartbeat line; tables at the end."""
+
+    def __init__(
+        self, *, force: bool, quiet: bool, verbose: bool, progress: bool, summary: bool = True
+    ) -> None:
+        """`summary` is off for `single`, whose command says in a sentence how the item ended."""
+        self._force, self._quiet, self._verbose = force, quiet, verbose
+        self._progress, self._summary = progress and not quiet, summary
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = Console(highlight=False)
+        self._bar: tqdm[Any] | None = None
+        self._total = 0
+        self._beat = self._started = time.monotonic()
+        self._dry_run = False
+        self._said = False
+
+    def confirm(self, intent: Intent) -> bool:
+        """Show the intent and ask, unless --force answered already."""
+        self._say(intent_lines(intent))
+        return self._force or ask()
+
+    def begin(self, intent: Intent, *, dry_run: bool) -> None:
+        """Start the bar."""
+        self._total, self._dry_run = intent.total, dry_run
+        self._beat = self._started = time.monotonic()
+        if dry_run:
+            self._say(["Nothing is written: this only shows what would be done.", *intent_lines(intent)])
+        if not intent.total and not self._quiet:
+            self._err.print("Nothing to restore.")
+        name = ", ".join(t.label.replace("_", " ").capitalize() + "s" for t in intent.counts)
+        if self._progress and sys.stderr.isatty() and intent.total > 1:
+            self._bar = tqdm(
+                total=intent.total, desc=name, bar_format=BAR, file=sys.stderr, leave=True, dynamic_ncols=True
+            )
+
+    def result(self, result: RestorationResult, tally: Tally) -> None:
+        """Show what matters of one item, and move on."""
+        if self._dry_run:
+            self._show_changes(result)
+        for kind, message in result.warnings if self._verbose else ():
+            self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
+        if result.error is not None:
+            self._note(f"failed: {_named(result)}: {result.error.kind}: {result.error.message}")
+        elif result.operation in {Operation.CONFLICT, Operation.SKIPPED}:
+            self._note(f"{result.operation}: {_named(result)}: {result.reason}")
+        if self._bar is not None:
+            self._bar.set_postfix_str(_counts(tally, self._started), refresh=False)
+            self._bar.update(1)
+
+    def tick(self, tally: Tally) -> None:
+        """Say that the run is alive where no bar does."""
+        if self._bar is not None or not self._progress or time.monotonic() - self._beat < HEARTBEAT_S:
+            return
+        self._beat = time.monotonic()
+        self._err.print(f"{tally.total:,}/{self._total:,}  {_counts(tally, self._started)}")
+
+    def end(self, summary: dict[str, Json]) -> None:
+        """Show the summary."""
+        if self._bar is not None:
+            self._bar.close()
+        if self._quiet or not self._summary or not summary["summary"]["total_items"]:
+            return
+        self._out.print(summary_table(summary))
+        for line in summary_lines(summary):
+            self._out.print(line)
+
+    def warn(self, message: str) -> None:
+        """Show a warning about the whole run."""
+        self._note(f"warning: {message}")
+
+    def _say(self, lines: list[str]) -> None:
+        if not self._quiet and not self._said:
+            for line in lines:
+                self._err.print(printable(line), markup=False)
+        self._said = True
+
+    def _note(self, text: str) -> None:
+        line = printable(text)
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            self._err.print(line, markup=False)
+
+    def _show_changes(self, result: RestorationResult) -> None:
+        if result.operation is Operation.UNCHANGED:
+            return
+        calls = result.calls.total
+        self._out.print(f"would be {result.operation}: {_named(result)} ({calls} calls)", markup=False)
+        for path, before, after in result.changes[:SHOWN_CHANGES]:
+            self._out.print(f"    {path}: {_short(before)} -> {_short(after)}", markup=False)
+        if (more := len(result.changes) - SHOWN_CHANGES) > 0:
+            self._out.print(f"    and {more} more changes")
+
+
+def ask() -> bool:
+    """Ask for a yes; without a terminal nobody can answer, and a guess would be wrong."""
+    if not sys.stdin.isatty():
+        raise UsageError("this writes, and nobody can be asked here", hint="give --force to do it unasked")
+    return click.confirm("Go on?", default=False, err=True)
+
+
+def _named(result: RestorationResult) -> str:
+    return f"{result.content_type.label} {result.source_id} {printable(result.name, 60)!r}"
+
+
+def _short(value: Json) -> str:
+    text = printable(str(value))
+    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what fits beside a path
+
+
+def _counts(tally: Tally, started: float) -> str:
+    seconds = max(time.monotonic() - started, 0.001)
+    counts = "  ".join(f"{op} {n:,}" for op in SHOWN if (n := tally.count(op)) or op is Operation.FAILED)
+    return f"{counts}  {tally.total / seconds:,.0f} items/s  {tally.calls.total / seconds:,.0f} calls/s"
+
+
+def summary_table(summary: dict[str, Json]) -> Table:
+    """One row per content type, one column per operation that happened."""
+    breakdown: dict[str, dict[str, int]] = summary["content_type_breakdown"]
+    columns = [op for op in Operation if op is Operation.FAILED or any(b[op] for b in breakdown.values())]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("type")
+    for name in ("total", *columns):
+        table.add_column(name, justify="right")
+    for content_type, counts in breakdown.items():
+        cells = [f"{counts[name]:,}" for name in ("total", *columns)]
+        table.add_row(content_type, *cells)
+    return table
+
+
+def summary_lines(summary: dict[str, Json]) -> list[str]:
+    """Calls, errors, warnings and what to do next, in words."""
+    counts, calls = summary["summary"], summary["calls"]
+    methods = ", ".join(f"{calls[m]:,} {m}" for m in ("GET", "POST", "PATCH", "DELETE") if calls[m])
+    lines = [
+        f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s, "
+        f"{calls['total']:,} calls ({methods}), {summary['retries']:,} retries"
+    ]
+    if counts["left_out_deleted"]:
+        lines.append(f"left out: {counts['left_out_deleted']:,} that the backup marks deleted")
+    lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]
+    lines += [f"warnings: {w['count']:,} {w['kind']}" for w in summary["warnings"]]
+    if counts["error_count"] and summary["status"] != "planned":
+        lines.append("`lvrestore dlq list` shows what failed and why")
+    if summary["status"] in {"stopped", "interrupted", "failed"}:
+        lines.append(f"{summary['status']}: `lvrestore resume` continues session {summary['session_id']}")
+    return lines

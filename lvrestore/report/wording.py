@@ -1,0 +1,43 @@
+"""Sentences about a run that people read, without any terminal in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lvrestore.content.references import parse_time
+from lvrestore.engine import Intent
+from lvrestore.model import ContentType
+
+
+def plural(content_type: ContentType, n: int) -> str:
+    """`1 dashboard`, `1,234 dashboards`."""
+    words = content_type.label.replace("_", " ")
+    return f"{n:,} {words}" if n == 1 else f"{n:,} {words}s"
+
+
+def intent_lines(intent: Intent) -> list[str]:
+    """What is about to happen, to which host, from which backup."""
+    what = ", ".join(plural(t, n) for t, n in intent.counts.items()) or "nothing"
+    lines = [
+        f"Restore {what} into {intent.instance}",
+        f"from {intent.vault_path}{_age(intent.vault_newest)}.",
+    ]
+    if intent.session is not None:
+        lines.append(f"This continues session {intent.session.id}.")
+    lines.append(f"It is {intent.verdict}.")
+    if intent.verdict.same:
+        lines.append("Objects that exist and differ from the backup are overwritten.")
+    else:
+        lines.append("No object is matched by its number; what refers to unmapped objects is not restored.")
+    if intent.left_out_deleted:
+        n = intent.left_out_deleted
+        lines.append(f"{n:,} rows that the backup marks deleted are left out (--deleted include takes them).")
+    return lines
+
+
+def _age(newest: str | None) -> str:
+    at = parse_time(newest)
+    if at is None:
+        return ""
+    days = (datetime.now(UTC) - at).days
+    return f", last synchronised {at:%Y-%m-%d %H:%M} UTC ({days:,} days ago)"

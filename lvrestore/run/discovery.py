@@ -1,0 +1,125 @@
+"""What the parent reads from the destination before anything is written: few calls, whatever the size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from urllib.parse import urlsplit
+
+from lvrestore.content.calls import Refused
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.protocol import Request
+from lvrestore.looker.transport import path
+from lvrestore.model import ContentType, Json
+from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, judge, settled
+from lvrestore.vault import BlobError, Vault, decode_blob
+
+PAGE = 1000
+FOLDER_FIELDS = "id,name,parent_id,created_at,is_personal,is_shared_root,is_users_root"
+# A few rows are asked for one by one; more cost less in one page of a search.
+FEW = 5
+SAMPLED = (ContentType.DASHBOARD, ContentType.LOOK)
+
+
+class Discovery:
+    """The destination as a run finds it."""
+
+    def __init__(self, client: LookerClient) -> None:
+        self._client = client
+        self._folders: list[Json] | None = None
+
+    def instance_name(self, base_url: str) -> str:
+        """What the instance calls itself, else the URL: `https://host[:port]`."""
+        said = (self._get("/versions") or {}).get("web_server_url") or base_url
+        parts = urlsplit(said if "://" in said else f"https://{said}")
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    def folders(self) -> list[Json]:
+        """All folders, read once."""
+        if self._folders is None:
+            self._folders = self._get("/folders", {"fields": FOLDER_FIELDS}) or []
+        return self._folders
+
+    def prove_instance(self, vault: Vault) -> Verdict:
+        """Compare ids and creation times until the verdict is clear or nothing is left to ask."""
+        evidence = Evidence()
+        if vault.has_type(ContentType.FOLDER):
+            evidence += self._compare(vault, ContentType.FOLDER, self.folders())
+        for content_type in SAMPLED:
+            if settled(evidence):
+                break
+            for live in self._samples(vault, content_type):
+                evidence += self._compare(vault, content_type, live)
+                if settled(evidence):
+                    break
+        return judge(evidence, _comparable_rows(vault))
+
+    def _samples(self, vault: Vault, content_type: ContentType) -> Iterator[list[Json]]:
+        """Live objects of a type: the vault's own ids when they are few, else pages, alive and trashed."""
+        collection = f"{content_type.label}s"
+        fields = {"fields": "id,created_at"}
+        rows = vault.count(content_type, deleted="include")
+        few = islice(vault.rows(content_type, deleted="include"), FEW if rows <= FEW else 0)
+        for row in few:
+            live = self._get(path(collection, row.source_id), fields)
+            yield (
+                [live]
+                if live
+                else self._search(collection, {"id": row.source_id, "deleted": "true", **fields})
+            )
+        if rows > FEW:
+            page = {"sorts": "id", "limit": str(PAGE), **fields}
+            yield self._search(collection, page)
+            yield self._search(collection, {"deleted": "true", **page})
+
+    def _compare(self, vault: Vault, content_type: ContentType, live: list[Json]) -> Evidence:
+        times = {str(one["id"]): one.get("created_at") for one in live if one.get("id")}
+        rows = vault.rows(content_type, ids=list(times), deleted="include") if times else iter(())
+        pairs = [(_created_at(row.blob), times[row.source_id]) for row in rows]
+        return compare(pairs)
+
+    def bulk_ids(self) -> dict[str, frozenset[str]]:
+        """Every id of what dashboards refer to, in one call per kind and page."""
+        listed: dict[str, Callable[[], Iterator[str]]] = {
+            "folder": lambda: (str(one["id"]) for one in self.folders()),
+            "look": lambda: (str(one["id"]) for one in self._pages("/looks/search", "id")),
+            "user": lambda: (str(one["id"]) for one in self._pages("/users", "id")),
+            "lookml_model": lambda: (str(one["name"]) for one in self._pages("/lookml_models", "name", "")),
+        }
+        known: dict[str, frozenset[str]] = {}
+        for kind, read in listed.items():
+            try:
+                known[kind] = frozenset(read())
+            except Refused:
+                continue  # not allowed to list: each id is asked for when it matters
+        return known
+
+    def _pages(self, where: str, field: str, sorts: str = "id") -> Iterator[Json]:
+        # Without an order, pages can skip and repeat rows; models cannot be sorted, but are few.
+        params = {"fields": field, "limit": str(PAGE), **({"sorts": sorts} if sorts else {})}
+        offset = 0
+        while True:
+            page = self._get(where, {**params, "offset": str(offset)}) or []
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += len(page)
+
+    def _search(self, collection: str, params: Mapping[str, str]) -> list[Json]:
+        return self._get(f"/{collection}/search", params) or []
+
+    def _get(self, where: str, params: Mapping[str, str] | None = None) -> Json:
+        return self._client.call(Request("GET", where, params or {})).json
+
+
+def _comparable_rows(vault: Vault) -> int:
+    """How many rows have a creation time, counted as far as the verdict needs it."""
+    blobs = (row.blob for t in (ContentType.FOLDER, *SAMPLED) for row in vault.rows(t, deleted="include"))
+    return len(list(islice((blob for blob in blobs if _created_at(blob) is not None), ENOUGH)))
+
+
+def _created_at(blob: bytes) -> Json:
+    try:
+        return decode_blob(blob).get("created_at")
+    except BlobError:
+        return None

@@ -1,0 +1,237 @@
+"""Play a content generator against Looker: send its calls, settle unknown outcomes, turn the end into a result."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from lvrestore.content.calls import (
+    Create,
+    Delete,
+    Exists,
+    Get,
+    Mapped,
+    Refused,
+    Replaces,
+    Restored,
+    Steps,
+    Update,
+    Warn,
+)
+from lvrestore.content.references import History, References
+from lvrestore.errors import DependencyError, DeserializationError, RestorationError, ValidationError
+from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
+from lvrestore.looker.protocol import Request
+from lvrestore.model import Json, Operation
+from lvrestore.run.known import KnownIds
+from lvrestore.run.messages import Calls, ItemError, MappingNote, RestorationResult, RestorationTask
+from lvrestore.run.rehearsal import RehearsalClient
+
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+TRACE_LIMIT = 4_000
+FIRST_LOOK_AGAIN_S = 0.5
+LONGEST_LOOK_AGAIN_S = 15.0
+
+
+class Recorder(Protocol):
+    """Takes what must be written down while an item is under way."""
+
+    def note(self, mapping: MappingNote) -> None:
+        """Store soon, in order."""
+        ...
+
+    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
+        """Return when the before-image is durable."""
+        ...
+
+
+class Generators(Protocol):
+    """Makes the steps that restore an item; knows the content types."""
+
+    def __call__(self, task: RestorationTask, refs: References, history: History) -> Steps[Restored]:
+        """Decode the blob and start the generator of its type."""
+        ...
+
+
+class Driver:
+    """Restores one item at a time with one client; a worker thread has one of these."""
+
+    def __init__(
+        self,
+        client: LookerClient | RehearsalClient,
+        recorder: Recorder,
+        known: KnownIds,
+        generators: Generators,
+        refs: References,
+        history: Callable[[RestorationTask], History],
+        *,
+        grace_s: float,
+        max_repeats: int,
+        wait: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising."""
+        self._client, self._recorder, self._known = client, recorder, known
+        self._generators, self._refs, self._history = generators, refs, history
+        self._grace_s, self._max_repeats = grace_s, max_repeats
+        self._wait, self._clock = wait, clock
+        self._repeats = 0
+        self._warnings: list[tuple[str, str]] = []
+        self._checked: list[str] = []
+
+    def restore(self, task: RestorationTask) -> RestorationResult:
+        """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
+        self._warnings, self._checked, self._repeats = [], [], 0
+        started, before = self._clock(), self._client.counts
+        end: Restored | None = None
+        error: ItemError | None = None
+        try:
+            end = self._play(self._generators(task, self._refs, self._history(task)))
+        except (Refused, GaveUp, ValidationError) as failure:
+            error = self._item_error(failure)
+        except RestorationError:
+            raise
+        except Exception as bug:
+            log.exception("%s %s", task.content_type.label, task.source_id)
+            error = ItemError(kind="internal", message=repr(bug), trace=traceback.format_exc()[-TRACE_LIMIT:])
+        return RestorationResult(
+            seq=task.seq,
+            content_type=task.content_type,
+            source_id=task.source_id,
+            name=task.name,
+            operation=end.operation if end else Operation.FAILED,
+            destination_id=end.destination_id if end else None,
+            reason=end.reason if end else "",
+            duration_ms=round((self._clock() - started) * 1000),
+            calls=self._calls_since(before),
+            warnings=tuple(self._warnings),
+            checked=tuple(dict.fromkeys(self._checked)),
+            changes=tuple((c.path, c.from_, c.to) for c in end.changes) if end else (),
+            error=error,
+            blob=task.blob if error else None,
+            vault_fingerprint=end.vault_fingerprint if end else b"",
+            live_fingerprint=end.live_fingerprint if end else b"",
+        )
+
+    def _calls_since(self, before: CallCounts) -> Calls:
+        now = self._client.counts
+        sent = {method: n - before.by_method.get(method, 0) for method, n in now.by_method.items()}
+        return Calls(
+            by_method={method: n for method, n in sent.items() if n},
+            retries=now.retries - before.retries + self._repeats,
+            rate_limited=now.rate_limited - before.rate_limited,
+        )
+
+    def _play(self, steps: Generator[object, Json, R]) -> R:
+        """Run a generator to its end; a refusal is thrown into it at the call that met it."""
+        reply: Json = None
+        refused: Refused | None = None
+        while True:
+            try:
+                call = steps.send(reply) if refused is None else steps.throw(refused)
+            except StopIteration as stop:
+                value: R = stop.value
+                return value
+            reply = refused = None
+            try:
+                reply = self._perform(call)
+            except Refused as answer:
+                refused = answer
+
+    def _perform(self, call: object) -> Json:
+        match call:
+            case Get(path, params):
+                return self._client.call(Request("GET", path, params)).json
+            case Create():
+                return self._create(call)
+            case Update(path, body):
+                return self._client.call(Request("PATCH", path, body=body)).json
+            case Delete(path):
+                return self._client.call(Request("DELETE", path)).json
+            case Exists(kind, ids):
+                return self._absent(kind, ids)
+            case Mapped(kind, source_id, destination_id, created_at, slug):
+                self._recorder.note(
+                    MappingNote(
+                        kind=kind,
+                        source_id=source_id,
+                        destination_id=destination_id,
+                        created_at=created_at,
+                        slug=slug,
+                    )
+                )
+            case Replaces(kind, destination_id, body):
+                self._recorder.keep(kind, destination_id, orjson.dumps(body))
+            case Warn(kind, message):
+                self._warnings.append((kind, message))
+            case _:
+                raise TypeError(call)
+        return None
+
+    def _absent(self, kind: str, ids: tuple[str, ...]) -> tuple[str, ...]:
+        self._checked += [f"{kind}:{i}" for i in ids]
+        absent, trashed = self._known.absent(kind, ids, self._client)
+        self._warnings += [("in_trash", f"{kind} {i} is in the trash") for i in trashed]
+        return absent
+
+    def _create(self, call: Create) -> Json:
+        """POST once; after an unknown outcome look before every repeat, so that nothing is made twice."""
+        repeats = 0
+        while True:
+            try:
+                return self._client.call(Request("POST", call.path, body=call.body), creates=True).json
+            except UnknownOutcome as lost:
+                if (found := self._look_again(call, lost)) is not None:
+                    return found
+                repeats += 1
+                if repeats > self._max_repeats:
+                    raise GaveUp(lost.failure, repeats) from lost
+                self._repeats += 1
+            except Refused:
+                # The server says it is there already: perhaps by the POST whose answer was lost.
+                if repeats and (found := self._play(call.find_again())) is not None:
+                    return found
+                raise
+
+    def _look_again(self, call: Create, lost: UnknownOutcome) -> Json:
+        """Look for what the lost POST may have made, until it cannot land any more."""
+        wait_s = FIRST_LOOK_AGAIN_S
+        deadline = lost.sent_at + self._grace_s if lost.lands_late and not call.unique else lost.sent_at
+        while True:
+            found = self._play(call.find_again())
+            left = deadline - self._clock()
+            if found is not None or left <= 0:
+                return found
+            self._wait(min(wait_s, left))
+            wait_s = min(wait_s * 2, LONGEST_LOOK_AGAIN_S)
+
+    def _item_error(self, failure: Refused | GaveUp | ValidationError) -> ItemError:
+        last = self._client.last_response
+        seen: dict[str, Any] = (
+            {"request": f"{last.method} {last.path}", "response": last.body} if last else {}
+        )
+        match failure:
+            case Refused(kind=kind, status=status, fields=fields):
+                field = fields[0] if fields else None
+                return ItemError(
+                    kind=kind.value, message=failure.message, http_status=status, field=field, **seen
+                )
+            case GaveUp(failure=cause):
+                return ItemError(
+                    kind=cause.kind.value,
+                    message=f"{cause.message} (after {failure.attempts} attempts)",
+                    http_status=cause.status,
+                    **seen,
+                )
+            case DependencyError():
+                return ItemError(kind=failure.kind, message=str(failure), blockers=failure.missing)
+            case DeserializationError(field=field):
+                return ItemError(kind=failure.kind, message=str(failure), field=field or None)
+            case _:
+                return ItemError(kind=failure.kind, message=str(failure))

@@ -1,0 +1,65 @@
+"""Which referenced objects the destination has: read in bulk at the start of a run, else asked one by one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from lvrestore.content.calls import Refused
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.protocol import Request
+from lvrestore.looker.transport import path
+from lvrestore.run.rehearsal import RehearsalClient
+
+COLLECTIONS = {"folder": "folders", "look": "looks", "lookml_model": "lookml_models", "user": "users"}
+HAS_TRASH = frozenset({"look"})
+
+
+class KnownIds:
+    """Ids that exist, by kind. What no bulk list has is asked for once: a server may cut its pages short."""
+
+    def __init__(self, listed: Mapping[str, frozenset[str]]) -> None:
+        """`listed` holds, per kind, the ids that a bulk list had."""
+        self._listed = listed
+        self._asked: dict[tuple[str, str], bool] = {}
+        self._lock = threading.Lock()
+
+    def absent(
+        self, kind: str, ids: tuple[str, ...], client: LookerClient | RehearsalClient
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the ids that are gone, and those that exist in the trash."""
+        gone: list[str] = []
+        trashed: list[str] = []
+        for one in ids:
+            if self._is_alive(kind, one, client):
+                continue
+            (trashed if kind in HAS_TRASH and _in_trash(kind, one, client) else gone).append(one)
+        return tuple(gone), tuple(trashed)
+
+    def _is_alive(self, kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+        if one in self._listed.get(kind, ()):
+            return True
+        with self._lock:
+            alive = self._asked.get((kind, one))
+        if alive is None:
+            alive = _ask(kind, one, client)
+            with self._lock:
+                self._asked[kind, one] = alive
+        return alive
+
+
+def _ask(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+    field = "name" if kind == "lookml_model" else "id"
+    fields = f"{field},deleted" if kind in HAS_TRASH else field
+    try:
+        live = client.call(Request("GET", path(COLLECTIONS[kind], one), {"fields": fields})).json
+    except Refused:
+        # Not allowed to look is not the same as absent: the write itself will tell.
+        return True
+    return live is not None and not live.get("deleted")
+
+
+def _in_trash(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+    params = {"id": one, "deleted": "true", "fields": "id"}
+    hits = client.call(Request("GET", f"/{COLLECTIONS[kind]}/search", params)).json
+    return any(hit["id"] == one for hit in hits or ())

@@ -1,0 +1,107 @@
+"""A run inside the parent process: for single items, small selections and dry runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from itertools import islice
+
+from lvrestore.looker.limiter import Limiter, StoppedWaiting
+from lvrestore.looker.tokens import TokenSource
+from lvrestore.run.messages import BeforeImage, MappingNote, RestorationResult, RestorationTask
+from lvrestore.run.signals import StopFlag
+from lvrestore.run.workbench import RunConfig, Workbench
+from lvrestore.state.store import Scope, StateStore
+
+
+class LocalRecorder:
+    """Commits every note at once; the store is shared by the threads of this process."""
+
+    def __init__(self, store: StateStore, scope: Scope) -> None:
+        self._store, self._scope = store, scope
+        self._lock = threading.Lock()
+
+    def note(self, mapping: MappingNote) -> None:
+        """Store a mapping."""
+        with self._lock:
+            self._store.write(self._scope, [mapping])
+
+    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
+        """Store a before-image."""
+        image = BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=0)
+        with self._lock:
+            self._store.write(self._scope, [image])
+
+    def claim(self, task: RestorationTask) -> None:
+        """Store the claim of one item."""
+        with self._lock:
+            self._store.claim(self._scope, [(task.content_type, task.source_id)])
+
+    def finish(self, result: RestorationResult) -> None:
+        """Store how an item ended."""
+        with self._lock:
+            self._store.write(self._scope, [result])
+
+
+class NothingRecorded:
+    """For dry runs: nothing was done, so nothing is written down."""
+
+    def note(self, mapping: MappingNote) -> None:
+        """Forget a mapping."""
+
+    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
+        """Forget a before-image."""
+
+    def claim(self, task: RestorationTask) -> None:
+        """Claim nothing."""
+
+    def finish(self, result: RestorationResult) -> None:
+        """Forget how an item ended."""
+
+
+def run_locally(
+    config: RunConfig,
+    tasks: Iterable[RestorationTask],
+    recorder: LocalRecorder | NothingRecorded,
+    on_result: Callable[[RestorationResult], None],
+    *,
+    tokens: TokenSource,
+    limiter: Limiter,
+    stop: StopFlag,
+    threads: int,
+) -> None:
+    """Restore the tasks with some threads; an item counts once its result is stored."""
+    bench = Workbench(config, tokens, limiter, stop.cut_waits, threads)
+    drivers = threading.local()
+
+    def restore(task: RestorationTask) -> RestorationResult:
+        if not hasattr(drivers, "restore"):
+            drivers.restore = bench.driver(recorder)
+        recorder.claim(task)
+        result: RestorationResult = drivers.restore(task)
+        recorder.finish(result)
+        return result
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in _bounded(pool, restore, tasks, threads, stop):
+            with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
+                on_result(done.result())
+
+
+def _bounded(
+    pool: ThreadPoolExecutor,
+    restore: Callable[[RestorationTask], RestorationResult],
+    tasks: Iterable[RestorationTask],
+    threads: int,
+    stop: StopFlag,
+) -> Iterator[Future[RestorationResult]]:
+    """Keep the threads busy without reading ahead more than they need."""
+    source = iter(tasks)
+    running = {pool.submit(restore, task) for task in islice(source, threads)}
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        if not stop:
+            running |= {pool.submit(restore, task) for task in islice(source, len(done))}
+        yield from done

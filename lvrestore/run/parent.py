@@ -1,0 +1,311 @@
+"""The parent of a run with worker processes: claims, gives out, tallies, replaces the dead.
+
+It never waits for one worker: each has a credit of items, and gets more as the writer says they are stored.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import count, islice
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import msgspec
+
+from lvrestore.errors import ApiError, RestorationError
+from lvrestore.looker.limiter import LimiterHandle
+from lvrestore.looker.tokens import LoginTokens
+from lvrestore.run.messages import (
+    Claim,
+    Fatal,
+    Finished,
+    Hello,
+    Message,
+    RestorationResult,
+    RestorationTask,
+    Stop,
+    Stored,
+    TokenGiven,
+    TokenWanted,
+    WorkerGone,
+)
+from lvrestore.run.pipes import PeerGone, Pipe, pipe_pair, private_folder, wait_for
+from lvrestore.run.signals import DRAIN_S, StopFlag
+from lvrestore.run.workbench import RunConfig
+from lvrestore.run.worker import worker_main
+from lvrestore.run.writer import writer_main
+from lvrestore.state.lock import RunLock
+
+log = logging.getLogger(__name__)
+LOOK_UP_S = 0.2
+CLAIMS_AT_ONCE = 64
+CREDITS_PER_THREAD = 2
+REPLACEMENTS_PER_WORKER = 3
+GOODBYE_S = DRAIN_S + 5.0
+
+
+class RunBroken(RestorationError):
+    """A process that the run cannot do without has ended; what is stored is stored."""
+
+    kind = "stopped"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = "nothing that was stored is lost: `lvrestore resume` continues"
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class _Child:
+    """A worker as the parent sees it."""
+
+    def __init__(self, process: BaseProcess, pipe: Pipe) -> None:
+        self.process, self.pipe = process, pipe
+        self.ready = False
+        self.in_hand: dict[int, RestorationTask] = {}
+
+
+class Crew:
+    """Workers and writer of one run."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        tokens: LoginTokens,
+        limits: LimiterHandle | None,
+        lock: RunLock,
+        stop: StopFlag,
+    ) -> None:
+        self._config, self._tokens, self._limits, self._lock = config, tokens, limits, lock
+        self._stop = stop
+        self._context = multiprocessing.get_context("spawn")
+        self._folder = private_folder()
+        self._workers: dict[int, _Child] = {}
+        self._numbers = count(1)
+        self._tickets = count(1)
+        self._claiming: dict[int, list[RestorationTask]] = {}
+        self._claimed_at: dict[int, datetime] = {}
+        self._ready: deque[RestorationTask] = deque()
+        self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
+        self.on_result: Callable[[RestorationResult], None] = lambda _result: None
+        self.on_tick: Callable[[], None] = lambda: None
+
+    def run(self, tasks: Iterator[RestorationTask]) -> None:
+        """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
+        self._start_writer()
+        try:
+            for _ in range(self._config.procs):
+                self._start_worker()
+            self._work(tasks)
+            self._say_goodbye()
+        finally:
+            self._end_all()
+
+    # -- starting and ending
+
+    def _start_writer(self) -> None:
+        ours, theirs = pipe_pair()
+        self._writer = ours
+        self._writer_process = self._context.Process(
+            target=writer_main,
+            args=(self._folder, self._config.state_path, self._config.scope, theirs, self._lock),
+            name="lvrestore writer",
+            daemon=True,
+        )
+        self._writer_process.start()
+        theirs.close()
+        self._handle_writer(self._receive(self._writer))
+
+    def _start_worker(self) -> None:
+        number = next(self._numbers)
+        ours, theirs = pipe_pair()
+        process = self._context.Process(
+            target=worker_main,
+            args=(
+                number,
+                self._config,
+                self._folder,
+                theirs,
+                self._tokens.current(),
+                self._limits,
+                self._lock,
+            ),
+            name=f"lvrestore worker {number}",
+            daemon=True,
+        )
+        process.start()
+        theirs.close()
+        self._workers[number] = _Child(process, ours)
+
+    def _say_goodbye(self) -> None:
+        """Let the workers finish, then the writer: it stores what they still say."""
+        for child in self._workers.values():
+            self._tell(child.pipe, Stop("drain"))
+        while self._workers:
+            if not self._turn(GOODBYE_S):
+                log.warning("%d workers did not end in time", len(self._workers))
+                break
+        self._tell(self._writer, Stop("drain"))
+        self._writer_process.join(GOODBYE_S)
+
+    def _end_all(self) -> None:
+        """Whatever happened, leave no process behind."""
+        for child in self._workers.values():
+            child.pipe.close()
+        self._writer.close()
+        for child in self._workers.values():
+            _end(child.process)
+        _end(self._writer_process)
+
+    # -- the loop
+
+    def _work(self, tasks: Iterator[RestorationTask]) -> None:
+        exhausted = False
+        while not self._stop:
+            if not exhausted:
+                exhausted = not self._claim_more(tasks)
+            self._give_out()
+            if exhausted and not self._outstanding():
+                return
+            self._turn(LOOK_UP_S)
+
+    def _outstanding(self) -> int:
+        claiming = sum(len(batch) for batch in self._claiming.values())
+        return claiming + len(self._ready) + sum(len(c.in_hand) for c in self._workers.values())
+
+    def _claim_more(self, tasks: Iterator[RestorationTask]) -> bool:
+        """Have the next tasks claimed, up to what the workers have credit for; False at the end of the vault."""
+        window = CREDITS_PER_THREAD * self._config.inflight * self._config.procs
+        room = window - self._outstanding()
+        if room < min(CLAIMS_AT_ONCE, window) // 2 and room != window:
+            return True
+        batch = list(islice(tasks, min(room, CLAIMS_AT_ONCE)))
+        if batch:
+            self._send_claim(batch)
+        return bool(batch)
+
+    def _send_claim(self, batch: list[RestorationTask]) -> None:
+        ticket = next(self._tickets)
+        self._claiming[ticket] = batch
+        self._claimed_at |= dict.fromkeys((task.seq for task in batch), datetime.now(UTC))
+        self._tell(self._writer, Claim(tuple((t.content_type, t.source_id) for t in batch), ticket))
+
+    def _give_out(self) -> None:
+        """One item at a time to whoever has the fewest in hand."""
+        credit = CREDITS_PER_THREAD * self._config.inflight
+        while self._ready:
+            able = [c for c in self._workers.values() if c.ready and len(c.in_hand) < credit]
+            if not able:
+                return
+            child = min(able, key=lambda c: len(c.in_hand))
+            task = self._ready.popleft()
+            child.in_hand[task.seq] = task
+            self._tell(child.pipe, task)
+
+    def _turn(self, timeout_s: float) -> bool:
+        """Handle what has arrived; False when nothing did."""
+        pipes: dict[Any, int] = {
+            child.pipe: number for number, child in self._workers.items() if child.process.is_alive()
+        }
+        # The end of a worker that was ready is announced by the writer, after its last words.
+        sentinels = {c.process.sentinel: number for number, c in self._workers.items() if not c.ready}
+        ready = wait_for([self._writer, self._writer_process.sentinel, *pipes, *sentinels], timeout_s)
+        for one in ready:
+            if one is self._writer or one == self._writer_process.sentinel:
+                self._handle_writer(self._receive(self._writer))
+            elif one in pipes:
+                self._handle_worker(pipes[one])
+        for one in ready:
+            if one in sentinels:
+                self._take_back(sentinels[one])
+        self.on_tick()
+        return bool(ready)
+
+    def _receive(self, pipe: Pipe) -> Message:
+        try:
+            return pipe.receive()
+        except PeerGone as gone:
+            raise RunBroken("the process that writes the state file has ended") from gone
+
+    def _tell(self, pipe: Pipe, message: Message) -> None:
+        with suppress(PeerGone):  # its end is met, and handled, in the loop
+            pipe.send(message)
+
+    # -- what others say
+
+    def _handle_writer(self, message: Message) -> None:
+        match message:
+            case Stored(ticket):
+                self._ready.extend(self._claiming.pop(ticket))
+            case Finished(worker, results):
+                for result in results:
+                    self._finish(worker, result)
+            case WorkerGone(worker):
+                self._take_back(worker)
+            case Fatal():
+                raise RunBroken(message.message)
+
+    def _finish(self, worker: int, result: RestorationResult) -> None:
+        if worker in self._workers:
+            self._workers[worker].in_hand.pop(result.seq, None)
+        self._claimed_at.pop(result.seq, None)
+        self.on_result(result)
+
+    def _handle_worker(self, number: int) -> None:
+        child = self._workers[number]
+        try:
+            message = child.pipe.receive()
+        except PeerGone:
+            return  # its sentinel follows
+        match message:
+            case Hello():
+                child.ready = True
+            case TokenWanted(generation):
+                self._renew_token(generation)
+            case Fatal(message=text):
+                raise ApiError(text)
+
+    def _renew_token(self, generation: int) -> None:
+        try:
+            token = self._tokens.current()
+            if token.generation <= generation:
+                token = self._tokens.renew(token)
+            given = TokenGiven(token.value, token.generation, token.expires_at_monotonic)
+        except ApiError as error:
+            given = TokenGiven("", generation, 0.0, error=str(error))
+        for child in self._workers.values():
+            self._tell(child.pipe, given)
+
+    def _take_back(self, number: int) -> None:
+        """Everything the worker did is stored; what it still had in hand is uncertain and given out again."""
+        child = self._workers.pop(number, None)
+        if child is None:
+            return
+        child.pipe.close()
+        _end(child.process)
+        lost = [
+            msgspec.structs.replace(task, uncertain_since=task.uncertain_since or self._claimed_at[task.seq])
+            for task in child.in_hand.values()
+        ]
+        self._ready.extendleft(lost)
+        if self._stop or not self._outstanding():
+            return
+        log.warning("worker %d ended; %d of its items are looked up and tried again", number, len(lost))
+        if self._replacements_left == 0:
+            raise RunBroken("worker processes keep dying")
+        self._replacements_left -= 1
+        self._start_worker()
+
+
+def _end(process: BaseProcess) -> None:
+    process.join(1.0)
+    if process.is_alive():
+        process.kill()
+        process.join()

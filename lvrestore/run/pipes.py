@@ -1,0 +1,107 @@
+"""Framed pipes between processes, one per pair, and the address at which workers meet the writer."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import tempfile
+import threading
+from collections.abc import Iterable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from lvrestore.run.messages import Message, pack, unpack
+
+
+class PeerGone(Exception):  # noqa: N818 - the other process ended, which is not our error
+    """The other end is closed, perhaps in the middle of a frame."""
+
+
+class Pipe:
+    """One end of a connection. Several threads may send; one thread receives."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pipe, (self.connection,)
+
+    def fileno(self) -> int:
+        """For `multiprocessing.connection.wait`."""
+        return self.connection.fileno()
+
+    def send(self, message: Message) -> None:
+        """Send one frame."""
+        try:
+            with self._lock:
+                self.connection.send_bytes(pack(message))
+        except (OSError, ValueError) as error:
+            raise PeerGone from error
+
+    def receive(self) -> Message:
+        """The next frame; waits for it."""
+        try:
+            return unpack(self.connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise PeerGone from error
+
+    def waiting(self) -> bool:
+        """Whether a frame, or the end, can be received without waiting."""
+        try:
+            return self.connection.poll()
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Close this end."""
+        self.connection.close()
+
+
+class MeetingPoint:
+    """A Unix socket in a private folder: replaced workers can reach the writer without the parent's help."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(folder / "writer"))
+        self._socket.listen(128)
+
+    def fileno(self) -> int:
+        """For `multiprocessing.connection.wait`."""
+        return self._socket.fileno()
+
+    def accept(self) -> Pipe:
+        """The next process that has connected."""
+        peer, _ = self._socket.accept()
+        return Pipe(Connection(peer.detach()))
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._socket.close()
+
+
+def meet(folder: Path) -> Pipe:
+    """Connect to the process that has its meeting point in this folder."""
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        peer.connect(str(folder / "writer"))
+    except OSError as error:
+        raise PeerGone from error
+    return Pipe(Connection(peer.detach()))
+
+
+def wait_for(sources: Iterable[Any], timeout_s: float | None) -> list[Any]:
+    """The sources (pipes, meeting points, process sentinels) that have something to say."""
+    return list(wait(list(sources), timeout_s))
+
+
+def pipe_pair() -> tuple[Pipe, Pipe]:
+    """Two ends; the second one is for a child process."""
+    ours, theirs = multiprocessing.Pipe()
+    return Pipe(ours), Pipe(theirs)
+
+
+def private_folder() -> Path:
+    """A folder that only this user can enter."""
+    return Path(tempfile.mkdtemp(prefix="lvrestore-"))

@@ -1,0 +1,28 @@
+"""What generators may know, answered from the state file and, rarely, the vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lvrestore.content.references import MappedId
+from lvrestore.model import ContentType
+from lvrestore.state.store import Scope, StateReader
+from lvrestore.vault import open_vault
+
+
+class StateReferences:
+    """Committed mappings, read fresh each time: another worker may have just made one."""
+
+    def __init__(self, reader: StateReader, scope: Scope, vault_path: Path, *, same_instance: bool) -> None:
+        self._reader, self._scope, self._vault_path = reader, scope, vault_path
+        self.same_instance = same_instance
+
+    def mapped(self, kind: str, source_id: str) -> MappedId | None:
+        """The committed mapping, if there is one."""
+        return self._reader.mapping(self._scope, kind, source_id)
+
+    def in_vault(self, kind: str, source_id: str) -> bool:
+        """Whether the vault holds the object, or nothing of that kind."""
+        content_type = ContentType[kind.upper()]
+        with open_vault(self._vault_path) as vault:
+            return not vault.has_type(content_type) or vault.has(content_type, source_id)

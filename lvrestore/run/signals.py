@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM: the first one drains, the second leaves at once. Both leave a resumable state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# What is in hand gets this long to finish after the first signal; then waits are cut short.
+DRAIN_S = 25.0
+
+
+class StopFlag:
+    """Set by the signal handlers, looked at by everybody else."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._since = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether no new item may be begun."""
+        return self.signal is not None
+
+    def cut_waits(self) -> bool:
+        """Whether the time to finish what is in hand is over."""
+        return self.signal is not None and time.monotonic() - self._since > DRAIN_S
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's shape
+        """Note the first signal; leave at the second."""
+        if self.signal is not None:
+            os.write(
+                sys.stderr.fileno(), b"\nleaving now; the state is saved, `lvrestore resume` continues\n"
+            )
+            os._exit(128 + number)
+        self.signal, self._since = number, time.monotonic()
+        os.write(sys.stderr.fileno(), b"\nstopping: finishing the items in hand (again: leave at once)\n")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopFlag]:
+    """Install the handlers for the length of a run."""
+    flag = StopFlag()
+    before = {number: signal.signal(number, flag.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_signals_to_the_parent() -> None:
+    """In a child: Ctrl-C reaches the whole process group, and the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,0 +1,98 @@
+"""What one process needs to restore items: connections, state reader, references; a driver for each thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from lvrestore.content.calls import Restored, Steps
+from lvrestore.content.kinds import KINDS
+from lvrestore.content.references import History, References
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.limiter import Limiter, wait_until
+from lvrestore.looker.retry import RetryPolicy
+from lvrestore.looker.tokens import TokenSource
+from lvrestore.looker.transport import Endpoint, HttpTransport
+from lvrestore.model import VaultRow
+from lvrestore.run.driver import Driver, Recorder
+from lvrestore.run.known import KnownIds
+from lvrestore.run.messages import RestorationResult, RestorationTask
+from lvrestore.run.references import StateReferences
+from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.state.store import Scope, StateReader
+from lvrestore.vault import ContentDeserializer
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a run that all its processes share. Holds no secret."""
+
+    endpoint: Endpoint
+    scope: Scope
+    state_path: Path
+    vault_path: Path
+    same_instance: bool
+    procs: int
+    inflight: int
+    max_retries: int
+    known: dict[str, frozenset[str]]
+    dry_run: bool = False
+
+
+def decode(task: RestorationTask, refs: References, history: History) -> Steps[Restored]:
+    """Decode the blob and start the generator of its type."""
+    kind = KINDS[task.content_type]
+    row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
+    return kind.restore(ContentDeserializer().deserialize(row, kind.shape), refs, history)
+
+
+class Workbench:
+    """Shared by the threads of one process."""
+
+    def __init__(
+        self, config: RunConfig, tokens: TokenSource, limiter: Limiter, stop: Callable[[], bool], threads: int
+    ) -> None:
+        """`stop` ends waiting; it is not the wish to finish what is in hand."""
+        self.config, self._tokens, self._limiter, self._stop = config, tokens, limiter, stop
+        self._transport = HttpTransport(config.endpoint, inflight=threads)
+        self._reader = StateReader(config.state_path)
+        self._known = KnownIds(config.known)
+        self._refs = StateReferences(
+            self._reader, config.scope, config.vault_path, same_instance=config.same_instance
+        )
+
+    def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
+        """A function that restores one item, for one thread."""
+        client = LookerClient(
+            self._transport,
+            tokens=self._tokens,
+            limiter=self._limiter,
+            policy=RetryPolicy(max_retries=self.config.max_retries),
+            stop=self._stop,
+        )
+        if self.config.dry_run:
+            return lambda task: self._driver(RehearsalClient(client), recorder).restore(task)
+        return self._driver(client, recorder).restore
+
+    def _driver(self, client: LookerClient | RehearsalClient, recorder: Recorder) -> Driver:
+        return Driver(
+            client,
+            recorder,
+            self._known,
+            decode,
+            self._refs,
+            self._history,
+            grace_s=self.config.endpoint.timeout_s,
+            max_repeats=self.config.max_retries,
+            wait=self._wait,
+        )
+
+    def _wait(self, seconds: float) -> None:
+        wait_until(time.monotonic() + seconds, self._stop, time.sleep, time.monotonic)
+
+    def _history(self, task: RestorationTask) -> History:
+        since: datetime | None = task.uncertain_since
+        return self._reader.history(self.config.scope, task.content_type.label, task.source_id, since)

@@ -1,0 +1,192 @@
+"""A worker process: some threads that restore items, and a main thread that listens to parent and writer."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from lvrestore.errors import ApiError, RestorationError
+from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
+from lvrestore.looker.protocol import Token
+from lvrestore.run.messages import (
+    BeforeImage,
+    Fatal,
+    Hello,
+    MappingNote,
+    RestorationTask,
+    Stop,
+    Stored,
+    TokenGiven,
+    TokenWanted,
+)
+from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
+from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
+from lvrestore.run.workbench import RunConfig, Workbench
+from lvrestore.state.lock import RunLock
+
+LOOK_UP_S = 0.2
+# Without a parent or a writer nothing that is done now can be written down: only open requests may end.
+ORPHAN_S = 3.0
+
+
+class PipeTokens:
+    """Tokens from the parent; one request however many threads need a newer one."""
+
+    def __init__(self, parent: Pipe, first: Token) -> None:
+        self._parent, self._token = parent, first
+        self._changed = threading.Condition()
+        self._asked_for = 0
+        self._error: str | None = None
+
+    def current(self) -> Token:
+        """A token that can be used now."""
+        token = self._token
+        return token if time.monotonic() < token.expires_at_monotonic else self.renew(token)
+
+    def renew(self, stale: Token) -> Token:
+        """Ask the parent for a newer token than this one, and wait for it."""
+        with self._changed:
+            while self._token.generation <= stale.generation:
+                if self._asked_for <= stale.generation:
+                    self._asked_for = stale.generation + 1
+                    self._error = None
+                    self._parent.send(TokenWanted(stale.generation))
+                self._changed.wait(1.0)
+                if self._error is not None:
+                    raise ApiError(self._error)
+            return self._token
+
+    def give(self, given: TokenGiven) -> None:
+        """Take a token, or the reason for none, from the parent."""
+        with self._changed:
+            self._error = given.error
+            if given.error is None and given.generation > self._token.generation:
+                self._token = Token(given.value, given.generation, given.expires_at_monotonic)
+            self._changed.notify_all()
+
+
+class PipeRecorder:
+    """Sends what must be written down to the writer, in order."""
+
+    def __init__(self, writer: Pipe) -> None:
+        self._writer = writer
+        self._tickets = count(1)
+        self._waiting: dict[int, threading.Event] = {}
+
+    def note(self, mapping: MappingNote) -> None:
+        """Send a mapping; the item's own result follows on the same pipe."""
+        self._writer.send(mapping)
+
+    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
+        """Send a before-image and wait until it is stored."""
+        ticket = next(self._tickets)
+        stored = self._waiting[ticket] = threading.Event()
+        self._writer.send(BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket))
+        stored.wait()
+        del self._waiting[ticket]
+
+    def stored(self, ticket: int) -> None:
+        """Let whoever waits for this ticket go on."""
+        self._waiting[ticket].set()
+
+
+def worker_main(
+    number: int,
+    config: RunConfig,
+    folder: Path,
+    parent: Pipe,
+    token: Token,
+    limits: LimiterHandle | None,
+    lock: RunLock,
+) -> None:
+    """Entry of a worker process. Holding `lock` keeps the destination ours while a request may be under way."""
+    leave_signals_to_the_parent()
+    try:
+        writer = meet(folder)
+        writer.send(Hello(number))
+        _Worker(config, parent, writer, token, limits).run(number)
+    except PeerGone:
+        os._exit(1)
+    lock.release()
+
+
+class _Worker:
+    def __init__(
+        self, config: RunConfig, parent: Pipe, writer: Pipe, token: Token, limits: LimiterHandle | None
+    ) -> None:
+        self._parent, self._writer = parent, writer
+        self._tokens = PipeTokens(parent, token)
+        self._recorder = PipeRecorder(writer)
+        self._inbox: SimpleQueue[RestorationTask | None] = SimpleQueue()
+        self._drain_until: float | None = None
+        limiter = SharedLimiter.attach(limits) if limits else NoLimit()
+        bench = Workbench(config, self._tokens, limiter, self._cut_waits, config.inflight)
+        self._threads = [
+            threading.Thread(target=self._restore_all, args=(bench,), daemon=True)
+            for _ in range(config.inflight)
+        ]
+
+    def run(self, number: int) -> None:
+        """Listen until there is nothing more to do, or nobody to do it for."""
+        for thread in self._threads:
+            thread.start()
+        self._parent.send(Hello(number))
+        while any(thread.is_alive() for thread in self._threads):
+            for pipe in wait_for([self._parent, self._writer], LOOK_UP_S):
+                if not self._listen(pipe):
+                    self._leave_orphaned()
+                    return
+
+    def _listen(self, pipe: Pipe) -> bool:
+        try:
+            message = pipe.receive()
+        except PeerGone:
+            return False
+        match message:
+            case RestorationTask():
+                self._inbox.put(message)
+            case TokenGiven():
+                self._tokens.give(message)
+            case Stored(ticket):
+                self._recorder.stored(ticket)
+            case Stop():
+                self._drain(DRAIN_S)
+        return True
+
+    def _drain(self, seconds: float) -> None:
+        """Begin nothing new; what waits in the inbox stays claimed and is settled by a resume."""
+        self._drain_until = time.monotonic() + seconds
+        with suppress(Empty):
+            while True:
+                self._inbox.get_nowait()
+        for _ in self._threads:
+            self._inbox.put(None)
+
+    def _leave_orphaned(self) -> None:
+        self._drain(0.0)
+        deadline = time.monotonic() + ORPHAN_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        os._exit(1)
+
+    def _cut_waits(self) -> bool:
+        return self._drain_until is not None and time.monotonic() > self._drain_until
+
+    def _restore_all(self, bench: Workbench) -> None:
+        restore = bench.driver(self._recorder)
+        while (task := self._inbox.get()) is not None:
+            try:
+                self._writer.send(restore(task))
+            except StoppedWaiting:
+                return
+            except PeerGone:
+                return
+            except RestorationError as error:
+                # Not the item's fault: nobody can go on with this login or this state file.
+                self._parent.send(Fatal(error.kind, str(error)))
+                return

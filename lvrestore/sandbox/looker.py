@@ -1,0 +1,350 @@
+"""An in-memory Looker: the whole sandbox without a socket.
+
+It speaks the transport protocol of `lvrestore.looker.protocol`: drivers and tests use it as they use a server.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlencode
+
+import msgspec
+
+from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
+from lvrestore.sandbox import dashboards, folders, looks, parts, people, queries, tiles
+from lvrestore.sandbox.call import Call
+from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
+from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Reply
+from lvrestore.sandbox.instance import Instance
+from lvrestore.sandbox.refusals import Refusal
+from lvrestore.sandbox.views import (
+    DASHBOARD,
+    FOLDER_BASE,
+    LOOK,
+    MERGE_QUERY,
+    MODEL,
+    TILE,
+    USER,
+    View,
+    parse_fields,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from lvrestore.sandbox.call import Handler
+    from lvrestore.sandbox.store import Row
+
+ROUTES: dict[str, Handler] = {
+    **people.ROUTES,
+    **queries.ROUTES,
+    **folders.ROUTES,
+    **looks.ROUTES,
+    **dashboards.ROUTES,
+    **tiles.ROUTES,
+    **parts.ROUTES,
+}
+
+JSON_HEADERS = {"content-type": "application/json"}
+TOKEN_LIFETIME_S = 3600.0
+DEFAULT_URL = "https://looker.example.com"
+WRONG_SECRET = "wrong"  # noqa: S105 - the one secret that is refused
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Where a method of a path leads."""
+
+    template: str
+    endpoint: Endpoint
+    handler: Handler
+    slots: tuple[int, ...]
+
+
+def _routes() -> dict[tuple[str, ...], Route]:
+    table: dict[tuple[str, ...], Route] = {}
+    for name, handler in ROUTES.items():
+        method, template = name.split(" ")
+        segments = template.split("/")[1:]
+        slots = tuple(i for i, segment in enumerate(segments) if segment.startswith("{"))
+        key = (method, *("*" if i in slots else segment for i, segment in enumerate(segments)))
+        table[key] = Route(template, FACTS.paths[template][method], handler, slots)
+    return table
+
+
+_ROUTES = _routes()
+# Which segments may be ids, by number of segments; names come before ids, so `/looks/search` is not a look.
+_SLOTS = {
+    length: sorted({route.slots for key, route in _ROUTES.items() if len(key) == length + 1}, key=len)
+    for length in range(1, 6)
+}
+
+
+def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
+    """Return the route of a request and the ids in its path."""
+    segments = path.split("/")[1:]
+    for slots in _SLOTS.get(len(segments), ()):
+        key = (method, *("*" if i in slots else segment for i, segment in enumerate(segments)))
+        if key in _ROUTES:
+            return _ROUTES[key], tuple(unquote(segments[i]) for i in slots)
+    raise Refusal(501)
+
+
+class Logged(msgspec.Struct):
+    """One request as it arrived; `status` is None while it has no answer."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    raw: bytes
+    at: float
+    status: int | None = None
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401 - any JSON
+        """The decoded body, None if there was none."""
+        return msgspec.json.decode(self.raw) if self.raw else None
+
+
+class CallRefusedError(AssertionError):
+    """A call that had to succeed was refused."""
+
+    def __init__(self, status: int, body: Any) -> None:  # noqa: ANN401 - any JSON
+        super().__init__(status, body)
+        self.status, self.body = status, body
+
+
+class Looker:
+    """A stateful stand-in for one Looker instance."""
+
+    def __init__(
+        self,
+        switches: Mapping[str, str] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        token_lifetime_s: float = TOKEN_LIFETIME_S,
+        timeout_s: float = 120.0,
+        log_limit: int | None = None,
+        web_server_url: str = DEFAULT_URL,
+    ) -> None:
+        self.instance = Instance(switches, clock, web_server_url)
+        self.faults = Faults()
+        self.token_lifetime_s, self.timeout_s = token_lifetime_s, timeout_s
+        self._log: deque[Logged] = deque(maxlen=log_limit)
+        self._tokens: dict[str, float] = {}
+        self._late: list[tuple[float, Logged]] = []
+        self._lock = threading.RLock()
+
+    # What tests see and set.
+
+    @property
+    def switches(self) -> dict[str, str]:
+        """The switches; setting one to a bad value is refused."""
+        return self.instance.switches
+
+    @property
+    def requests(self) -> list[Logged]:
+        """Every request so far, oldest first."""
+        return list(self._log)
+
+    def clear_log(self) -> None:
+        """Forget the requests so far."""
+        self._log.clear()
+
+    def on(self, method: str, path: str, *, skip: int = 0) -> Hook:
+        """Name calls that something is to happen to: `looker.on("POST", "/looks").drop_after(times=2)`."""
+        return self.faults.on(method, path, skip)
+
+    def call(
+        self, method: str, path: str, body: object = None, params: Mapping[str, str] | None = None
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Make a call that must succeed; return its decoded reply."""
+        status, reply = self.handle(method, path, params, body)
+        if status >= 400:  # noqa: PLR2004 - the client errors begin here
+            raise CallRefusedError(status, reply)
+        return reply
+
+    def titles(self, kind: str = "dashboards") -> list[str]:
+        """Return the titles of the living `dashboards` or `looks`, or the names of `folders`, by id."""
+        found = self.call("GET", f"/{kind}", params={"fields": "name" if kind == "folders" else "title"})
+        return [title for row in found for title in row.values()]
+
+    def add_user(self, first_name: str, last_name: str, email: str, **fields: object) -> str:
+        """Add a user, as the API of the sandbox cannot; return the id."""
+        with self._lock:
+            user_id = self.instance.store.new_id("user")
+            names = {
+                "first_name": first_name,
+                "last_name": last_name,
+                "display_name": f"{first_name} {last_name}",
+            }
+            self.instance.store.users[user_id] = {"id": user_id, **names, "email": email, **fields}
+            return user_id
+
+    def add_model(self, name: str, explores: Iterable[str] = (), **fields: object) -> None:
+        """Add a LookML model with explores."""
+        listed = [{"name": e, "label": e.title(), "description": None, "hidden": False} for e in explores]
+        with self._lock:
+            row = {"name": name, "label": name.title(), "project_name": name, "explores": listed, **fields}
+            self.instance.store.models[name] = row
+
+    # The ways in.
+
+    def send(self, request: Request) -> Answered | NoAnswer:
+        """Answer a request of the tool, as its own transport would."""
+        raw = b"" if request.body is None else msgspec.json.encode(request.body)
+        match self.serve(request.method, request.path, dict(request.params), raw):
+            case Dropped(sent=sent, reason=reason):
+                return NoAnswer(sent, reason)
+            case Reply(delay_s=delay_s) if delay_s >= self.timeout_s:
+                return NoAnswer(Sent.UNKNOWN, "timed out", self.timeout_s)
+            case Reply(truncated=True):
+                return NoAnswer(Sent.UNKNOWN, "the answer was cut off")
+            case reply:
+                return Answered(reply.status, reply.headers, reply.body, reply.delay_s)
+
+    def handle(
+        self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
+    ) -> tuple[int, Any]:
+        """Answer a call with status and decoded body; dropped connections raise ConnectionError."""
+        raw = b"" if body is None else msgspec.json.encode(body)
+        if path == "/login" and isinstance(body, dict):
+            raw = urlencode(body).encode()
+        reply = self.serve(method, path, dict(params or {}), raw)
+        if isinstance(reply, Dropped):
+            raise ConnectionError(reply.reason)
+        is_json = reply.body and reply.headers.get("content-type") == "application/json"
+        return reply.status, msgspec.json.decode(reply.body) if is_json else reply.body.decode() or None
+
+    def serve(
+        self, method: str, path: str, params: dict[str, str], raw: bytes, token: str | None = None
+    ) -> Reply | Dropped:
+        """Answer one request; without a token the caller is trusted, a wrong or expired one is refused."""
+        with self._lock:
+            self._settle()
+            logged = Logged(method, path, params, raw, self.instance.now())
+            self._log.append(logged)
+            rule = self.faults.take(method, path) if self.faults.rules else None
+            return rule.strike(self._exchange(logged, token)) if rule else self._carry_out(logged, token)
+
+    def _exchange(self, logged: Logged, token: str | None) -> Exchange:
+        return Exchange(
+            lambda: self._carry_out(logged, token),
+            lambda seconds: self._late.append((self.instance.now() + seconds, logged)),
+        )
+
+    def _carry_out(self, logged: Logged, token: str | None) -> Reply:
+        try:
+            reply = self._answer(logged, token)
+        except Refusal as refusal:
+            body = refusal.body(logged.method, logged.path)
+            reply = Reply(refusal.status, msgspec.json.encode(body), JSON_HEADERS)
+        logged.status = reply.status
+        return reply
+
+    def _answer(self, logged: Logged, token: str | None) -> Reply:
+        if (logged.method, logged.path) == ("POST", "/login"):
+            return self._login({**logged.params, **dict(parse_qsl(logged.raw.decode()))})
+        if token is not None and not self._is_valid(token):
+            raise Refusal(401)
+        if (logged.method, logged.path) == ("DELETE", "/logout"):
+            self._tokens.pop(token or "", None)
+            return Reply(204)
+        reply = self._dispatch(logged)
+        return Reply(204) if reply is None else Reply(200, msgspec.json.encode(reply), JSON_HEADERS)
+
+    def _dispatch(self, logged: Logged) -> Any:  # noqa: ANN401 - any JSON
+        route, ids = find_route(logged.method, logged.path)
+        strict = self.instance.on("unknown_fields", "refused")
+        if logged.params:
+            check_params(route.endpoint, logged.params, strict=strict)
+        wanted = parse_fields(logged.params["fields"]) if "fields" in logged.params else {}
+        body = parse_body(route.endpoint.body, logged.raw, strict=strict) if route.endpoint.body else {}
+        return route.handler(Call(self.instance, ids, dict(logged.params), wanted, body))
+
+    def _settle(self) -> None:
+        """Carry out the late commits whose time has come, each at its own time."""
+        if not self._late:
+            return
+        now = self.instance.now()
+        due = sorted((late for late in self._late if late[0] <= now), key=lambda late: late[0])
+        self._late = [late for late in self._late if late[0] > now]
+        for at, logged in due:
+            self.instance.at = at
+            try:
+                self._carry_out(logged, None)
+            finally:
+                self.instance.at = None
+
+    # Tokens.
+
+    def _login(self, form: Mapping[str, str]) -> Reply:
+        client_id, secret = form.get("client_id"), form.get("client_secret")
+        if not client_id or not secret or secret == WRONG_SECRET:
+            raise Refusal(int(self.switches["bad_credentials"]))
+        access_token = secrets.token_hex(20)
+        self._tokens[access_token] = self.instance.now() + self.token_lifetime_s
+        body = {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": int(self.token_lifetime_s),
+            "refresh_token": None,
+        }
+        return Reply(200, msgspec.json.encode(body), JSON_HEADERS)
+
+    def _is_valid(self, token: str) -> bool:
+        return self._tokens.get(token, 0.0) > self.instance.now()
+
+    def expire_tokens(self) -> None:
+        """Make every token invalid at once."""
+        with self._lock:
+            self._tokens.clear()
+
+    # The whole content.
+
+    def dump(self) -> dict[str, dict[str, Any]]:
+        """Return everything by kind and id, the trash too; what a reply embeds of others is left to ids."""
+        dumped: dict[str, dict[str, Any]] = msgspec.json.decode(b"".join(self.dump_chunks()))
+        return dumped
+
+    def dump_chunks(self) -> Iterator[bytes]:
+        """Yield the dump as JSON, an object at a time."""
+        with self._lock:
+            self._settle()
+            opening = b"{"
+            for kind, objects in self._content():
+                yield opening + msgspec.json.encode(kind) + b":{"
+                separator = b""
+                for object_id, value in objects:
+                    yield separator + msgspec.json.encode(object_id) + b":" + msgspec.json.encode(value)
+                    separator = b","
+                opening = b"},"
+            yield b"}}\n"
+
+    def _content(self) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:
+        store = self.instance.store
+        yield "dashboards", self._shown(DASHBOARD, store.dashboards, _DUMPED_DASHBOARD)
+        yield "folders", self._shown(FOLDER_BASE, store.folders, {})
+        yield "looks", self._shown(LOOK, store.looks, _DUMPED_LOOK)
+        yield "queries", iter(store.queries.items())
+        yield "merge_queries", self._shown(MERGE_QUERY, store.merges, {})
+        yield "users", self._shown(USER, store.users, {})
+        yield "models", self._shown(MODEL, store.models, {})
+
+    def _shown(self, view: View, table: Mapping[str, Any], wanted: Row) -> Iterator[tuple[str, Row]]:
+        return ((object_id, view.render(self.instance, thing, wanted)) for object_id, thing in table.items())
+
+
+def _all_but(view_fields: Iterable[str], *left_out: str) -> dict[str, Any]:
+    return {name: {} for name in view_fields if name not in left_out}
+
+
+_DUMPED_TILE = {
+    **_all_but(TILE.defaults, "look", "query"),
+    "result_maker": _all_but(FACTS.types["ResultMakerWithIdVisConfigAndDynamicFields"], "query"),
+}
+_DUMPED_DASHBOARD = {**_all_but(DASHBOARD.defaults, "folder"), "dashboard_elements": _DUMPED_TILE}
+_DUMPED_LOOK = _all_but(LOOK.defaults, "folder")

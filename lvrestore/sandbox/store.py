@@ -1,0 +1,267 @@
+"""What the in-memory Looker holds: objects by id, and the indexes that its rules ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A row holds only what differs from its type's defaults. Values inside it are replaced, never changed in
+# place, so that rows may share them.
+Row = dict[str, Any]
+
+
+class Layout(msgspec.Struct):
+    """A layout with its components."""
+
+    row: Row
+    components: list[Row] = []
+
+
+class Dashboard(msgspec.Struct):
+    """A dashboard with its parts, in order of creation."""
+
+    row: Row
+    tiles: list[Row] = []
+    filters: list[Row] = []
+    layouts: list[Layout] = []
+
+
+class QueryParts(msgspec.Struct):
+    """What tiles show of a query, undecoded where nobody looks into it."""
+
+    id: str
+    model: str
+    view: str
+    vis_config: msgspec.Raw
+    dynamic_fields: msgspec.Raw
+    sorts: msgspec.Raw
+    total: bool | None = None
+
+
+_query_parts = msgspec.json.Decoder(QueryParts)
+
+
+class Shelf:
+    """Which objects lie in which folder under which title."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str | None, dict[str | None, list[str]]] = {}
+
+    def put(self, folder_id: str | None, title: str | None, object_id: str) -> None:
+        """Add an object."""
+        self._folders.setdefault(folder_id, {}).setdefault(title, []).append(object_id)
+
+    def take(self, folder_id: str | None, title: str | None, object_id: str) -> None:
+        """Remove an object."""
+        titles = self._folders[folder_id]
+        titles[title].remove(object_id)
+        if not titles[title]:
+            del titles[title]
+        if not titles:
+            del self._folders[folder_id]
+
+    def titled(self, folder_id: str | None, title: str | None) -> list[str]:
+        """Return the ids of what has this title in this folder."""
+        return self._folders.get(folder_id, {}).get(title, [])
+
+    def ids(self, folder_id: str | None) -> list[str]:
+        """Return the ids of everything in a folder, oldest first."""
+        return sorted((i for ids in self._folders.get(folder_id, {}).values() for i in ids), key=id_order)
+
+    def count(self, folder_id: str | None) -> int:
+        """Return how much lies in a folder."""
+        return sum(map(len, self._folders.get(folder_id, {}).values()))
+
+
+def id_order(text: str) -> tuple[int, str]:
+    """Sort ids as the numbers that most of them are."""
+    return (int(text), "") if text.isdecimal() else (1 << 62, text)
+
+
+def token(length: int, *seeds: object) -> str:
+    """Return a repeatable word of letters and digits, such as slugs and client ids are."""
+    number = int.from_bytes(hashlib.blake2b(repr(seeds).encode()).digest())
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(alphabet))
+        digits.append(alphabet[digit])
+    return "".join(digits)
+
+
+def content_key(content: Row) -> bytes:
+    """Digest what makes two queries the same one: their content, with null and absent alike."""
+    known = {name: value for name, value in content.items() if value is not None}
+    return hashlib.blake2b(msgspec.json.encode(known, order="sorted"), digest_size=16).digest()
+
+
+class Store:
+    """Everything that the instance holds."""
+
+    def __init__(self) -> None:
+        self._last_id: Counter[str] = Counter()
+        self.dashboards: dict[str, Dashboard] = {}
+        self.tiles: dict[str, Row] = {}
+        self.filters: dict[str, Row] = {}
+        self.layouts: dict[str, Layout] = {}
+        self.components: dict[str, Row] = {}
+        self.folders: dict[str, Row] = {}
+        self.looks: dict[str, Row] = {}
+        self.queries: dict[str, msgspec.Raw] = {}
+        self.merges: dict[str, Row] = {}
+        self.users: dict[str, Row] = {}
+        self.models: dict[str, Row] = {}
+        self.dashboard_shelf, self.look_shelf, self.folder_shelf = Shelf(), Shelf(), Shelf()
+        self.slugs: defaultdict[str, list[str]] = defaultdict(list)
+        self.query_slugs: dict[str, str] = {}
+        self.client_ids: set[str] = set()
+        self.query_content: dict[bytes, str] = {}
+        self.merge_content: dict[bytes, str] = {}
+
+    # Ids are counted per kind and never given twice, not even those of objects that are gone.
+
+    def new_id(self, kind: str) -> str:
+        """Allocate an id."""
+        self._last_id[kind] += 1
+        return str(self._last_id[kind])
+
+    def reserve(self, kind: str, object_id: str) -> None:
+        """Never allocate this id, nor a lower one."""
+        if object_id.isdecimal():
+            self._last_id[kind] = max(self._last_id[kind], int(object_id))
+
+    # Dashboards, looks and folders are indexed by place, so they change only through these.
+
+    def index_dashboard(self, dashboard: Dashboard) -> None:
+        """Enter a dashboard into the indexes."""
+        row = dashboard.row
+        self.dashboards[row["id"]] = dashboard
+        self.dashboard_shelf.put(row.get("folder_id"), row.get("title"), row["id"])
+        self.slugs[row["slug"].casefold()].append(row["id"])
+
+    def unindex_dashboard(self, dashboard: Dashboard) -> None:
+        """Take a dashboard out of the indexes."""
+        row = dashboard.row
+        self.dashboard_shelf.take(row.get("folder_id"), row.get("title"), row["id"])
+        self.slugs[row["slug"].casefold()].remove(row["id"])
+
+    def change_dashboard(self, dashboard: Dashboard, changes: Row) -> None:
+        """Change a dashboard's own fields."""
+        self.unindex_dashboard(dashboard)
+        dashboard.row.update(changes)
+        self.index_dashboard(dashboard)
+
+    def remove_dashboard(self, dashboard: Dashboard) -> None:
+        """Forget a dashboard with all its parts."""
+        self.unindex_dashboard(dashboard)
+        for layout in dashboard.layouts:
+            self.remove_layout(layout)
+        for tile in dashboard.tiles:
+            del self.tiles[tile["id"]]
+        for row in dashboard.filters:
+            del self.filters[row["id"]]
+        del self.dashboards[dashboard.row["id"]]
+
+    def put_look(self, row: Row) -> None:
+        """Add a look."""
+        self.looks[row["id"]] = row
+        self.look_shelf.put(row.get("folder_id"), row.get("title"), row["id"])
+
+    def take_look(self, row: Row) -> None:
+        """Remove a look."""
+        self.look_shelf.take(row.get("folder_id"), row.get("title"), row["id"])
+        del self.looks[row["id"]]
+
+    def put_folder(self, row: Row) -> None:
+        """Add a folder."""
+        self.folders[row["id"]] = row
+        self.folder_shelf.put(row.get("parent_id"), row["name"], row["id"])
+
+    def take_folder(self, row: Row) -> None:
+        """Remove a folder, not what is in it."""
+        self.folder_shelf.take(row.get("parent_id"), row["name"], row["id"])
+        del self.folders[row["id"]]
+
+    # Parts of dashboards.
+
+    def dashboard_of(self, part: Row) -> Dashboard:
+        """Return the dashboard that a tile, filter or layout belongs to."""
+        return self.dashboards[part["dashboard_id"]]
+
+    def add_tile(self, dashboard: Dashboard, row: Row) -> None:
+        """Add a tile, without components."""
+        self.tiles[row["id"]] = row
+        dashboard.tiles.append(row)
+
+    def remove_tile(self, row: Row) -> None:
+        """Remove a tile and its components."""
+        dashboard = self.dashboard_of(row)
+        dashboard.tiles = [tile for tile in dashboard.tiles if tile is not row]
+        del self.tiles[row["id"]]
+        for layout in dashboard.layouts:
+            for component in [c for c in layout.components if c["dashboard_element_id"] == row["id"]]:
+                self.remove_component(component)
+
+    def add_filter(self, dashboard: Dashboard, row: Row) -> None:
+        """Add a filter."""
+        self.filters[row["id"]] = row
+        dashboard.filters.append(row)
+
+    def remove_filter(self, row: Row) -> None:
+        """Remove a filter."""
+        dashboard = self.dashboard_of(row)
+        dashboard.filters = [other for other in dashboard.filters if other is not row]
+        del self.filters[row["id"]]
+
+    def add_layout(self, dashboard: Dashboard, layout: Layout) -> None:
+        """Add a layout, without components."""
+        self.layouts[layout.row["id"]] = layout
+        dashboard.layouts.append(layout)
+
+    def remove_layout(self, layout: Layout) -> None:
+        """Remove a layout and its components."""
+        dashboard = self.dashboard_of(layout.row)
+        for component in layout.components:
+            del self.components[component["id"]]
+        dashboard.layouts = [other for other in dashboard.layouts if other is not layout]
+        del self.layouts[layout.row["id"]]
+
+    def add_component(self, layout: Layout, row: Row) -> None:
+        """Add a component to a layout."""
+        self.components[row["id"]] = row
+        layout.components.append(row)
+
+    def remove_component(self, row: Row) -> None:
+        """Remove a component."""
+        layout = self.layouts[row["dashboard_layout_id"]]
+        layout.components = [other for other in layout.components if other is not row]
+        del self.components[row["id"]]
+
+    # Queries are immutable and kept encoded: they are most of an instance's bytes.
+
+    def put_query(self, query: Row, content: Row) -> None:
+        """Add a query under the digest of its content; of equal ones the first is found again."""
+        self.queries[query["id"]] = msgspec.Raw(msgspec.json.encode(query))
+        self.query_slugs[query["slug"]] = query["id"]
+        self.client_ids.add(query["client_id"])
+        self.query_content.setdefault(content_key(content), query["id"])
+
+    def query_parts(self, query_id: str) -> QueryParts:
+        """Return what tiles show of a query."""
+        return _query_parts.decode(self.queries[query_id])
+
+    def descendants(self, folder_id: str) -> Iterator[str]:
+        """Return a folder's id and those of all folders below it, parents first."""
+        waiting, seen = [folder_id], set[str]()
+        while waiting:
+            current = waiting.pop()
+            if current not in seen:
+                seen.add(current)
+                yield current
+                waiting.extend(self.folder_shelf.ids(current))

@@ -1,0 +1,107 @@
+"""Named switches: one for each thing about Looker that nobody has confirmed on a live instance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lvrestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """One belief that can be turned round. The first of the allowed values is the default."""
+
+    allowed: tuple[str, ...]
+    meaning: str
+
+    @property
+    def default(self) -> str:
+        """The value that holds unless another is given."""
+        return self.allowed[0]
+
+
+SWITCHES = {
+    "active_layout": Switch(
+        ("post_deactivates_others", "keeps"), "whether a layout made or set active deactivates the others"
+    ),
+    "active_layout_delete": Switch(("refused", "allowed"), "whether an active layout can be deleted"),
+    "bad_credentials": Switch(("404", "401"), "how a login with wrong credentials is refused"),
+    "component_placement": Switch(
+        ("every_layout", "named_or_active"),
+        "which layouts get a component for a new tile: all, or the one that it names (else the active one)",
+    ),
+    "filter_name": Switch(
+        ("free", "unique"), "whether filters of a dashboard may share a name (titles may not)"
+    ),
+    "folder_delete": Switch(("destroys", "trashes"), "what becomes of the content of a deleted folder"),
+    "folder_name_taken": Switch(("422", "409"), "how a folder name that its parent holds already is refused"),
+    "get_trashed": Switch(("answers", "404"), "whether GET by id answers for something in the trash"),
+    "inline_query": Switch(
+        ("ignored", "honoured"), "whether a query inside a tile's or look's body is created"
+    ),
+    "listens_to_filters": Switch(("unchecked", "must_exist"), "whether filters listened to must exist"),
+    "look_title": Switch(("unique", "free"), "whether two living looks of a folder may share a title"),
+    "new_dashboard": Switch(
+        ("defaults", "empty"),
+        "whether the server fills in preferred_viewer and load_configuration",
+    ),
+    "normalises": Switch(
+        ("nothing", "text_and_colours"),
+        "whether trailing white space is stripped and colours become lower case",
+    ),
+    "not_found_just_after_create": Switch(("no", "once"), "whether the first GET of something new is 404"),
+    "patch_nested": Switch(("merges", "replaces"), "what PATCH does with appearance, result_maker and such"),
+    "retry_after": Switch(("absent", "present"), "whether a 429 of the rate limit says how long to wait"),
+    "search_has_elements": Switch(("yes", "no"), "whether dashboards found by search come with their parts"),
+    "search_id_list": Switch(("no", "yes"), "whether `id=1,2,3` of dashboards and looks is a list"),
+    "source_change": Switch(
+        ("keeps_listens", "drops_listens"), "whether a tile's new source keeps its listens"
+    ),
+    "source_swap": Switch(
+        ("implied", "explicit"),
+        "whether a tile's new source drops the old one, or the old must be nulled too",
+    ),
+    "tile_edits_move_updated_at": Switch(("yes", "no"), "whether a dashboard's updated_at follows its parts"),
+    "trashed_title_blocks": Switch(("no", "yes"), "whether a title in the trash counts as taken"),
+    "undelete_moves": Switch(("yes", "no"), "whether the PATCH that undeletes can move to another folder"),
+    "unknown_fields": Switch(
+        ("refused", "ignored"), "what happens to fields and parameters unknown to the API"
+    ),
+    "unknown_query": Switch(("422", "404"), "how a query id that does not exist is refused"),
+    "unsorted_pages": Switch(("stable", "shifting"), "whether pages without `sorts` keep their order"),
+    "user_id": Switch(
+        ("honoured", "ignored", "unknown"), "what becomes of user_id in a body; old servers lack it"
+    ),
+}
+
+
+def _checked(name: str, value: str) -> str:
+    if name not in SWITCHES:
+        raise UsageError(f"there is no switch {name!r}", f"the switches are: {', '.join(SWITCHES)}")
+    if value not in SWITCHES[name].allowed:
+        raise UsageError(f"{name} cannot be {value!r}", f"it can be: {', '.join(SWITCHES[name].allowed)}")
+    return value
+
+
+class Switches(dict[str, str]):
+    """The value of every switch; a bad name or value is refused with the good ones."""
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        super().__init__({name: switch.default for name, switch in SWITCHES.items()})
+        for name, value in (given or {}).items():
+            self[name] = value
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, _checked(name, value))
+
+
+def parse_switch(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"a switch is NAME=VALUE, not {text!r}", f"the switches are: {', '.join(SWITCHES)}")
+    return name, _checked(name, value)

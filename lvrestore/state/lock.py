@@ -1,0 +1,77 @@
+"""One run per destination: an OS lock beside the state file, held by the run and all its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any, Self
+
+from lvrestore.errors import LockedError
+
+# After a crash the children of the dead run finish what they have in hand before they let go.
+ORPHANS_LEAVE_S = 15.0
+POLL_S = 0.05
+
+
+class RunLock:
+    """An exclusive `flock`. Pickled to a child process it is the same lock, so that it outlives the parent."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    @classmethod
+    def acquire(cls, state_path: Path, timeout_s: float) -> Self:
+        """Take the lock, or raise `LockedError` that names the holder."""
+        path = state_path.with_name(state_path.name + ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        deadline = time.monotonic() + timeout_s
+        while not _try(fd):
+            pid = _holder(fd)
+            patience = 0.0 if _alive(pid) else ORPHANS_LEAVE_S
+            if time.monotonic() >= deadline + patience:
+                os.close(fd)
+                raise LockedError(str(state_path), f"process {pid}" if pid else "unknown process")
+            time.sleep(POLL_S)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        return cls(fd)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (DupFd(self._fd),)
+
+    def release(self) -> None:
+        """Let go in this process; the lock ends with the last process that has it."""
+        os.close(self._fd)
+
+
+def _rebuild(duplicate: Any) -> RunLock:  # noqa: ANN401 - multiprocessing's own handle type
+    return RunLock(duplicate.detach())
+
+
+def _try(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(fd: int) -> int | None:
+    text = os.pread(fd, 20, 0).decode(errors="replace")
+    return int(text) if text.isdigit() else None
+
+
+def _alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

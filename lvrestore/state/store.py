@@ -1,0 +1,451 @@
+"""The state file: one writer, many readers. Everything a batch says is one transaction."""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import apsw
+import msgspec
+import orjson
+
+from lvrestore.content.references import History, MappedId
+from lvrestore.errors import ValidationError
+from lvrestore.model import ContentType, Json, Operation
+from lvrestore.run.messages import BeforeImage, MappingNote, RestorationResult
+
+SCHEMA_VERSION = 1
+READABLE_BY_OWNER_ONLY = 0o600
+# FULL: an item that was said to be done must be so after a power cut. A commit costs about 1 ms, and commits
+# are made in groups.
+PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
+# After these failures the server may still carry out the create: the claim stays, so the next run looks first.
+STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Whose rows a run writes: the session and its generation, and both instances."""
+
+    session_id: str
+    generation: int
+    source_instance: str
+    destination_instance: str
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """One row of `restoration_sessions`; times are ISO text in UTC."""
+
+    id: str
+    started_at: str
+    completed_at: str | None
+    status: str
+    generation: int
+    source_instance: str | None
+    destination_instance: str
+    config: dict[str, Json]
+    metadata: dict[str, Json]
+
+
+class DeadLetterItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One dead letter, without its blob."""
+
+    id: int
+    session_id: str
+    content_type: str
+    content_id: str
+    name: str
+    error_kind: str
+    message: str
+    field: str | None
+    http_status: int | None
+    request: str | None
+    response: str | None
+    trace: str | None
+    attempts: int
+    blocker: str | None
+    failed_at: str
+    blob: bytes | None = None
+
+
+def now_text() -> str:
+    """The current time as the state file writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class StateStore:
+    """The writing side. Open it in one process only, the one that holds the lock or was started by it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
+        self.path = path
+        self._db = _connect(path, apsw.SQLITE_OPEN_READWRITE)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        try:
+            for pragma in PRAGMAS:
+                self._db.pragma(*pragma.split("="))
+            with self._db:
+                self._db.execute(_schema())
+                self._db.execute(
+                    "INSERT OR IGNORE INTO schema_version VALUES (?, ?)", (SCHEMA_VERSION, now_text())
+                )
+        except apsw.NotADBError as error:
+            raise ValidationError(
+                f"{self.path} is not a state file", hint="give another --state PATH"
+            ) from error
+        _refuse_newer(self._db, self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the write-ahead log in and close."""
+        self._db.close()
+
+    # -- sessions
+
+    def begin_session(
+        self, source: str, destination: str, config: Mapping[str, Json], metadata: Mapping[str, Json]
+    ) -> Scope:
+        """Open a new session."""
+        session_id, generation = str(uuid4()), self._next_generation()
+        with self._db:
+            self._close_abandoned()
+            self._db.execute(
+                "INSERT INTO restoration_sessions (id, started_at, status, generation, source_instance,"
+                " destination_instance, config, metadata) VALUES (?, ?, 'running', ?, ?, ?, ?, ?)",
+                (session_id, now_text(), generation, source, destination, _json(config), _json(metadata)),
+            )
+        return Scope(session_id, generation, source, destination)
+
+    def continue_session(self, session: SessionRow) -> Scope:
+        """Go on with an unfinished session."""
+        generation = self._next_generation()
+        with self._db:
+            self._close_abandoned()
+            self._db.execute(
+                "UPDATE restoration_sessions SET status = 'running', generation = ?, completed_at = NULL WHERE id = ?",
+                (generation, session.id),
+            )
+        return Scope(session.id, generation, session.source_instance or "", session.destination_instance)
+
+    def _next_generation(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(generation), 0) + 1 FROM restoration_sessions").get)
+
+    def _close_abandoned(self) -> None:
+        """The lock is ours, so a session that says it is running was cut off."""
+        self._db.execute("UPDATE restoration_sessions SET status = 'interrupted' WHERE status = 'running'")
+
+    def finish_session(self, scope: Scope, status: str, summary: Mapping[str, Json]) -> None:
+        """Write down how the session ended; `summary` is the one that was shown."""
+        counts = summary["summary"]
+        with self._db:
+            self._db.execute(
+                "UPDATE restoration_sessions SET status = ?, completed_at = ?, total_items = ?, success_count = ?,"
+                " error_count = ?, metadata = json_set(metadata, '$.summary', json(?)) WHERE id = ?",
+                (
+                    status,
+                    now_text(),
+                    counts["total_items"],
+                    counts["success_count"],
+                    counts["error_count"],
+                    _json(summary),
+                    scope.session_id,
+                ),
+            )
+
+    # -- items
+
+    def claim(self, scope: Scope, items: Sequence[tuple[ContentType, str]]) -> None:
+        """Say that these items are about to be begun; an older unfinished claim keeps its time."""
+        at = now_text()
+        with self._db:
+            self._db.executemany(
+                "INSERT INTO claims VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation",
+                [(scope.destination_instance, int(t), i, scope.generation, at) for t, i in items],
+            )
+
+    def uncertain(self, scope: Scope) -> dict[tuple[ContentType, str], datetime]:
+        """Items that an earlier run began and never finished, with the time it did."""
+        rows = self._db.execute(
+            "SELECT content_type, source_id, claimed_at FROM claims"
+            " WHERE destination_instance = ? AND generation < ?",
+            (scope.destination_instance, scope.generation),
+        )
+        return {(ContentType(t), i): datetime.fromisoformat(at) for t, i, at in rows}
+
+    def write(self, scope: Scope, batch: Sequence[MappingNote | BeforeImage | RestorationResult]) -> None:
+        """Store a batch in one transaction: all of it is there afterwards, or nothing."""
+        with self._db:
+            for message in batch:
+                match message:
+                    case MappingNote():
+                        self._map(scope, message)
+                    case BeforeImage():
+                        self._keep_before_image(scope, message)
+                    case RestorationResult():
+                        self._finish_item(scope, message)
+
+    def _map(self, scope: Scope, note: MappingNote) -> None:
+        self._db.execute(
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'partial', ?, ?, NULL, NULL, ?)"
+            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = 'partial',"
+            " created_at = excluded.created_at, slug = excluded.slug, vault_fingerprint = NULL,"
+            " live_fingerprint = NULL, session_id = excluded.session_id",
+            (
+                scope.source_instance,
+                scope.destination_instance,
+                note.kind,
+                note.source_id,
+                note.destination_id,
+                note.created_at,
+                note.slug,
+                scope.session_id,
+            ),
+        )
+
+    def _keep_before_image(self, scope: Scope, image: BeforeImage) -> None:
+        self._db.execute(
+            "INSERT INTO before_images VALUES (?, ?, ?, ?, ?)",
+            (scope.session_id, image.kind, image.destination_id, zlib.compress(image.body), now_text()),
+        )
+
+    def _finish_item(self, scope: Scope, result: RestorationResult) -> None:
+        item = (scope.destination_instance, int(result.content_type), result.source_id)
+        self._journal(scope, result)
+        uncertain = result.error is not None and result.error.kind in STILL_UNCERTAIN
+        if not uncertain:
+            self._db.execute(
+                "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+                item,
+            )
+        earlier = self._db.execute(
+            "SELECT coalesce(sum(attempts), 0) FROM dead_letter_queue"
+            " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
+            item,
+        ).get
+        self._db.execute(
+            "DELETE FROM dead_letter_queue"
+            " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
+            item,
+        )
+        if result.operation is Operation.FAILED:
+            self._bury(scope, result, result.attempts + earlier)
+        elif result.destination_id is not None and result.operation is not Operation.CONFLICT:
+            self._map_done(scope, result)
+
+    def _journal(self, scope: Scope, result: RestorationResult) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO restored_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                scope.session_id,
+                int(result.content_type),
+                result.source_id,
+                result.operation.value,
+                result.destination_id,
+                result.attempts,
+                result.duration_ms,
+                _json(msgspec.to_builtins(result.calls)),
+                result.reason,
+                _json(result.warnings),
+                result.error.kind if result.error else None,
+                now_text(),
+            ),
+        )
+
+    def _map_done(self, scope: Scope, result: RestorationResult) -> None:
+        marks = (
+            (result.vault_fingerprint, result.live_fingerprint) if result.live_fingerprint else (None, None)
+        )
+        self._db.execute(
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'done', NULL, NULL, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = 'done',"
+            " vault_fingerprint = coalesce(excluded.vault_fingerprint, vault_fingerprint),"
+            " live_fingerprint = coalesce(excluded.live_fingerprint, live_fingerprint),"
+            " session_id = excluded.session_id",
+            (
+                scope.source_instance,
+                scope.destination_instance,
+                result.content_type.label,
+                result.source_id,
+                result.destination_id,
+                *marks,
+                scope.session_id,
+            ),
+        )
+
+    def _bury(self, scope: Scope, result: RestorationResult, attempts: int) -> None:
+        error = result.error
+        if error is None:
+            return
+        self._db.execute(
+            "INSERT INTO dead_letter_queue (session_id, destination_instance, content_type, content_id, name,"
+            " content_data, error_kind, error_message, field, http_status, request, response, stack_trace,"
+            " attempts, blocker, failed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                scope.session_id,
+                scope.destination_instance,
+                int(result.content_type),
+                result.source_id,
+                result.name,
+                result.blob,
+                error.kind,
+                error.message,
+                error.field,
+                error.http_status,
+                error.request,
+                error.response,
+                error.trace,
+                attempts,
+                _json(error.blockers) if error.blockers else None,
+                now_text(),
+            ),
+        )
+
+
+class StateReader:
+    """The reading side, for any process and thread: autocommit, every cursor exhausted, nothing cached."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    @property
+    def _db(self) -> apsw.Connection:
+        if not hasattr(self._local, "db"):
+            self._local.db = self._open()
+        db: apsw.Connection = self._local.db
+        return db
+
+    def _open(self) -> apsw.Connection:
+        if not self.path.exists():  # a rehearsal before the first run: nothing is known, nothing is made
+            empty = apsw.Connection(":memory:")
+            empty.execute(_schema())
+            return empty
+        db = _connect(self.path, apsw.SQLITE_OPEN_READONLY)
+        _refuse_newer(db, self.path)
+        return db
+
+    def mapping(self, scope: Scope, kind: str, source_id: str) -> MappedId | None:
+        """The committed mapping of a source id."""
+        rows = self._db.execute(
+            "SELECT destination_id, created_at FROM id_mappings WHERE source_instance = ?"
+            " AND destination_instance = ? AND content_type = ? AND source_id = ?",
+            (scope.source_instance, scope.destination_instance, kind, source_id),
+        ).fetchall()
+        return msgspec.convert(rows[0], MappedId) if rows else None
+
+    def accepted(self, scope: Scope, kind: str, source_id: str) -> tuple[bytes, bytes] | None:
+        """The fingerprints under which a difference was already accepted; see `History`."""
+        rows = self._db.execute(
+            "SELECT vault_fingerprint, live_fingerprint FROM id_mappings WHERE source_instance = ?"
+            " AND destination_instance = ? AND content_type = ? AND source_id = ?"
+            " AND vault_fingerprint IS NOT NULL",
+            (scope.source_instance, scope.destination_instance, kind, source_id),
+        ).fetchall()
+        return msgspec.convert(rows[0], tuple[bytes, bytes]) if rows else None
+
+    def history(self, scope: Scope, kind: str, source_id: str, since: datetime | None) -> History:
+        """What earlier runs left behind about an item."""
+        return History(uncertain_since=since, accepted=self.accepted(scope, kind, source_id))
+
+    def sessions(self) -> list[SessionRow]:
+        """All sessions, the newest first."""
+        rows = self._db.execute(
+            "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance,"
+            " config, metadata FROM restoration_sessions ORDER BY started_at DESC, rowid DESC"
+        ).fetchall()
+        return [_session_row(row) for row in rows]
+
+    def results(self, session_id: str) -> Iterator[tuple[ContentType, str, str, str | None, str, str]]:
+        """Per item of a session: type, status, calls, error kind, warnings, source id."""
+        rows = self._db.execute(
+            "SELECT content_type, status, calls, error_kind, warnings, source_id FROM restored_items"
+            " WHERE session_id = ?",
+            (session_id,),
+        )
+        for row in rows:
+            yield ContentType(row[0]), *row[1:]
+
+    def dead_letters(
+        self,
+        *,
+        session_id: str | None = None,
+        content_type: ContentType | None = None,
+        kind: str | None = None,
+        limit: int = -1,
+        offset: int = 0,
+    ) -> list[DeadLetterItem]:
+        """Dead letters that fit every filter given, the oldest first."""
+        filters = {
+            "session_id = ?": session_id,
+            "content_type = ?": None if content_type is None else int(content_type),
+            "error_kind = ?": kind,
+        }
+        given = {clause: value for clause, value in filters.items() if value is not None}
+        where = " AND ".join(given) or "1"
+        rows = self._db.execute(
+            f"SELECT {_DEAD_LETTER} FROM dead_letter_queue WHERE {where} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608
+            (*given.values(), limit, offset),
+        ).fetchall()
+        return [_dead_letter(row) for row in rows]
+
+    def dead_letter(self, letter_id: int) -> DeadLetterItem | None:
+        """One dead letter with its blob."""
+        rows = self._db.execute(
+            f"SELECT {_DEAD_LETTER}, content_data FROM dead_letter_queue WHERE id = ?",  # noqa: S608
+            (letter_id,),
+        ).fetchall()
+        return _dead_letter(rows[0]) if rows else None
+
+
+_DEAD_LETTER = (
+    "id, session_id, content_type, content_id, name, error_kind, error_message, field, http_status, request,"
+    " response, stack_trace, attempts, blocker, failed_at"
+)
+
+
+def _session_row(row: Sequence[Json]) -> SessionRow:
+    return SessionRow(*row[:7], orjson.loads(row[7]), orjson.loads(row[8]))
+
+
+def _dead_letter(row: Sequence[Json]) -> DeadLetterItem:
+    names = DeadLetterItem.__struct_fields__
+    values = dict(zip(names, row, strict=False))
+    values["content_type"] = ContentType(values["content_type"]).label
+    return DeadLetterItem(**values)
+
+
+def _schema() -> str:
+    return files("lvrestore.state").joinpath("schema.sql").read_text()
+
+
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    db = apsw.Connection(str(path), flags=flags)
+    db.set_busy_timeout(10_000)
+    return db
+
+
+def _refuse_newer(db: apsw.Connection, path: Path) -> None:
+    version = db.execute("SELECT max(version) FROM schema_version").get
+    if version is not None and version > SCHEMA_VERSION:
+        raise ValidationError(
+            f"{path} was written by a newer lvrestore (state version {version}, this one knows {SCHEMA_VERSION})",
+            hint="upgrade lvrestore",
+        )
+
+
+def _json(value: Json) -> str:
+    return orjson.dumps(value).decode()
