@@ -25,7 +25,7 @@ from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.messages import Calls, RestorationResult, RestorationTask
-from lvrestore.run.parent import Crew, RunBroken
+from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import RestorationConfig, default_state_path
@@ -36,6 +36,7 @@ from lvrestore.vault import DoneIn, Vault
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
 FEW_ITEMS = 10
 DRY_RUN_THREADS = 16
+NAMED_IDS = 10
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +118,8 @@ def _require_selected(vault: Vault, config: RestorationConfig) -> None:
         return
     for content_type in config.selection.types:
         if absent := vault.absent(content_type, config.selection.ids):
-            names = ", ".join(f"{content_type.label} {i}" for i in absent[:10])
-            more = f" and {len(absent) - 10} more" if len(absent) > 10 else ""
+            names = ", ".join(f"{content_type.label} {i}" for i in absent[:NAMED_IDS])
+            more = f" and {len(absent) - NAMED_IDS} more" if len(absent) > NAMED_IDS else ""
             hint = f"`lvrestore vault list --type {content_type.label}` shows what is in it"
             raise NotFoundError(names + more, f"the vault {vault.path}", hint)
 
@@ -330,7 +331,7 @@ class _Restore:
         """Run; say how it ended."""
         try:
             run()
-        except RunBroken as broken:
+        except RunBrokenError as broken:
             self._reporter.warn(f"{broken}; {broken.hint}")
             return "stopped", ExitCode.STOPPED
         except ApiError as error:

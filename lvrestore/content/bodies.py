@@ -48,7 +48,7 @@ def changed(want: Body, live: Mapping[str, Json], nested: Mapping[str, Collectio
         now = live.get(name)
         if name in nested and isinstance(wanted, dict) and isinstance(now, dict):
             if any(now.get(key) != value for key, value in wanted.items()):
-                out[name] = {**only(now, nested[name]), **wanted}
+                out[name] = {**settled(now, nested[name]), **wanted}
         elif wanted != now and not (wanted is None and name in nested and _is_hollow(now)):
             out[name] = wanted
     return out
@@ -67,6 +67,11 @@ def changes(prefix: str, want: Body, live: Mapping[str, Json]) -> Iterator[Chang
 def without(body: Mapping[str, Json], *names: str) -> Body:
     """A copy that lacks these fields."""
     return {name: value for name, value in body.items() if name not in names}
+
+
+def settled(live: Mapping[str, Json], names: Collection[str]) -> Body:
+    """The live fields of these names that say something: a null of the server's may not be sent back."""
+    return {name: value for name, value in only(live, names).items() if value is not None}
 
 
 def only(body: Mapping[str, Json], names: Collection[str]) -> Body:

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class Get(msgspec.Struct, frozen=True):
-    """Read; the reply is None when the server says 404."""
+    """Read; the reply is None when the server says 404.
+
+    `seen` says that the object exists for sure: a server that has just made it may say 404 for a moment
+    (terraform-provider-looker#41), so it is asked again, and a 404 that stays is a refusal.
+    """
 
     path: str
     params: Mapping[str, str] = {}
+    seen: bool = False
 
 
 class Create(msgspec.Struct, frozen=True):

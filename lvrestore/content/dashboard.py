@@ -108,7 +108,9 @@ def restore_dashboard(
         return found
     if found.live is not None:
         return (yield from _repair(vault, found.live, refs, history))
-    return (yield from _create(vault, refs, history, slug_taken=found.slug_taken))
+    if found.slug_taken:
+        yield _warning_without("slug", vault)
+    return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
 
 
 # --- finding it
@@ -178,39 +180,63 @@ def _namesake(body: Body) -> Generator[Get, Json, Json]:
 
 
 def _create(
-    vault: VaultDashboard, refs: References, history: History, *, slug_taken: bool
+    vault: VaultDashboard, refs: References, history: History, left_out: frozenset[str] = frozenset()
 ) -> Steps[Restored]:
-    """POST the shell and fill it. A slug that another dashboard (also a trashed one) holds is left out."""
-    body = _shell_body(vault, refs)
-    if slug_taken:
-        body.pop("slug", None)
-        yield _slug_warning(vault)
+    """POST the shell and fill it. `left_out` are fields that the server has refused, or is known to refuse."""
+    body = without(_shell_body(vault, refs), *left_out)
     tiles = yield from _check_references(vault, {}, refs, body)
     _check_required(vault, body)
     if (owner := (yield from keep_owner(body.pop("user_id", None), new=True))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
-        return (yield from _adopt(vault, namesake, refs, history))
+        return (yield from _adopt(vault, namesake, refs, history, left_out))
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
-        if refused.kind is FailureKind.CONFLICT and "slug" in body:
-            return (yield from _create(vault, refs, history, slug_taken=True))
-        if refused.kind is FailureKind.VALIDATION and refused.about("title"):
-            namesake = yield from _namesake(body)
-            if namesake is not None and _is_ours(vault, namesake, refs, history):
-                return (yield from _adopt(vault, namesake, refs, history))
-        raise
+        return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
-    work = Work(live["id"], before=None, created=True, not_kept=slug_taken)
+    work = Work(live["id"], before=None, created=True, not_kept=bool(left_out))
     return (yield from _complete(vault, tiles, dict(live), body, refs, work))
 
 
-def _slug_warning(vault: VaultDashboard) -> Warn:
-    return Warn(
-        "slug_taken",
-        f"another dashboard holds the slug {known(vault.slug)}; dashboard {vault.id} gets a new one",
-    )
+def _after_refusal(
+    refused: Refused,
+    body: Body,
+    vault: VaultDashboard,
+    refs: References,
+    history: History,
+    left_out: frozenset[str],
+) -> Steps[Restored]:
+    """Try without the field that was refused, or take over our own dashboard that has the title already."""
+    if offender := _offender(refused, body):
+        yield _warning_without(offender, vault)
+        return (yield from _create(vault, refs, history, left_out | {offender}))
+    if refused.kind is FailureKind.VALIDATION and refused.about("title"):
+        namesake = yield from _namesake(body)
+        if namesake is not None and _is_ours(vault, namesake, refs, history, left_out | {"slug"}):
+            return (yield from _adopt(vault, namesake, refs, history, left_out | {"slug"}))
+    raise refused
+
+
+def _offender(refused: Refused, body: Body) -> str | None:
+    """The field without which the server may accept the body.
+
+    A slug is unique across the instance, the trash included (looker-cli#19). Releases before 26 did not know
+    `user_id` of a dashboard, and may ignore or refuse it.
+    """
+    if refused.kind is FailureKind.CONFLICT and "slug" in body:
+        return "slug"
+    if refused.kind is FailureKind.VALIDATION and "user_id" in body and refused.about("user_id"):
+        return "user_id"
+    return None
+
+
+def _warning_without(field: str, vault: VaultDashboard) -> Warn:
+    if field == "slug":
+        text = f"another dashboard holds the slug {known(vault.slug)}; dashboard {vault.id} is without it"
+        return Warn("slug_taken", text)
+    text = f"the server refuses user {known(vault.user_id)} as owner of dashboard {vault.id}"
+    return Warn("owner_not_set", text)
 
 
 def _check_required(vault: VaultDashboard, body: Body) -> None:
@@ -228,24 +254,30 @@ def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
     return (yield from _namesake(body))
 
 
-def _adopt(vault: VaultDashboard, namesake: Body, refs: References, history: History) -> Steps[Restored]:
+def _adopt(
+    vault: VaultDashboard, namesake: Body, refs: References, history: History, left_out: frozenset[str]
+) -> Steps[Restored]:
     """Take over the dashboard of this title in this folder, if it is ours or equal anyway."""
-    if not _is_ours(vault, namesake, refs, history):
+    left_out |= {"slug"}
+    if not _is_ours(vault, namesake, refs, history, left_out):
         raise ValidationError(
             f"dashboard {namesake['id']} in folder {namesake.get('folder_id')} already has the title of "
-            f"dashboard {vault.id}",
-            hint="rename or move one of them, then restore again",
+            f"dashboard {vault.id}: rename or move one of them, then restore again"
         )
-    return (yield from _repair(vault, namesake, refs, history, slug_taken=True))
+    done = yield from _repair(vault, namesake, refs, history, left_out)
+    live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
+    return msgspec.structs.replace(done, live_fingerprint=live_fingerprint(live))
 
 
-def _is_ours(vault: VaultDashboard, live: Body, refs: References, history: History) -> bool:
-    return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs)
+def _is_ours(
+    vault: VaultDashboard, live: Body, refs: References, history: History, left_out: frozenset[str]
+) -> bool:
+    return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs, left_out)
 
 
-def _equals(vault: VaultDashboard, live: Body, refs: References) -> bool:
+def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: frozenset[str]) -> bool:
     """Whether a repair would send nothing: asked of the repair itself, so that the two cannot disagree."""
-    steps = _repair(vault, live, refs, NO_HISTORY, slug_taken=True)
+    steps = _repair(vault, live, refs, NO_HISTORY, left_out)
     reply: Json = None
     try:
         while True:
@@ -261,12 +293,16 @@ def _equals(vault: VaultDashboard, live: Body, refs: References) -> bool:
 
 
 def _repair(
-    vault: VaultDashboard, live: Body, refs: References, history: History, *, slug_taken: bool = False
+    vault: VaultDashboard,
+    live: Body,
+    refs: References,
+    history: History,
+    left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
     if history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"])
-    want = without(_shell_body(vault, refs), *(["slug"] if slug_taken else []))
+    want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
     tiles = yield from _check_references(vault, live, refs, delta)
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
@@ -280,7 +316,7 @@ def _repair(
         live = yield from _patch(vault, work, delta, live)
     if "dashboard_elements" not in live:
         # Found by a search that left the parts out: what follows changes those, so they are remembered too.
-        live = work.before = yield Get(work.path)
+        live = work.before = yield Get(work.path, seen=True)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
@@ -293,18 +329,20 @@ def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[
 
 
 def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[Body]:
+    """PATCH the dashboard's own fields, without the one that is refused if need be."""
+
     def difference(body: Body, reply: Mapping[str, Json]) -> Body:
         return changed(body, reply, NESTED)
 
     try:
         return (yield from work.update(work.path, "", delta, live, difference))
     except Refused as refused:
-        if refused.kind is not FailureKind.CONFLICT or "slug" not in delta:
+        if (offender := _offender(refused, delta)) is None:
             raise
-    yield _slug_warning(vault)
+    yield _warning_without(offender, vault)
     work.not_kept = True
-    rest = without(delta, "slug")
-    return (yield from work.update(work.path, "", rest, live, difference)) if rest else live
+    rest = without(delta, offender)
+    return (yield from _patch(vault, work, rest, live)) if rest else live
 
 
 # --- what both have in common
@@ -396,7 +434,7 @@ def _complete(
     yield from _arrange(vault, tiles, live, refs, work)
     yield from work.finish()
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
-    live_mark = live_fingerprint((yield Get(work.path)) or {}) if work.not_kept else b""
+    live_mark = live_fingerprint((yield Get(work.path, seen=True))) if work.not_kept else b""
     return Restored(
         operation=Operation.CREATED if work.created else updated,
         destination_id=work.dashboard_id,
@@ -409,20 +447,24 @@ def _complete(
 def _arrange(
     vault: VaultDashboard, tiles: list[VaultTile] | None, live: Body, refs: References, work: Work
 ) -> Steps[None]:
-    """Layouts, then tiles (a new one gets a rectangle in every layout), then the rectangles."""
+    """Layouts and tiles, then the rectangles that the server made for both."""
     standing = live.get("dashboard_layouts")
     if standing is None:
         standing = yield from read_layouts(work)
-    layouts = restorable(parts(vault.dashboard_layouts) or [])
-    pairs = (yield from sync_layouts(work, layouts, standing, refs)) if layouts else []
-    layout_ids = {str(known(one.id)): str(now["id"]) for one, now in pairs}
+    wanted = restorable(parts(vault.dashboard_layouts) or [])
+    layouts = yield from sync_layouts(work, wanted, standing, refs)
+    named = {known(tile.dashboard_layout_id) for tile in tiles or ()}
+    yield from layouts.create(work, [one for one in wanted if known(one.id) in named])
     tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
     old = {one["id"] for one in (*standing, *(live.get("dashboard_elements") or ()))}
     if tiles is not None:
-        tile_ids = yield from _sync_tiles(work, tiles, live, refs, layout_ids, (layouts, standing))
-    if layouts and not old.issuperset((*tile_ids.values(), *layout_ids.values())):
+        tile_ids = yield from _sync_tiles(work, tiles, live, refs, layouts.ids, (wanted, standing))
+    # A new layout gets a rectangle for every tile there is, wherever new tiles come up: so these come second.
+    yield from layouts.create(work, wanted)
+    if wanted and not old.issuperset((*tile_ids.values(), *layouts.ids.values())):
         standing = yield from read_layouts(work)
-    yield from sync_components(work, [(one, str(now["id"])) for one, now in pairs], standing, tile_ids)
+    pairs = [(one, str(now["id"])) for one, now in layouts.pairs]
+    yield from sync_components(work, pairs, standing, tile_ids)
 
 
 def _sync_tiles(

@@ -28,11 +28,11 @@ def sync_filters(
     """Make the live filters equal the vault's; surplus ones go last unless they hold a name that is needed."""
     pairs, surplus = pair(wanted, live, _rules(refs))
     bodies = [(one, filter_body(one), now) for one, now in pairs]
+    made: LivePart
     yield from _remove_surplus(work, surplus, [body for _, body, _ in bodies])
     holding = {now["id"]: now for _, _, now in bodies if now is not None}
-    yield from _update(work, [(body, now) for _, body, now in bodies if now is not None], holding)
+    later = yield from _update(work, [(body, now) for _, body, now in bodies if now is not None], holding)
     parts = Parts(f"{work.path}/dashboard_filters", {now["id"] for now in live}, _same_name, unique=True)
-    later = []
     for one, body, now in bodies:
         if now is None:
             made, postponed = yield from _create(work, one, body, parts)
@@ -62,7 +62,11 @@ def _remove_surplus(work: Work, surplus: Sequence[LivePart], bodies: Sequence[Bo
             work.delete_last(path, _label(now).rstrip("."))
 
 
-def _update(work: Work, todo: list[tuple[Body, LivePart]], holding: dict[str, LivePart]) -> Steps[None]:
+def _update(
+    work: Work, todo: list[tuple[Body, LivePart]], holding: dict[str, LivePart]
+) -> Steps[list[tuple[LivePart, Body]]]:
+    """PATCH what differs, names in an order that keeps them unique; return what must wait for other filters."""
+    later = []
     todo = [(body, now) for body, now in todo if changed(body, now)]
     while todo:
         free = next((t for t in todo if not _taken(t, holding)), None)
@@ -76,9 +80,23 @@ def _update(work: Work, todo: list[tuple[Body, LivePart]], holding: dict[str, Li
             continue
         todo.remove(free)
         body, now = free
-        holding[now["id"]] = yield from work.update(
-            f"/dashboard_filters/{now['id']}", _label(now), changed(body, now), now
-        )
+        live, postponed = yield from _patch(work, now, changed(body, now))
+        holding[now["id"]] = live
+        later += [(live, postponed)] if postponed else []
+    return later
+
+
+def _patch(work: Work, now: LivePart, delta: Body) -> Steps[tuple[LivePart, Body]]:
+    path = f"/dashboard_filters/{now['id']}"
+    try:
+        return (yield from work.update(path, _label(now), delta, now)), {}
+    except Refused as refused:
+        if not refused.about("listens_to_filters"):
+            raise
+    # Filters may listen to each other, and this server wants the other one to be there first.
+    listens = delta.get("listens_to_filters", now.get("listens_to_filters"))
+    live = yield from work.update(path, _label(now), {**delta, "listens_to_filters": []}, now)
+    return live, {"listens_to_filters": listens}
 
 
 def _taken(todo: tuple[Body, LivePart], holding: Mapping[str, LivePart]) -> bool:
@@ -97,7 +115,6 @@ def _create(work: Work, one: VaultFilter, body: Body, parts: Parts) -> Steps[tup
     except Refused as refused:
         if not (body.get("listens_to_filters") and refused.about("listens_to_filters")):
             raise
-        # Filters may listen to each other, and this server wants the other one to be there first.
         made = yield from work.create(
             "/dashboard_filters", _label(body), without(send, "listens_to_filters"), parts, mapping
         )

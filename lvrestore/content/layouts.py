@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
@@ -31,20 +32,42 @@ def layout_body(one: VaultLayout) -> Body:
     return without(body_of(one, WriteDashboardLayout), "dashboard_id")
 
 
+@dataclass
+class Layouts:
+    """The layouts of one dashboard: those matched, and those still to be created."""
+
+    pairs: list[tuple[VaultLayout, LivePart]]
+    missing: list[VaultLayout]
+    known_parts: Parts
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Live ids by the vault's."""
+        return {str(known(one.id)): str(now["id"]) for one, now in self.pairs}
+
+    def create(self, work: Work, wanted: Collection[VaultLayout]) -> Steps[None]:
+        """POST those of the missing ones that are in `wanted`."""
+        for one in [one for one in self.missing if one in wanted]:
+            self.missing.remove(one)
+            self.pairs.append((one, (yield from _create(work, one, self.known_parts))))
+
+
 def sync_layouts(
     work: Work, wanted: Sequence[VaultLayout], live: Sequence[LivePart], refs: References
-) -> Steps[list[tuple[VaultLayout, LivePart]]]:
-    """Make the layouts equal the vault's, surplus ones to be deleted last; return them in pairs."""
+) -> Steps[Layouts]:
+    """Make the layouts that exist equal the vault's; surplus ones are to be deleted last."""
     pairs, surplus = pair(wanted, live, _rules(refs))
-    known_parts = Parts(
-        f"{work.path}/dashboard_layouts", {now["id"] for now in live}, lambda _body, _live: True
-    )
     done: list[tuple[VaultLayout, LivePart]] = []
     for one, now in pairs:
-        done.append((one, (yield from _sync(work, one, now, known_parts))))
-    for now in surplus:
-        work.delete_last(f"/dashboard_layouts/{now['id']}", f"dashboard_layouts[{now['id']}]")
-    return done
+        if now is not None:
+            done.append((one, (yield from _equalise(work, one, now))))
+    if wanted:
+        for now in surplus:
+            work.delete_last(f"/dashboard_layouts/{now['id']}", f"dashboard_layouts[{now['id']}]")
+    parts_known = Parts(
+        f"{work.path}/dashboard_layouts", {now["id"] for now in live}, lambda _body, _live: True
+    )
+    return Layouts(done, [one for one, now in pairs if now is None], parts_known)
 
 
 def _rules(refs: References) -> list[Rule[VaultLayout, LivePart]]:
@@ -66,16 +89,16 @@ def _rules(refs: References) -> list[Rule[VaultLayout, LivePart]]:
     ]
 
 
-def _sync(work: Work, one: VaultLayout, now: LivePart | None, known_parts: Parts) -> Steps[LivePart]:
-    body = layout_body(one)
-    if now is None:
-        send = {"dashboard_id": work.dashboard_id, **body}
-        mapping = ("dashboard_layout", known(one.id))
-        made: Body = yield from work.create(
-            "/dashboard_layouts", f"dashboard_layouts[{known(one.id)}].", send, known_parts, mapping
-        )
-        now = made
-    if delta := changed(body, now):
+def _create(work: Work, one: VaultLayout, known_parts: Parts) -> Steps[LivePart]:
+    send = {"dashboard_id": work.dashboard_id, **layout_body(one)}
+    mapping = ("dashboard_layout", known(one.id))
+    label = f"dashboard_layouts[{known(one.id)}]."
+    made = yield from work.create("/dashboard_layouts", label, send, known_parts, mapping)
+    return (yield from _equalise(work, one, made))
+
+
+def _equalise(work: Work, one: VaultLayout, now: LivePart) -> Steps[LivePart]:
+    if delta := changed(layout_body(one), now):
         label = f"dashboard_layouts[{now['id']}]."
         return (yield from work.update(f"/dashboard_layouts/{now['id']}", label, delta, now))
     return now
@@ -162,7 +185,7 @@ def _hide(
 
 def read_layouts(work: Work) -> Steps[list[LivePart]]:
     """All layouts with their components, in one call."""
-    return (yield Get(f"{work.path}/dashboard_layouts")) or []
+    return (yield Get(f"{work.path}/dashboard_layouts", seen=True)) or []
 
 
 def places(layouts: Sequence[LivePart | VaultLayout]) -> dict[str, tuple[Json, ...]]:

@@ -15,7 +15,7 @@ CREATED_AT_TOLERANCE = timedelta(seconds=1)
 CLOCK_SKEW = timedelta(minutes=2)
 
 
-class MappedId(msgspec.Struct, frozen=True, array_like=True):
+class MappedId(msgspec.Struct, frozen=True):
     """Where a source id lives on the destination. `created_at` is the live object's, ISO text."""
 
     destination_id: str

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.bodies import Body, body_of, changed, only, settled, without
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known
@@ -103,7 +103,7 @@ def tile_changes(want: Body, live: Mapping[str, Json]) -> Body:
 def _whole_result_maker(wanted: Body | None, live: Json) -> Body:
     if wanted is None:
         return {"filterables": []}
-    return {**only(live or {}, RESULT_MAKER_FIELDS), **wanted}
+    return {**settled(live or {}, RESULT_MAKER_FIELDS), **wanted}
 
 
 def new_tile_body(body: Body, dashboard_id: str) -> Body:

@@ -160,10 +160,8 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     """Calls, errors, warnings and what to do next, in words."""
     counts, calls = summary["summary"], summary["calls"]
     methods = ", ".join(f"{calls[m]:,} {m}" for m in ("GET", "POST", "PATCH", "DELETE") if calls[m])
-    lines = [
-        f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s, "
-        f"{calls['total']:,} calls ({methods}), {summary['retries']:,} retries"
-    ]
+    speed = f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s"
+    lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:
         lines.append(f"left out: {counts['left_out_deleted']:,} that the backup marks deleted")
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]

@@ -25,6 +25,7 @@ from lvrestore.content.calls import (
 )
 from lvrestore.content.references import History, References
 from lvrestore.errors import DependencyError, DeserializationError, RestorationError, ValidationError
+from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
 from lvrestore.looker.protocol import Request
 from lvrestore.model import Json, Operation
@@ -35,6 +36,8 @@ from lvrestore.run.rehearsal import RehearsalClient
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 TRACE_LIMIT = 4_000
+NOT_FOUND = 404
+NOT_READY_WAITS_S = (0.5, 1.0, 2.0)
 FIRST_LOOK_AGAIN_S = 0.5
 LONGEST_LOOK_AGAIN_S = 15.0
 
@@ -146,8 +149,8 @@ class Driver:
 
     def _perform(self, call: object) -> Json:
         match call:
-            case Get(path, params):
-                return self._client.call(Request("GET", path, params)).json
+            case Get():
+                return self._get(call)
             case Create():
                 return self._create(call)
             case Update(path, body):
@@ -173,6 +176,15 @@ class Driver:
             case _:
                 raise TypeError(call)
         return None
+
+    def _get(self, call: Get) -> Json:
+        for wait_s in (*NOT_READY_WAITS_S, None):
+            reply = self._client.call(Request("GET", call.path, call.params))
+            if reply.json is not None or not call.seen:
+                return reply.json
+            if wait_s is not None:
+                self._wait(wait_s)
+        raise Refused(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} has vanished")
 
     def _absent(self, kind: str, ids: tuple[str, ...]) -> tuple[str, ...]:
         self._checked += [f"{kind}:{i}" for i in ids]

@@ -49,7 +49,7 @@ REPLACEMENTS_PER_WORKER = 3
 GOODBYE_S = DRAIN_S + 5.0
 
 
-class RunBroken(RestorationError):
+class RunBrokenError(RestorationError):
     """A process that the run cannot do without has ended; what is stored is stored."""
 
     kind = "stopped"
@@ -232,7 +232,7 @@ class Crew:
         try:
             return pipe.receive()
         except PeerGone as gone:
-            raise RunBroken("the process that writes the state file has ended") from gone
+            raise RunBrokenError("the process that writes the state file has ended") from gone
 
     def _tell(self, pipe: Pipe, message: Message) -> None:
         with suppress(PeerGone):  # its end is met, and handled, in the loop
@@ -250,7 +250,7 @@ class Crew:
             case WorkerGone(worker):
                 self._take_back(worker)
             case Fatal():
-                raise RunBroken(message.message)
+                raise RunBrokenError(message.message)
 
     def _finish(self, worker: int, result: RestorationResult) -> None:
         if worker in self._workers:
@@ -259,7 +259,9 @@ class Crew:
         self.on_result(result)
 
     def _handle_worker(self, number: int) -> None:
-        child = self._workers[number]
+        child = self._workers.get(number)
+        if child is None:
+            return  # taken back a moment ago
         try:
             message = child.pipe.receive()
         except PeerGone:
@@ -297,9 +299,14 @@ class Crew:
         self._ready.extendleft(lost)
         if self._stop or not self._outstanding():
             return
-        log.warning("worker %d ended; %d of its items are looked up and tried again", number, len(lost))
+        log.warning(
+            "worker %d ended (exit code %s); %d of its items are looked up and tried again",
+            number,
+            child.process.exitcode,
+            len(lost),
+        )
         if self._replacements_left == 0:
-            raise RunBroken("worker processes keep dying")
+            raise RunBrokenError("worker processes keep dying")
         self._replacements_left -= 1
         self._start_worker()
 

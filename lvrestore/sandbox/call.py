@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from lvrestore.sandbox.instance import Instance
 from lvrestore.sandbox.refusals import absent, invalid, missing, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Container, Mapping
 
-    from lvrestore.sandbox.instance import Instance
     from lvrestore.sandbox.store import Row
     from lvrestore.sandbox.views import Thing, View
-
-    Handler = Callable[["Call"], Any]
 
 T = TypeVar("T")
 
@@ -37,6 +36,9 @@ class Call(msgspec.Struct):
     def show(self, view: View, thing: Thing) -> Row:
         """Return an object as this call wants it."""
         return view.render(self.instance, thing, self.wanted)
+
+
+Handler = Callable[[Call], Any]
 
 
 def the(table: Mapping[str, T], object_id: str) -> T:

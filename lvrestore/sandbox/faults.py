@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
 from lvrestore.looker.protocol import Sent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 class Reply(msgspec.Struct):

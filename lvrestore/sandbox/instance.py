@@ -48,11 +48,20 @@ class Instance:
 
     def found(self) -> None:
         """Start over with what every instance has: the root folders and the caller."""
+        self.empty()
+        self.complete()
+
+    def empty(self) -> None:
+        """Forget everything."""
         self.store = Store()
         self.fresh.clear()
+
+    def complete(self) -> None:
+        """Add what every instance has: the root folders, as far as their ids are free, and the caller."""
         for root in ROOTS:
-            self.store.put_folder(dict(root))
             self.store.reserve("folder", root["id"])
+            if root["id"] not in self.store.folders:
+                self.store.put_folder(dict(root))
         self.caller_id = self.add_caller()
 
     def add_caller(self) -> str:

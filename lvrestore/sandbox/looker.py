@@ -1,6 +1,6 @@
 """An in-memory Looker: the whole sandbox without a socket.
 
-It speaks the transport protocol of `lvrestore.looker.protocol`: drivers and tests use it as they use a server.
+It speaks the transport protocol of `lvrestore.looker.protocol`: tests and drivers use it like a server.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -16,7 +17,7 @@ import msgspec
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
 from lvrestore.sandbox import dashboards, folders, looks, parts, people, queries, tiles
-from lvrestore.sandbox.call import Call
+from lvrestore.sandbox.call import Call, Handler
 from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
 from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Reply
 from lvrestore.sandbox.instance import Instance
@@ -34,9 +35,8 @@ from lvrestore.sandbox.views import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-    from lvrestore.sandbox.call import Handler
     from lvrestore.sandbox.store import Row
 
 ROUTES: dict[str, Handler] = {
@@ -190,6 +190,18 @@ class Looker:
         with self._lock:
             row = {"name": name, "label": name.title(), "project_name": name, "explores": listed, **fields}
             self.instance.store.models[name] = row
+
+    @contextmanager
+    def aside(self, at: float) -> Generator[None]:
+        """Make calls at a time of one's own, without faults, that no log shows."""
+        with self._lock:
+            kept = self._log, self.faults
+            self._log, self.faults, self.instance.at = deque(), Faults(), at
+            try:
+                yield
+            finally:
+                self._log, self.faults = kept
+                self.instance.at = None
 
     # The ways in.
 

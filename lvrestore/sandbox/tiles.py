@@ -70,7 +70,8 @@ def _check_source(row: Row) -> None:
 
 def _filterables(row: Row, given: list[Row] | None) -> list[Row]:
     """Return what the server keeps: one entry for a query, one per source for merged results."""
-    entries = [{**entry, "listen": entry.get("listen") or []} for entry in given or []]
+    blank = {"model": None, "view": None, "name": None}
+    entries = [{**blank, **entry, "listen": entry.get("listen") or []} for entry in given or []]
     return entries if row.get("merge_result_id") else entries[:1]
 
 
@@ -79,25 +80,38 @@ def _kept(row: Row, name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _differs(value: Any, from_source: Any) -> bool:  # noqa: ANN401 - raw or JSON
-    values = [msgspec.json.decode(v) if isinstance(v, msgspec.Raw) else v for v in (value, from_source)]
-    return bool(values[0] != values[1])
+    encoded = [v if isinstance(v, msgspec.Raw) else msgspec.json.encode(v) for v in (value, from_source)]
+    if bytes(encoded[0]) == bytes(encoded[1]):
+        return False
+    return bool(msgspec.json.decode(encoded[0]) != msgspec.json.decode(encoded[1]))
 
 
-def _packed(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _packed(name: str, value: Any) -> Any:  # noqa: ANN401 - raw or JSON
     """Keep the one large value encoded, like those of queries."""
-    return msgspec.Raw(msgspec.json.encode(value)) if name == "vis_config" else value
+    is_large = name == "vis_config" and not isinstance(value, msgspec.Raw)
+    return msgspec.Raw(msgspec.json.encode(value)) if is_large else value
 
 
-def keep_result_maker(instance: Instance, row: Row, given: Row) -> None:
-    """Put a body's result maker beside the old one, as far as it differs from what the source says."""
-    if not any(row.get(source) for source in SOURCES):
+def has_source(row: Row) -> bool:
+    """Tell whether a tile shows data."""
+    return any(row.get(source) for source in SOURCES)
+
+
+def own_result_maker(instance: Instance, row: Row, given: Row) -> Row:
+    """Return what is to be kept of a result maker: what its tile's source does not say already."""
+    own = {name: _kept(row, name, given[name]) for name in RESULT_MAKER if name in given}
+    source = result_maker_from_source(instance, row)
+    return {name: _packed(name, value) for name, value in own.items() if _differs(value, source[name])}
+
+
+def _keep_result_maker(instance: Instance, row: Row, given: Row) -> None:
+    """Put a body's result maker into a tile, beside what it has or in its place."""
+    if not has_source(row):
         row.update(result_maker=None, result_maker_id=None)
         return
     row["result_maker_id"] = row.get("result_maker_id") or instance.store.new_id("result_maker")
     old = (row.get("result_maker") or {}) if instance.on("patch_nested", "merges") or not given else {}
-    own = {**old, **{name: _kept(row, name, given[name]) for name in RESULT_MAKER if name in given}}
-    source = result_maker_from_source(instance, row)
-    row["result_maker"] = {n: _packed(n, v) for n, v in own.items() if _differs(v, source[n])}
+    row["result_maker"] = own_result_maker(instance, row, {**old, **given})
 
 
 def _apply_filters(instance: Instance, dashboard: Dashboard, row: Row) -> None:
@@ -130,7 +144,7 @@ def create_tile(call: Call) -> Row:
         "result_maker": {},
         "result_maker_id": None,
     }
-    keep_result_maker(instance, row, body.get("result_maker") or {})
+    _keep_result_maker(instance, row, body.get("result_maker") or {})
     if call.params.get("apply_filters") == "true":
         _apply_filters(instance, dashboard, row)
     store.add_tile(dashboard, row)
@@ -166,7 +180,7 @@ def update_tile(call: Call) -> Row:
     if moved and instance.on("source_change", "drops_listens"):
         row["result_maker"] = {n: v for n, v in (row["result_maker"] or {}).items() if n != "filterables"}
     if moved or given:
-        keep_result_maker(instance, row, given or {})
+        _keep_result_maker(instance, row, given or {})
     instance.touch(dashboard)
     return call.show(TILE, row)
 

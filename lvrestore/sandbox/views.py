@@ -125,7 +125,8 @@ def _user_name(name: str) -> Callable[[Instance, Any, Wanted], str | None]:
     return compute
 
 
-TIMES = {name: _time(name) for name in ("created_at", "updated_at", "deleted_at")}
+_TIME_FIELDS = ("created_at", "updated_at", "deleted_at", "last_viewed_at", "last_accessed_at")
+TIMES = {name: _time(name) for name in _TIME_FIELDS}
 
 
 def _folder_of(instance: Instance, thing: Thing, wanted: Wanted) -> Row | None:

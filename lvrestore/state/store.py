@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 from uuid import uuid4
 
 import apsw
@@ -345,7 +345,7 @@ class StateReader:
             " AND destination_instance = ? AND content_type = ? AND source_id = ?",
             (scope.source_instance, scope.destination_instance, kind, source_id),
         ).fetchall()
-        return msgspec.convert(rows[0], MappedId) if rows else None
+        return MappedId(str(rows[0][0]), cast("str | None", rows[0][1])) if rows else None
 
     def accepted(self, scope: Scope, kind: str, source_id: str) -> tuple[bytes, bytes] | None:
         """The fingerprints under which a difference was already accepted; see `History`."""
@@ -355,7 +355,7 @@ class StateReader:
             " AND vault_fingerprint IS NOT NULL",
             (scope.source_instance, scope.destination_instance, kind, source_id),
         ).fetchall()
-        return msgspec.convert(rows[0], tuple[bytes, bytes]) if rows else None
+        return cast("tuple[bytes, bytes]", rows[0]) if rows else None
 
     def history(self, scope: Scope, kind: str, source_id: str, since: datetime | None) -> History:
         """What earlier runs left behind about an item."""
@@ -418,7 +418,10 @@ _DEAD_LETTER = (
 
 
 def _session_row(row: Sequence[Json]) -> SessionRow:
-    return SessionRow(*row[:7], orjson.loads(row[7]), orjson.loads(row[8]))
+    names = SessionRow.__struct_fields__
+    values = dict(zip(names, row, strict=True))
+    values |= {name: orjson.loads(values[name]) for name in ("config", "metadata")}
+    return SessionRow(**values)
 
 
 def _dead_letter(row: Sequence[Json]) -> DeadLetterItem:

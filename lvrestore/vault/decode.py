@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from lvrestore.model import VaultRow
 
 T = TypeVar("T")
+Decoder = msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]
 
 _LOCATED = re.compile(r"(?P<reason>.*) - at `(?P<field>.+)`", re.DOTALL)
 # All that the decoders raise for bytes that are not what they should be; deep nesting is a RecursionError.
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class BlobError(ValueError):
@@ -41,7 +44,7 @@ def decode_as(blob: bytes, as_type: type[T]) -> T:
     if not blob:
         raise BlobError("the content is empty")
     try:
-        decoder = _decoder(as_type, is_json=_is_json(blob))  # type: ignore[arg-type]  # a type is hashable
+        decoder = _decoder(as_type, is_json=_is_json(blob))
         decoded: T = decoder.decode(blob)
     except _UNDECODABLE as error:
         raise _explained(error) from error
@@ -83,8 +86,14 @@ def _is_json(blob: bytes) -> bool:
     return blob[:64].lstrip().startswith(b"{")
 
 
+def _decoder(as_type: Any, *, is_json: bool) -> Decoder:  # noqa: ANN401 - lru_cache wants a hashable
+    # Two threads that make the first decoder of a type at once crash the interpreter (msgspec 0.22).
+    with _ONE_AT_A_TIME:
+        return _cached_decoder(as_type, is_json=is_json)
+
+
 @lru_cache(maxsize=128)
-def _decoder(as_type: Any, *, is_json: bool) -> msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]:  # noqa: ANN401 - lru_cache wants a hashable
+def _cached_decoder(as_type: Any, *, is_json: bool) -> Decoder:  # noqa: ANN401 - as above
     return msgspec.json.Decoder(as_type) if is_json else msgspec.msgpack.Decoder(as_type)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -11,7 +12,6 @@ from lvrestore.model import ContentType
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
 Deleted = Literal["exclude", "include", "only"]
 

@@ -1,0 +1,20 @@
+"""What all tests share: the scripts are importable, the genuine vault is found or its tests are skipped."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+
+@pytest.fixture(scope="session")
+def genuine_vault(tmp_path_factory):
+    """A private copy of a genuine backup with real dashboards."""
+    folder = Path(os.environ.get("LVRESTORE_TEST_VAULTS") or ROOT.parent / "shared" / "vaults")
+    if not (folder / "small.db").exists():
+        pytest.skip("the genuine backup is not on this machine")
+    return Path(shutil.copy(folder / "small.db", tmp_path_factory.mktemp("vault") / "small.db"))

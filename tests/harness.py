@@ -1,0 +1,74 @@
+"""Run the engine's driver against an in-memory Looker: no socket, no process, no waiting."""
+
+from lvrestore.content.references import History, MappedId
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.retry import RetryPolicy
+from lvrestore.model import ContentType
+from lvrestore.run.driver import Driver
+from lvrestore.run.known import KnownIds
+from lvrestore.run.messages import RestorationTask
+from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.workbench import decode
+
+
+class Memory:
+    """State without a file: recorder, references and history of an in-memory run."""
+
+    def __init__(self, *, same_instance=True):
+        self.same_instance = same_instance
+        self.mappings, self.accepted, self.before = {}, {}, []
+        self.vault_ids = None
+
+    def note(self, m):
+        self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
+
+    def keep(self, kind, destination_id, body):
+        self.before.append((kind, destination_id, body))
+
+    def mapped(self, kind, source_id):
+        return self.mappings.get((kind, source_id))
+
+    def in_vault(self, kind, source_id):
+        return self.vault_ids is None or (kind, source_id) in self.vault_ids
+
+
+def restore(looker, rows, memory=None, *, uncertain_since=None, dry_run=False, max_retries=3, grace_s=1.0):
+    """Restore vault rows (type, id, blob) one after the other; return the results."""
+    memory = memory or Memory()
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+        if hasattr(looker, "advance"):
+            looker.advance(seconds)
+
+    client = LookerClient(
+        looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
+    )
+    results = []
+    for seq, (source_id, blob) in enumerate(rows):
+        driver = Driver(
+            RehearsalClient(client) if dry_run else client,
+            memory,
+            KnownIds({}),
+            decode,
+            memory,
+            lambda task: History(task.uncertain_since, memory.accepted.get(task.source_id)),
+            grace_s=grace_s,
+            max_repeats=max_retries,
+            wait=sleep,
+            clock=lambda: now[0],
+        )
+        task = RestorationTask(
+            seq=seq,
+            content_type=ContentType.DASHBOARD,
+            source_id=source_id,
+            name=source_id,
+            blob=blob,
+            uncertain_since=uncertain_since,
+        )
+        result = driver.restore(task)
+        if result.live_fingerprint:
+            memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
+        results.append(result)
+    return results
