@@ -456,12 +456,13 @@ def _arrange(
     named = {known(tile.dashboard_layout_id) for tile in tiles or ()}
     yield from layouts.create(work, [one for one in wanted if known(one.id) in named])
     tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
-    old = {one["id"] for one in (*standing, *(live.get("dashboard_elements") or ()))}
+    old_tiles, old_layouts = set(tile_ids), {one["id"] for one in standing}
     if tiles is not None:
         tile_ids = yield from _sync_tiles(work, tiles, live, refs, layouts.ids, (wanted, standing))
     # A new layout gets a rectangle for every tile there is, wherever new tiles come up: so these come second.
     yield from layouts.create(work, wanted)
-    if wanted and not old.issuperset((*tile_ids.values(), *layouts.ids.values())):
+    added = set(tile_ids.values()) - old_tiles or set(layouts.ids.values()) - old_layouts
+    if wanted and added:
         standing = yield from read_layouts(work)
     pairs = [(one, str(now["id"])) for one, now in layouts.pairs]
     yield from sync_components(work, pairs, standing, tile_ids)

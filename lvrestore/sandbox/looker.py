@@ -191,6 +191,12 @@ class Looker:
             row = {"name": name, "label": name.title(), "project_name": name, "explores": listed, **fields}
             self.instance.store.models[name] = row
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass: late commits happen, tokens expire."""
+        with self._lock:
+            self.instance.ahead_s += seconds
+            self._settle()
+
     @contextmanager
     def aside(self, at: float) -> Generator[None]:
         """Make calls at a time of one's own, without faults, that no log shows."""

@@ -276,16 +276,16 @@ class Seeder:
     def _fill_gaps(self) -> None:
         """Add what is referred to and not in the vault, as far as it can be made up."""
         store = self.store
-        for look_id in self._referred("look") - store.looks.keys():
+        for look_id in sorted(self._referred("look") - store.looks.keys()):
             self._look({"id": look_id, "title": f"Look {look_id}", "folder_id": "1"})
-        for name in self._models - store.models.keys():
+        for name in sorted(self._models - store.models.keys()):
             store.models[name] = {"name": name, "label": name, "project_name": name, "explores": []}
         self._fill_queries()
         while missing := self._referred("folder") - store.folders.keys():
             for folder_id in sorted(missing):
                 unknown = {"id": folder_id, "name": f"Folder {folder_id}"}
                 self._folder({**unknown, **self._embedded_folders.get(folder_id, {})})
-        for user_id in self._referred("user") - store.users.keys():
+        for user_id in sorted(self._referred("user") - store.users.keys()):
             self.store.reserve("user", user_id)
             self.store.users[user_id] = {"id": user_id, "display_name": f"User {user_id}"}
 

@@ -287,18 +287,16 @@ def run(
 
 
 @contextmanager
-def running(
-    looker: Looker, *, latency: Latency | None = None, rate_limit: int | None = None, port: int = 0
-) -> Generator[str]:
+def running(app: App, port: int = 0) -> Generator[str]:
     """Serve from a thread while the block runs; the value is the base URL."""
     listener, ready = listen(port), threading.Event()
-    looker.instance.web_server_url = url_of(listener)
-    server = _make(App(looker, latency, rate_limit), ready.set, lambda: None)
+    app.looker.instance.web_server_url = url_of(listener)
+    server = _make(app, ready.set, lambda: None)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     ready.wait(10)
     try:
-        yield looker.instance.web_server_url
+        yield url_of(listener)
     finally:
         server.should_exit = True
         thread.join(10)

@@ -106,6 +106,8 @@ def pick(value: Any, wanted: Wanted) -> Any:  # noqa: ANN401 - any JSON
     """Return what is wanted of a value that no view makes."""
     if isinstance(value, list):
         return [pick(item, wanted) for item in value]
+    if wanted and isinstance(value, msgspec.Raw):
+        value = msgspec.json.decode(value)
     if not wanted or not isinstance(value, dict):
         return value
     return {name: pick(value.get(name), inside) for name, inside in wanted.items()}
@@ -136,8 +138,7 @@ def _folder_of(instance: Instance, thing: Thing, wanted: Wanted) -> Row | None:
 
 def query(instance: Instance, query_id: str | None, wanted: Wanted) -> Any:  # noqa: ANN401 - raw or JSON
     """Return a query as a reply has it, undecoded when all of it is wanted."""
-    raw = instance.store.queries.get(query_id or "")
-    return pick(msgspec.json.decode(raw), wanted) if raw and wanted else raw
+    return pick(instance.store.queries.get(query_id or ""), wanted)
 
 
 def _tiles(instance: Instance, thing: Dashboard, wanted: Wanted) -> list[Row]:
@@ -197,10 +198,10 @@ def _result_maker(instance: Instance, tile: Row, wanted: Wanted) -> Row | None:
         "merge_result_id": tile.get("merge_result_id"),
         "query_id": query_id,
         "sql_query_id": None,
-        "query": query(instance, query_id, wanted.get("query", {})),
+        "query": query(instance, query_id, {}),
         **own,
     }
-    return {name: shown.get(name) for name in wanted or shown}
+    return pick(shown, wanted)  # type: ignore[no-any-return]  # a dict, as given
 
 
 def _layout_components(instance: Instance, thing: Layout, wanted: Wanted) -> list[Row]:

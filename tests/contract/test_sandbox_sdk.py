@@ -1,0 +1,200 @@
+"""Every endpoint of the sandbox, called by Looker's own client over HTTP."""
+
+import pytest
+from looker_sdk import error
+from looker_sdk.rtl import api_settings, auth_session, requests_transport, serialize
+from looker_sdk.sdk.api40 import methods, models
+
+from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.looker import Looker, find_route
+from lvrestore.sandbox.server import App, running
+
+
+class Settings(api_settings.ApiSettings):
+    """Settings of their own: the client would read the environment otherwise."""
+
+    def __init__(self, url, secret):
+        self._given = {"base_url": url, "client_id": "id", "client_secret": secret, "verify_ssl": "false"}
+        super().__init__()
+
+    def read_config(self):
+        return self._given
+
+
+def client(url, secret="secret"):
+    settings = Settings(url, secret)
+    settings.is_configured()
+    transport = requests_transport.RequestsTransport.configure(settings)
+    auth = auth_session.AuthSession(settings, transport, serialize.deserialize40, "4.0")
+    return methods.Looker40SDK(auth, serialize.deserialize40, serialize.serialize40, transport, "4.0")
+
+
+@pytest.fixture
+def looker():
+    made = Looker()
+    made.add_model("shop", ["orders"])
+    return made
+
+
+@pytest.fixture
+def sdk(looker):
+    with running(App(looker)) as url:
+        connected = client(url)
+        yield connected
+        connected.transport.session.close()
+
+
+def make_query(sdk):
+    return sdk.create_query(models.WriteQuery(model="shop", view="orders", fields=["orders.count"]))
+
+
+def make_dashboard(sdk, title="Sales"):
+    return sdk.create_dashboard(models.WriteDashboard(title=title, folder_id="1"))
+
+
+def use_folders(sdk):
+    folder = sdk.create_folder(models.CreateFolder(name="Sales", parent_id="1"))
+    child = sdk.create_folder(models.CreateFolder(name="North", parent_id=folder.id))
+    assert sdk.update_folder(child.id, models.UpdateFolder(name="South")).name == "South"
+    assert [f.id for f in sdk.folder_children(folder.id)] == [child.id]
+    assert [f.name for f in sdk.folder_children_search(folder.id, name="sou%")] == ["South"]
+    assert sdk.folder_parent(child.id).name == "Sales"
+    assert [f.id for f in sdk.folder_ancestors(child.id)] == ["1", folder.id]
+    assert sdk.folder(folder.id).child_count == 1
+    assert folder.id in {f.id for f in sdk.all_folders()}
+    assert [f.id for f in sdk.search_folders(name="Sales")] == [folder.id]
+    assert sdk.folder_dashboards(folder.id) == sdk.folder_looks(folder.id) == []
+    sdk.delete_folder(folder.id)
+
+
+def use_looks(sdk):
+    body = models.WriteLookWithQuery(title="Orders", folder_id="1", query_id=make_query(sdk).id)
+    look = sdk.create_look(body)
+    assert look.query.fields == ["orders.count"]
+    assert sdk.update_look(look.id, models.WriteLookWithQuery(description="x")).description == "x"
+    assert sdk.look(look.id).title == "Orders"
+    assert [found.id for found in sdk.search_looks(title="ord%")] == [found.id for found in sdk.all_looks()]
+    assert sdk.move_look(look.id, "2").folder_id == "2"
+    sdk.delete_look(look.id)
+
+
+def use_queries(sdk):
+    query = make_query(sdk)
+    assert sdk.query(query.id) == sdk.query_for_slug(query.slug) == query
+    source = models.MergeQuerySourceQuery(name="a", query_id=query.id, merge_fields=[])
+    merged = sdk.create_merge_query(models.WriteMergeQuery(source_queries=[source]))
+    assert sdk.merge_query(merged.id) == merged
+
+
+def use_dashboards(sdk):
+    made = make_dashboard(sdk)
+    assert sdk.update_dashboard(made.id, models.WriteDashboard(description="x")).description == "x"
+    assert sdk.dashboard(made.id).created_at == made.created_at
+    assert (
+        [d.id for d in sdk.all_dashboards()]
+        == [d.id for d in sdk.search_dashboards(title="sal%")]
+        == [made.id]
+    )
+    assert sdk.move_dashboard(made.id, "2").folder_id == "2"
+    sdk.update_dashboard(made.id, models.WriteDashboard(deleted=True))
+    assert [d.id for d in sdk.search_dashboards(deleted="true", limit=5, sorts="id")] == [made.id]
+    sdk.delete_dashboard(made.id)
+
+
+def use_tiles(sdk):
+    made = make_dashboard(sdk)
+    body = models.WriteDashboardElement(dashboard_id=made.id, type="vis", query_id=make_query(sdk).id)
+    tile = sdk.create_dashboard_element(body, apply_filters=True)
+    assert tile.result_maker.query.id == tile.query_id
+    changed = sdk.update_dashboard_element(tile.id, models.WriteDashboardElement(title="New"))
+    assert sdk.dashboard_element(tile.id) == changed
+    assert sdk.dashboard_dashboard_elements(made.id) == [changed]
+    assert [t.id for t in sdk.search_dashboard_elements(dashboard_id=made.id)] == [tile.id]
+    component = sdk.dashboard_dashboard_layouts(made.id)[0].dashboard_layout_components[0]
+    moved = sdk.update_dashboard_layout_component(component.id, models.WriteDashboardLayoutComponent(row=9))
+    assert sdk.dashboard_layout_component(component.id) == moved
+    assert sdk.dashboard_layout_dashboard_layout_components(component.dashboard_layout_id) == [moved]
+    sdk.delete_dashboard_element(tile.id)
+    sdk.delete_dashboard(made.id)
+
+
+def use_filters(sdk):
+    made = make_dashboard(sdk)
+    body = models.WriteCreateDashboardFilter(
+        dashboard_id=made.id, name="Date", title="Date", type="field_filter"
+    )
+    row = sdk.create_dashboard_filter(body)
+    changed = sdk.update_dashboard_filter(row.id, models.WriteDashboardFilter(default_value="7 days"))
+    assert sdk.dashboard_filter(row.id) == changed
+    assert sdk.dashboard_dashboard_filters(made.id) == [changed]
+    sdk.delete_dashboard_filter(row.id)
+    sdk.delete_dashboard(made.id)
+
+
+def use_layouts(sdk):
+    made = make_dashboard(sdk)
+    layout = sdk.create_dashboard_layout(models.WriteDashboardLayout(dashboard_id=made.id, label="Two"))
+    changed = sdk.update_dashboard_layout(layout.id, models.WriteDashboardLayout(label="Three"))
+    assert sdk.dashboard_layout(layout.id) == changed
+    sdk.delete_dashboard_layout(layout.id)
+    sdk.delete_dashboard(made.id)
+
+
+def use_the_rest(sdk):
+    me = sdk.me()
+    assert sdk.user(me.id).display_name == "API User"
+    assert (
+        [u.id for u in sdk.all_users(ids=models.DelimSequence([me.id]))]
+        == [u.id for u in sdk.search_users(email="api@%")]
+        == [me.id]
+    )
+    assert sdk.lookml_model("shop") == sdk.all_lookml_models()[0]
+    assert sdk.versions().looker_release_version
+
+
+def test_every_endpoint_serves_the_clients_typed_models(looker, sdk):
+    for use in (
+        use_folders,
+        use_looks,
+        use_queries,
+        use_dashboards,
+        use_tiles,
+        use_filters,
+        use_layouts,
+        use_the_rest,
+    ):
+        use(sdk)
+    sdk.logout()
+    assert {request.status for request in looker.requests} == {200, 204}
+    apart = {"/login", "/logout"}
+    called = {
+        f"{request.method} {find_route(request.method, request.path)[0].template}"
+        for request in looker.requests
+        if request.path not in apart
+    }
+    assert called == {f"{method} {path}" for path, methods_of in FACTS.paths.items() for method in methods_of}
+    assert apart <= {request.path for request in looker.requests}
+
+
+def test_client_gets_the_error_body(sdk):
+    make_dashboard(sdk)
+    with pytest.raises(error.SDKError) as caught:
+        make_dashboard(sdk)
+    assert caught.value.message == "Validation Failed"
+    assert [fault.code for fault in caught.value.errors] == ["already_exists"]
+    assert "/422/post/dashboards" in caught.value.documentation_url
+
+
+def test_client_is_told_when_its_token_is_refused(looker, sdk):
+    sdk.me()
+    looker.expire_tokens()
+    with pytest.raises(error.SDKError, match="Requires authentication"):
+        sdk.me()
+
+
+def test_login_refused_with_the_wrong_secret(looker):
+    with running(App(looker)) as url:
+        stranger = client(url, secret="wrong")
+        with pytest.raises(error.SDKError, match="Not found"):
+            stranger.me()
+        stranger.transport.session.close()

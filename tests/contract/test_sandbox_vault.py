@@ -1,0 +1,387 @@
+"""A sandbox filled from a vault, damaged, dumped; and the command that does all that."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+import urllib3
+from click.testing import CliRunner
+
+from lvrestore.cli.sandbox import sandbox
+from lvrestore.errors import NotFoundError, UsageError, ValidationError
+from lvrestore.model import ContentType
+from lvrestore.sandbox.damage import CHANGES, damage
+from lvrestore.sandbox.facts import FACTS, writable
+from lvrestore.sandbox.looker import Looker
+from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.server import listen
+from lvrestore.vault import decode_blob, open_vault
+
+REFERENCES = {"folder", "look", "query", "model", "result_maker"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    make_vault = importlib.import_module("make_vault")
+    path = tmp_path_factory.mktemp("made") / "vault.db"
+    make_vault.write_vault(path, dashboards=60, looks=20, folders=15, users=8)
+    return path
+
+
+@pytest.fixture(params=["made", "genuine_vault"])
+def vault(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def filled(vault):
+    looker = Looker(clock=lambda: 2_000_000_000.0)
+    from_vault(looker, vault)
+    return looker
+
+
+def contents(path, content_type, deleted="exclude"):
+    with open_vault(Path(path)) as opened:
+        return {row.source_id: decode_blob(row.blob) for row in opened.rows(content_type, deleted=deleted)}
+
+
+def told(type_name, content):
+    """What a vault says about the writable fields of an object."""
+    names = writable(type_name).keys() - REFERENCES - {"dashboard_id"}
+    return {name: content[name] for name in names if content.get(name) is not None}
+
+
+def assert_same(type_name, wanted, live):
+    shown = told(type_name, wanted)
+    assert {name: live[name] for name in shown} == {
+        name: {**live[name], **value} if isinstance(value, dict) and name == "appearance" else value
+        for name, value in shown.items()
+    }
+
+
+def test_dashboards_are_those_of_the_vault_part_by_part(filled, vault):
+    live = filled.dump()["dashboards"]
+    wanted = contents(vault, ContentType.DASHBOARD)
+    assert live.keys() == wanted.keys()
+    parts = {"dashboard_elements": "DashboardElement", "dashboard_filters": "DashboardFilter"}
+    for dashboard_id, content in wanted.items():
+        found = live[dashboard_id]
+        assert_same("Dashboard", content, found)
+        for name, type_name in parts.items():
+            for part, live_part in zip(content.get(name) or [], found[name], strict=True):
+                assert_same(type_name, part, live_part)
+        for tile, live_tile in zip(
+            content.get("dashboard_elements") or [], found["dashboard_elements"], strict=True
+        ):
+            assert_result_maker(tile, live_tile)
+        for layout, live_layout in zip(
+            content.get("dashboard_layouts") or [], found["dashboard_layouts"], strict=False
+        ):
+            assert_same("DashboardLayout", layout, live_layout)
+            components = layout["dashboard_layout_components"], live_layout["dashboard_layout_components"]
+            for component, live_component in zip(*components, strict=True):
+                assert_same("DashboardLayoutComponent", component, live_component)
+
+
+def assert_result_maker(tile, live):
+    if tile["result_maker"] is not None:
+        for name in ("filterables", "vis_config", "sorts", "dynamic_fields", "query_id", "merge_result_id"):
+            assert live["result_maker"][name] == tile["result_maker"][name], (tile["id"], name)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind", "type_name"),
+    [(ContentType.LOOK, "looks", "Look"), (ContentType.FOLDER, "folders", "FolderBase")],
+)
+def test_looks_and_folders_keep_their_ids_and_fields(filled, vault, content_type, kind, type_name):
+    live = filled.dump()[kind]
+    for object_id, content in contents(vault, content_type).items():
+        assert_same(type_name, content, live[object_id])
+
+
+def test_users_and_models_are_shown_as_they_were(filled, vault):
+    for user_id, content in contents(vault, ContentType.USER).items():
+        shown = filled.call("GET", f"/users/{user_id}")
+        assert (shown["display_name"], shown["email"]) == (content.get("display_name"), content.get("email"))
+    for name in contents(vault, ContentType.LOOKML_MODEL):
+        assert filled.call("GET", f"/lookml_models/{name}")["name"] == name
+
+
+def test_everything_that_is_referred_to_exists(filled):
+    dump = filled.dump()
+    store = filled.instance.store
+    for dashboard in dump["dashboards"].values():
+        assert dashboard["folder_id"] in dump["folders"]
+        assert dashboard["user_id"] is None or dashboard["user_id"] in dump["users"]
+        for tile in dashboard["dashboard_elements"]:
+            assert tile["query_id"] is None or tile["query_id"] in dump["queries"]
+            assert tile["look_id"] is None or tile["look_id"] in dump["looks"]
+            assert tile["merge_result_id"] is None or tile["merge_result_id"] in dump["merge_queries"]
+    for look in dump["looks"].values():
+        assert look["query_id"] in dump["queries"]
+    for query in dump["queries"].values():
+        assert query["model"] in dump["models"]
+    assert all(part["id"] == part_id for part_id, part in store.filters.items())
+
+
+def test_what_the_vault_marks_deleted_is_not_there(filled, vault):
+    gone = contents(vault, ContentType.DASHBOARD, deleted="only")
+    assert not gone.keys() & filled.dump()["dashboards"].keys()
+    highest = max(int(i) for i in (*gone, *filled.instance.store.dashboards))
+    made = filled.call("POST", "/dashboards", {"title": "New", "folder_id": "1"})
+    assert int(made["id"]) > highest
+
+
+def test_roots_and_caller_are_not_doubled(filled):
+    folders = filled.call("GET", "/folders")
+    assert sum(folder["is_shared_root"] for folder in folders) == 1
+    assert filled.call("GET", "/user")["display_name"] == "API User"
+
+
+def test_seeded_query_is_found_again_by_its_content(filled):
+    tile = next(t for t in filled.instance.store.tiles.values() if t.get("query_id"))
+    shown = filled.call("GET", f"/queries/{tile['query_id']}")
+    body = {name: shown[name] for name in writable("Query").keys() - {"client_id"} if shown[name] is not None}
+    again = filled.call("POST", "/queries", body)
+    assert {name: again[name] for name in body} == body
+    assert again["id"] in filled.instance.store.queries
+
+
+def test_unreadable_row_is_left_out(tmp_path, made):
+    copy = tmp_path / "vault.db"
+    copy.write_bytes(made.read_bytes())
+    with apsw.Connection(str(copy)) as db:
+        first = db.execute("SELECT id FROM content_items WHERE content_type = 1").fetchone()[0]
+        db.execute(
+            "UPDATE content_items SET content_data = x'c1' WHERE id = ? AND content_type = 1", (first,)
+        )
+    looker = Looker()
+    from_vault(looker, copy)
+    assert first not in looker.dump()["dashboards"]
+
+
+def test_vault_without_anything_but_dashboards(tmp_path, made):
+    copy = tmp_path / "vault.db"
+    copy.write_bytes(made.read_bytes())
+    with apsw.Connection(str(copy)) as db:
+        db.execute("DELETE FROM content_items WHERE content_type <> 1")
+    first, second = Looker(), Looker()
+    for looker in (first, second):
+        from_vault(looker, copy)
+    test_everything_that_is_referred_to_exists(first)
+    assert first.dump() == second.dump()
+
+
+# Damage
+
+
+def broken(vault, **shares):
+    looker = Looker(clock=time.time)
+    from_vault(looker, vault)
+    before = looker.dump()
+    return looker, before, damage(looker, **shares)
+
+
+def test_damage_is_the_same_for_the_same_seed(vault):
+    shares = {"drop": 0.3, "trash": 0.2, "change": 0.4}
+    first, second = (broken(vault, **shares, seed=7) for _ in range(2))
+    assert first[2] == second[2]
+    assert first[0].dump() == second[0].dump()
+    assert broken(vault, **shares, seed=8)[2] != first[2]
+
+
+def test_damage_hits_disjoint_shares(vault):
+    looker, before, done = broken(vault, drop=0.3, trash=0.2, change=0.2, seed=1)
+    after, total = looker.dump()["dashboards"], len(before["dashboards"])
+    assert after.keys() == before["dashboards"].keys() - set(done.dropped)
+    assert {i for i, d in after.items() if d["deleted"]} == set(done.trashed)
+    changed = {i for i, d in after.items() if not d["deleted"] and d != before["dashboards"][i]}
+    assert changed == done.changed.keys()
+    for kind, share in ((done.dropped, 0.3), (done.trashed, 0.2), (done.changed, 0.2)):
+        assert abs(len(kind) - total * share) <= 1
+
+
+def test_damage_mixes_every_kind_of_change_and_leaves_no_trace_in_the_log(vault):
+    looker, _, done = broken(vault, change=1.0)
+    assert {change for changes in done.changed.values() for change in changes} == set(CHANGES)
+    assert looker.requests == []
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_kind_of_change_changes_the_dashboard(made, monkeypatch, change):
+    monkeypatch.setattr("lvrestore.sandbox.damage.CHANGES", (change,))
+    looker = Looker()
+    from_vault(looker, made)
+    able = [
+        i
+        for i, d in looker.instance.store.dashboards.items()
+        if d.tiles and d.filters and any((t.get("result_maker") or {}).get("filterables") for t in d.tiles)
+    ]
+    assert able
+    before = looker.dump()["dashboards"]
+    from lvrestore.sandbox.damage import Vandal  # noqa: PLC0415 - beside its patched table
+
+    import random  # noqa: PLC0415
+
+    vandal = Vandal(looker, random.Random(1))
+    done = [i for i in able if getattr(vandal, change)(looker.instance.store.dashboards[i])]
+    assert done
+    after = looker.dump()["dashboards"]
+    assert {i for i in after if after[i] != before[i]} == set(done)
+
+
+def test_damage_refused_beyond_the_whole():
+    with pytest.raises(UsageError):
+        damage(Looker(), drop=0.6, trash=0.6)
+
+
+def test_dump_is_valid_for_an_empty_sandbox():
+    dump = Looker().dump()
+    assert dump["dashboards"] == {}
+    assert set(dump["folders"]) == {"1", "2", "3", "4", "lookml"}
+    assert FACTS.types["FolderBase"].keys() == dump["folders"]["1"].keys()
+
+
+# The command
+
+
+class Running:
+    """The command in a process of its own."""
+
+    def __init__(self, *arguments):
+        program = "from lvrestore.cli.sandbox import sandbox; sandbox()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.line = self.process.stdout.readline()
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        rest, self.errors = self.process.communicate(timeout=10)
+        return self.process.returncode, rest
+
+
+@pytest.fixture
+def start():
+    started = []
+
+    def begin(*arguments):
+        started.append(Running(*arguments))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.communicate()
+
+
+def test_command_says_where_it_is_and_dumps_on_usr1_and_at_the_end(start, made, tmp_path):
+    dump = tmp_path / "dump.json"
+    running = start("--from-vault", made, "--drop", 0.5, "--dump", dump, "--switch", "get_trashed=404")
+    assert running.line.startswith("sandbox: http://127.0.0.1:")
+    url = running.line.split()[1]
+    pool = urllib3.PoolManager(timeout=5)
+    form = {"client_id": "id", "client_secret": "secret"}
+    reply = pool.request("POST", f"{url}/api/4.0/login", fields=form, encode_multipart=False).json()
+    headers = {"authorization": f"Bearer {reply['access_token']}"}
+    shown = pool.request("GET", f"{url}/api/4.0/dashboards?fields=id", headers=headers).json()
+    assert pool.request("GET", f"{url}/api/4.0/versions", headers=headers).json()["web_server_url"] == url
+    running.process.send_signal(signal.SIGUSR1)
+    deadline = time.monotonic() + 5
+    while not dump.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert json.loads(dump.read_bytes())["dashboards"].keys() == {row["id"] for row in shown}
+    dump.unlink()
+    body = json.dumps({"title": "Last", "folder_id": "1"})
+    pool.request("POST", f"{url}/api/4.0/dashboards", body=body, headers=headers)
+    assert running.stop() == (0, "")
+    titles = [row["title"] for row in json.loads(dump.read_bytes())["dashboards"].values()]
+    assert "Last" in titles
+    assert "filled from the vault" in running.errors
+    assert os.listdir(tmp_path) == ["dump.json"]
+
+
+def test_command_speaks_json(start, made):
+    running = start("--from-vault", made, "--trash", 0.1, "--json", "--latency", "fast", "--rate-limit", 5)
+    said = json.loads(running.line)
+    assert said["type"] == "sandbox"
+    assert said["dashboards"] == {
+        "dropped": 0,
+        "trashed": round(said["objects"]["dashboards"] * 0.1),
+        "changed": 0,
+    }
+    assert running.stop(signal.SIGINT) == (0, "")
+    assert running.errors == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--drop", "0.5"], UsageError),
+        (["--switch", "get_trashed"], UsageError),
+        (["--switch", "no_such=1"], UsageError),
+        (["--switch", "get_trashed=maybe"], UsageError),
+        (["--latency", "slow"], UsageError),
+        (["--from-vault", "/nowhere/at/all.db"], NotFoundError),
+    ],
+)
+def test_command_refused(arguments, error):
+    result = CliRunner().invoke(sandbox, arguments)
+    assert isinstance(result.exception, error)
+
+
+def test_command_refused_when_the_port_is_taken():
+    with listen(0) as held:
+        held.listen()
+        result = CliRunner().invoke(sandbox, ["--port", str(held.getsockname()[1])])
+    assert isinstance(result.exception, ValidationError)
+    assert "--port" in result.exception.hint
+
+
+def test_command_without_its_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "lvrestore.sandbox.server")
+    monkeypatch.delattr("lvrestore.sandbox.server")
+    result = CliRunner().invoke(sandbox, [])
+    assert isinstance(result.exception, ValidationError)
+    assert result.exception.hint == "pip install 'lvrestore[sandbox]'"
+
+
+def test_help_lists_the_options():
+    shown = CliRunner().invoke(sandbox, ["-h"]).output
+    for option in (
+        "--port",
+        "--from-vault",
+        "--drop",
+        "--switch",
+        "--dump",
+        "--token-lifetime",
+        "--rate-limit",
+    ):
+        assert option in shown
+
+
+def test_json_content_is_read_as_well(tmp_path, made):
+    copy = tmp_path / "vault.db"
+    copy.write_bytes(made.read_bytes())
+    with apsw.Connection(str(copy)) as db:
+        rows = db.execute("SELECT rowid, content_data FROM content_items WHERE content_type = 1").fetchall()
+        for row, blob in rows:
+            text = msgspec.json.encode(msgspec.msgpack.decode(blob))
+            db.execute("UPDATE content_items SET content_data = ? WHERE rowid = ?", (text, row))
+    from_json, from_msgpack = Looker(), Looker()
+    from_vault(from_json, copy)
+    from_vault(from_msgpack, made)
+    assert from_json.dump()["dashboards"] == from_msgpack.dump()["dashboards"]

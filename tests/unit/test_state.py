@@ -1,0 +1,145 @@
+"""The state file: what a batch says is there or not, journals, mappings, dead letters, query plans."""
+
+import stat
+
+import apsw
+import pytest
+
+from lvrestore.errors import ValidationError
+from lvrestore.model import ContentType, Operation
+from lvrestore.run.messages import BeforeImage, Calls, ItemError, MappingNote, RestorationResult
+from lvrestore.state.store import SCHEMA_VERSION, StateReader, StateStore
+from lvrestore.state.summary import session_summary
+
+D = ContentType.DASHBOARD
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "host-443.db"
+
+
+@pytest.fixture
+def store(path):
+    with StateStore(path) as opened:
+        yield opened
+
+
+def begin(store):
+    return store.begin_session("source", "https://there", {"types": [1]}, {"vault": "v"})
+
+
+def result(source_id="1", operation=Operation.CREATED, **more):
+    given = {"seq": 0, "content_type": D, "source_id": source_id, "name": "n", "operation": operation}
+    return RestorationResult(**given, **more)
+
+
+def test_only_the_owner_can_read_it(store, path):
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_done_and_mapping_come_together_and_end_the_claim(store, path):
+    scope = begin(store)
+    store.claim(scope, [(D, "1"), (D, "2")])
+    note = MappingNote(kind="dashboard", source_id="1", destination_id="900", created_at="2024", slug="s")
+    store.write(scope, [note, result("1", destination_id="900", calls=Calls(by_method={"POST": 3}))])
+    reader = StateReader(path)
+    assert reader.mapping(scope, "dashboard", "1").destination_id == "900"
+    assert reader.mapping(scope, "dashboard", "1").created_at == "2024"
+    later = store.begin_session("source", "https://there", {}, {})
+    assert set(store.uncertain(later)) == {(D, "2")}
+
+
+def test_an_older_claim_keeps_its_time(store):
+    first = begin(store)
+    store.claim(first, [(D, "1")])
+    second = begin(store)
+    before = store.uncertain(second)[D, "1"]
+    store.claim(second, [(D, "1")])
+    assert store.uncertain(begin(store))[D, "1"] == before
+
+
+def test_a_failure_is_a_dead_letter_until_the_item_succeeds(store, path):
+    scope, reader = begin(store), StateReader(path)
+    error = ItemError(kind="validation", message="no", http_status=422, field="title", blockers=("folder 7",))
+    failed = result("1", Operation.FAILED, error=error, blob=b"blob", attempts=2)
+    store.write(scope, [failed])
+    store.write(scope, [failed])
+    (letter,) = reader.dead_letters()
+    assert (letter.error_kind, letter.http_status, letter.attempts, letter.content_type) == (
+        "validation", 422, 4, "dashboard",
+    )  # fmt: skip
+    assert reader.dead_letter(letter.id).blob == b"blob"
+    assert reader.dead_letters(kind="other") == []
+    assert reader.dead_letters(session_id=scope.session_id, content_type=D, limit=1) == [letter]
+    store.write(scope, [result("1", destination_id="1")])
+    assert reader.dead_letters() == []
+
+
+def test_an_unknown_outcome_leaves_the_item_uncertain(store):
+    scope = begin(store)
+    store.claim(scope, [(D, "1"), (D, "2")])
+    for source_id, kind in (("1", "unknown_outcome"), ("2", "validation")):
+        error = ItemError(kind=kind, message="")
+        store.write(scope, [result(source_id, Operation.FAILED, error=error)])
+    assert set(store.uncertain(begin(store))) == {(D, "1")}
+
+
+def test_accepted_fingerprints_are_those_of_the_last_result_that_had_them(store, path):
+    scope, reader = begin(store), StateReader(path)
+    assert reader.accepted(scope, "dashboard", "1") is None
+    store.write(scope, [result("1", destination_id="1", vault_fingerprint=b"v", live_fingerprint=b"x")])
+    assert reader.accepted(scope, "dashboard", "1") == (b"v", b"x")
+    store.write(scope, [result("1", Operation.UNCHANGED, destination_id="1", vault_fingerprint=b"v")])
+    assert reader.accepted(scope, "dashboard", "1") == (b"v", b"x")
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(store, path):
+    scope = begin(store)
+    image = BeforeImage(kind="dashboard", destination_id="1", body=b"{}", ticket=1)
+    broken = result("1", destination_id=object())
+    with pytest.raises(TypeError):
+        store.write(scope, [image, broken])
+    assert apsw.Connection(str(path)).execute("SELECT count(*) FROM before_images").get == 0
+
+
+def test_a_session_that_was_cut_off_is_summed_up_from_its_journal(store, path):
+    scope = begin(store)
+    warned = result("1", destination_id="5", warnings=(("not_kept", "x"),), calls=Calls(by_method={"GET": 2}))
+    store.write(scope, [warned, result("2", Operation.FAILED, error=ItemError(kind="conflict", message=""))])
+    begin(store)
+    newest, cut = StateReader(path).sessions()
+    summary = session_summary(StateReader(path), cut)
+    assert (newest.status, summary["status"]) == ("running", "interrupted")
+    assert summary["summary"]["total_items"] == 2
+    assert summary["error_breakdown"] == {"conflict": 1}
+    assert summary["calls"]["total"] == 2
+
+
+def test_a_newer_state_file_and_a_foreign_file_are_refused(store, path, tmp_path):
+    apsw.Connection(str(path)).execute("INSERT INTO schema_version VALUES (?, '')", (SCHEMA_VERSION + 1,))
+    with pytest.raises(ValidationError, match="newer"):
+        StateReader(path).sessions()
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("not a database, but long enough to look like a file of some sort" * 20)
+    with pytest.raises(ValidationError, match="not a state file"):
+        StateStore(foreign)
+
+
+def test_no_query_that_is_asked_per_item_scans_a_table(store, path):
+    begin(store)
+    db = apsw.Connection(str(path))
+    asked = []
+    statements = [
+        "SELECT 1 FROM id_mappings WHERE source_instance = ? AND destination_instance = ? AND content_type = ?"
+        " AND source_id = ?",
+        "SELECT 1 FROM restored_items WHERE session_id = ? AND content_type = ? AND source_id = ?",
+        "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+        "DELETE FROM dead_letter_queue WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
+        "SELECT 1 FROM dead_letter_queue WHERE session_id = ? AND content_type = ?",
+    ]
+    for sql in statements:
+        bindings = ("",) * sql.count("?")
+        asked += [row[-1] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)]
+    assert asked
+    assert not [line for line in asked if line.startswith("SCAN")]
