@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,6 +133,8 @@ class _Restore:
         self._tally = Tally()
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
+        self._cut_off: frozenset[tuple[ContentType, str]] = frozenset()
+        self._lands_until: datetime | None = None
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -164,7 +166,9 @@ class _Restore:
         )
         self._discovery = Discovery(self._client)
         self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)
-        self._state_path = config.state_path or default_state_path(self._instance)
+        self._state_path = config.state_path or _state_file(
+            self._instance, self._destination.endpoint.base_url
+        )
 
     def _make_limiter(self, stack: ExitStack) -> Limiter:
         config = self._config
@@ -241,6 +245,8 @@ class _Restore:
         with StateStore(self._state_path) as store:
             scope = self._open_session(store, intent, session)
             uncertain = store.uncertain(scope)
+            self._cut_off = store.cut_off(scope)
+            self._lands_until = self._last_landing(lock)
             if self._fits_in_one_process(intent):
                 status, code = self._guarded(lambda: self._run_here(store, scope, intent, uncertain))
                 return self._close(store, scope, intent, status, code)
@@ -249,10 +255,15 @@ class _Restore:
         with StateStore(self._state_path) as store:
             return self._close(store, scope, intent, status, code)
 
+    def _last_landing(self, lock: RunLock) -> datetime | None:
+        """When the last request of an earlier run has been carried out, if ever."""
+        grace = timedelta(seconds=self._destination.endpoint.timeout_s)
+        return lock.others_sent_until + grace if lock.others_sent_until else None
+
     def _open_session(self, store: StateStore, intent: Intent, session: SessionRow | None) -> Scope:
         if session is not None:
             return store.continue_session(session)
-        metadata = {"vault": str(self._vault.path), "vault_fingerprint": self._vault.fingerprint()}
+        metadata = {"vault": str(self._vault.path.resolve()), "vault_fingerprint": self._vault.fingerprint()}
         return store.begin_session(
             self._source_name(intent), self._instance, self._config.remembered(), metadata
         )
@@ -298,7 +309,7 @@ class _Restore:
             procs=self._config.procs,
             inflight=self._config.inflight,
             max_retries=self._config.max_retries,
-            known={} if few else self._discovery.bulk_ids(),
+            known=self._discovery.ids_at_hand() if few else self._discovery.bulk_ids(),
             dry_run=dry_run,
         )
 
@@ -317,6 +328,9 @@ class _Restore:
                     name=row.name,
                     blob=row.blob,
                     uncertain_since=uncertain.get((row.content_type, row.source_id)),
+                    lands_until=self._lands_until
+                    if (row.content_type, row.source_id) in self._cut_off
+                    else None,
                 )
 
     def _on_result(self, result: RestorationResult) -> None:
@@ -368,6 +382,19 @@ class _Restore:
 
     def _source_name(self, intent: Intent) -> str:
         return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"
+
+
+def _state_file(instance: str, base_url: str) -> Path:
+    """The state file of an instance, by the name it calls itself; the URL's name leads there too.
+
+    `status` and `dlq` find the file by the URL alone, without asking the instance for its name.
+    """
+    path, alias = default_state_path(instance), default_state_path(base_url)
+    if alias != path and not alias.exists():
+        alias.parent.mkdir(parents=True, exist_ok=True)
+        alias.unlink(missing_ok=True)
+        alias.symlink_to(path.name)
+    return path
 
 
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:

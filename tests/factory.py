@@ -9,9 +9,24 @@ from lvrestore.sandbox.looker import Looker
 TIMES = {"created_at", "updated_at", "deleted_at", "last_viewed_at", "last_accessed_at"}
 
 
+class Clock:
+    """A clock that moves when somebody waits."""
+
+    def __init__(self):
+        self.now = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now
+
+    def advance(self, seconds):
+        self.now += seconds
+
+
 def make_looker(**switches):
     """A Looker with one folder, a model, a user, a look."""
-    looker = Looker(switches)
+    clock = Clock()
+    looker = Looker(switches, clock=clock)
+    looker.advance = clock.advance
     looker.add_model("thelook", ["orders"])
     looker.owner = looker.add_user("Ann", "B", "ann@example.com")
     looker.folder = looker.call("POST", "/folders", {"name": "Sales", "parent_id": "1"})["id"]

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(given))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command; return its exit code."""
     as_json = "--json" in arguments or bool(os.environ.get("LVRESTORE_JSON"))
     try:

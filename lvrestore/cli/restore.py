@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lvrestore.cli import options as opt
 from lvrestore.content.kinds import KINDS
 from lvrestore.engine import Ending, Reporter, restore
 from lvrestore.engine import resume as resume_session
 from lvrestore.errors import ExitCode, UsageError
+from lvrestore.looker.credentials import resolve
 from lvrestore.model import ContentType, Operation
 from lvrestore.report.jsonl import JsonLines, result_object, write_line
 from lvrestore.report.terminal import Terminal
 from lvrestore.run.messages import RestorationResult
-from lvrestore.settings import RestorationConfig, Selection
+from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.store import StateReader
 from lvrestore.vault import bare_id, open_vault
 
@@ -85,8 +88,18 @@ def bulk(types: tuple[ContentType, ...], **options: Any) -> int:  # noqa: ANN401
 def resume(session: str | None, **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Continue the newest unfinished session, or the one named."""
     config = opt.given_config(options, Selection(types=()))
-    with open_vault(config.db_path) as vault:
+    source = click.get_current_context().get_parameter_source("db_path")
+    db_path = _vault_of(session, config) if source is ParameterSource.DEFAULT else config.db_path
+    with open_vault(db_path) as vault:
         return _code(resume_session(config, session, vault, _reporter(options), dict(os.environ)))
+
+
+def _vault_of(session: str | None, config: RestorationConfig) -> Path:
+    """The vault that the session was started with, where none is named; else the default."""
+    base_url = resolve(config.destination, os.environ).endpoint.base_url
+    reader = StateReader(config.state_path or default_state_path(base_url))
+    found = next((s for s in reader.sessions() if session in {None, s.id} and s.status != "completed"), None)
+    return Path(found.metadata["vault"]) if found is not None else config.db_path
 
 
 def _require_supported(content_type: ContentType) -> None:

@@ -121,22 +121,21 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
     latency = parse_latency(given["latency"]) if given["latency"] else None
     switches = dict(parse_switch(text) for text in given["switches"])
     looker = Looker(switches, token_lifetime_s=given["token_lifetime"], log_limit=LOG_LIMIT)
-    listener = server.listen(given["port"])
-    done = _fill(looker, given) if given["from_vault"] else {}
-    if done and not as_json:
-        _say_filled(done)
+    with server.listen(given["port"]) as listener:
+        done = _fill(looker, given) if given["from_vault"] else {}
+        if done and not as_json:
+            _say_filled(done)
 
-    def say_ready() -> None:
-        url = server.url_of(listener)
-        line = json.dumps({"type": "sandbox", "url": url, **done}) if as_json else f"sandbox: {url}"
-        click.echo(line)
+        def say_ready() -> None:
+            url = server.url_of(listener)
+            click.echo(json.dumps({"type": "sandbox", "url": url, **done}) if as_json else f"sandbox: {url}")
 
-    def dump() -> None:
-        if given["dump"]:
-            _write_dump(looker, given["dump"])
+        def dump() -> None:
+            if given["dump"]:
+                _write_dump(looker, given["dump"])
 
-    server.run(server.App(looker, latency, given["rate_limit"], given["seed"]), listener, say_ready, dump)
-    dump()
+        server.run(server.App(looker, latency, given["rate_limit"], given["seed"]), listener, say_ready, dump)
+        dump()
 
 
 def _server_module() -> Any:  # noqa: ANN401 - a module, imported only here

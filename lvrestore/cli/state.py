@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from lvrestore.cli import options as opt
 from lvrestore.errors import NotFoundError, UsageError
 from lvrestore.looker.transport import normalise_base_url
 from lvrestore.model import ContentType, Json
+from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line
 from lvrestore.report.terminal import summary_lines, summary_table
 from lvrestore.report.text import printable
@@ -48,7 +48,7 @@ def status(
         for summary in summaries:
             write_line(summary)
     elif all_sessions:
-        Console(highlight=False).print(_sessions_table(shown, summaries))
+        result_console().print(_sessions_table(shown, summaries))
     else:
         _show_session(shown[0], summaries[0])
 
@@ -63,7 +63,7 @@ def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]
 
 
 def _show_session(session: SessionRow, summary: dict[str, Json]) -> None:
-    console = Console(highlight=False)
+    console = result_console()
     end = f" to {session.completed_at[:19]}" if session.completed_at else ""
     console.print(f"session {session.id}: {summary['status']}, {session.started_at[:19]}{end}")
     console.print(f"destination {session.destination_instance}")
@@ -116,7 +116,7 @@ def list_letters(
         table.add_row(
             str(one.id), item, printable(one.name, 30), one.error_kind, http_status, printable(one.message)
         )
-    Console(highlight=False).print(table, markup=False)
+    result_console().print(table)
 
 
 @dlq.command("show")
@@ -183,5 +183,6 @@ def _reader(state_path: Path | None, base_url: str | None) -> StateReader:
             raise UsageError("which destination?", hint="give --state PATH or --base-url URL")
         state_path = default_state_path(normalise_base_url(url, allow_insecure=True))
     if not state_path.exists():
-        raise NotFoundError("a session", f"a state file, as {state_path} does not exist")
+        hint = "nothing was restored there from this account yet, or it needs --state PATH"
+        raise NotFoundError(f"the state file {state_path.name}", str(state_path.parent), hint)
     return StateReader(state_path)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from lvrestore.engine import Intent
 from lvrestore.errors import UsageError
 from lvrestore.model import Json, Operation
+from lvrestore.report.console import result_console
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
 from lvrestore.report.wording import intent_lines
@@ -35,7 +36,7 @@ class Terminal:
         self._force, self._quiet, self._verbose = force, quiet, verbose
         self._progress, self._summary = progress and not quiet, summary
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._out = Console(highlight=False)
+        self._out = result_console()
         self._bar: tqdm[Any] | None = None
         self._total = 0
         self._beat = self._started = time.monotonic()
@@ -113,9 +114,9 @@ class Terminal:
         if result.operation is Operation.UNCHANGED:
             return
         calls = result.calls.total
-        self._out.print(f"would be {result.operation}: {_named(result)} ({calls} calls)", markup=False)
+        self._out.print(f"would be {result.operation}: {_named(result)} ({calls} calls)")
         for path, before, after in result.changes[:SHOWN_CHANGES]:
-            self._out.print(f"    {path}: {_short(before)} -> {_short(after)}", markup=False)
+            self._out.print(f"    {path}: {_short(before)} -> {_short(after)}")
         if (more := len(result.changes) - SHOWN_CHANGES) > 0:
             self._out.print(f"    and {more} more changes")
 

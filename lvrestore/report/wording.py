@@ -31,7 +31,12 @@ def intent_lines(intent: Intent) -> list[str]:
         lines.append("No object is matched by its number; what refers to unmapped objects is not restored.")
     if intent.left_out_deleted:
         n = intent.left_out_deleted
-        lines.append(f"{n:,} rows that the backup marks deleted are left out (--deleted include takes them).")
+        rows = (
+            "1 row that the backup marks deleted is"
+            if n == 1
+            else f"{n:,} rows that the backup marks deleted are"
+        )
+        lines.append(f"{rows} left out (--deleted include takes them).")
     return lines
 
 

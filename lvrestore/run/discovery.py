@@ -78,6 +78,10 @@ class Discovery:
         pairs = [(_created_at(row.blob), times[row.source_id]) for row in rows]
         return compare(pairs)
 
+    def ids_at_hand(self) -> dict[str, frozenset[str]]:
+        """Ids that were read already, for a run too small to list everything."""
+        return {} if self._folders is None else {"folder": frozenset(str(one["id"]) for one in self._folders)}
+
     def bulk_ids(self) -> dict[str, frozenset[str]]:
         """Every id of what dashboards refer to, in one call per kind and page."""
         listed: dict[str, Callable[[], Iterator[str]]] = {

@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -27,10 +28,13 @@ from lvrestore.content.references import History, References
 from lvrestore.errors import DependencyError, DeserializationError, RestorationError, ValidationError
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
+from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
 from lvrestore.model import Json, Operation
+from lvrestore.run.crashpoints import reached
 from lvrestore.run.known import KnownIds
 from lvrestore.run.messages import Calls, ItemError, MappingNote, RestorationResult, RestorationTask
+from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,10 @@ NOT_FOUND = 404
 NOT_READY_WAITS_S = (0.5, 1.0, 2.0)
 FIRST_LOOK_AGAIN_S = 0.5
 LONGEST_LOOK_AGAIN_S = 15.0
+
+
+class _Unsettled(Exception):  # noqa: N818 - a signal from a create to the start of the item
+    """Something is to be created that a request of an earlier attempt may still create."""
 
 
 class Recorder(Protocol):
@@ -85,20 +93,25 @@ class Driver:
         self._grace_s, self._max_repeats = grace_s, max_repeats
         self._wait, self._clock = wait, clock
         self._repeats = 0
+        self._uncertain, self._lands_until = False, 0.0
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
 
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
-        self._warnings, self._checked, self._repeats = [], [], 0
+        self._repeats = 0
+        self._uncertain, self._lands_until = (
+            task.uncertain_since is not None,
+            self._on_our_clock(task.lands_until),
+        )
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
         error: ItemError | None = None
         try:
-            end = self._play(self._generators(task, self._refs, self._history(task)))
+            end = self._play_settled(task)
         except (Refused, GaveUp, ValidationError) as failure:
             error = self._item_error(failure)
-        except RestorationError:
+        except (RestorationError, StoppedWaiting, PeerGone):
             raise
         except Exception as bug:
             log.exception("%s %s", task.content_type.label, task.source_id)
@@ -109,7 +122,7 @@ class Driver:
             source_id=task.source_id,
             name=task.name,
             operation=end.operation if end else Operation.FAILED,
-            destination_id=end.destination_id if end else None,
+            destination_id=self._known_id(end),
             reason=end.reason if end else "",
             duration_ms=round((self._clock() - started) * 1000),
             calls=self._calls_since(before),
@@ -121,6 +134,24 @@ class Driver:
             vault_fingerprint=end.vault_fingerprint if end else b"",
             live_fingerprint=end.live_fingerprint if end else b"",
         )
+
+    def _on_our_clock(self, at: datetime | None) -> float:
+        return self._clock() + (at - datetime.now(UTC)).total_seconds() if at else 0.0
+
+    def _play_settled(self, task: RestorationTask) -> Restored:
+        """Play the item; from the start again if it must wait for what an earlier attempt may have sent."""
+        while True:
+            self._warnings, self._checked = [], []
+            try:
+                return self._play(self._generators(task, self._refs, self._history(task)))
+            except _Unsettled:
+                self._wait(self._lands_until - self._clock())
+
+    def _known_id(self, end: Restored | None) -> str | None:
+        """The id on the destination; what a rehearsal made has none yet."""
+        if end is None or (isinstance(self._client, RehearsalClient) and end.operation is Operation.CREATED):
+            return None
+        return end.destination_id
 
     def _calls_since(self, before: CallCounts) -> Calls:
         now = self._client.counts
@@ -154,9 +185,9 @@ class Driver:
             case Create():
                 return self._create(call)
             case Update(path, body):
-                return self._client.call(Request("PATCH", path, body=body)).json
+                return self._send(Request("PATCH", path, body=body))
             case Delete(path):
-                return self._client.call(Request("DELETE", path)).json
+                return self._send(Request("DELETE", path))
             case Exists(kind, ids):
                 return self._absent(kind, ids)
             case Mapped(kind, source_id, destination_id, created_at, slug):
@@ -177,6 +208,12 @@ class Driver:
                 raise TypeError(call)
         return None
 
+    def _send(self, write: Request, *, creates: bool = False) -> Json:
+        reached("before_send")
+        reply = self._client.call(write, creates=creates).json
+        reached("after_send")
+        return reply
+
     def _get(self, call: Get) -> Json:
         for wait_s in (*NOT_READY_WAITS_S, None):
             reply = self._client.call(Request("GET", call.path, call.params))
@@ -194,10 +231,13 @@ class Driver:
 
     def _create(self, call: Create) -> Json:
         """POST once; after an unknown outcome look before every repeat, so that nothing is made twice."""
+        # A part has no name of its own: one that lands late could not be told from the one made now.
+        if not call.unique and self._clock() < self._lands_until:
+            raise _Unsettled
         repeats = 0
         while True:
             try:
-                return self._client.call(Request("POST", call.path, body=call.body), creates=True).json
+                return self._send(Request("POST", call.path, body=call.body), creates=True)
             except UnknownOutcome as lost:
                 if (found := self._look_again(call, lost)) is not None:
                     return found
@@ -206,8 +246,8 @@ class Driver:
                     raise GaveUp(lost.failure, repeats) from lost
                 self._repeats += 1
             except Refused:
-                # The server says it is there already: perhaps by the POST whose answer was lost.
-                if repeats and (found := self._play(call.find_again())) is not None:
+                # The server says it is there already: perhaps by a POST whose answer was lost.
+                if (repeats or self._uncertain) and (found := self._play(call.find_again())) is not None:
                     return found
                 raise
 

@@ -11,7 +11,11 @@ from lvrestore.model import ContentType, Json, Operation
 
 
 class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """One claimed item on its way to a worker, blob undecoded."""
+    """One claimed item on its way to a worker, blob undecoded.
+
+    `uncertain_since`: an earlier attempt was begun then and its end is unknown. `lands_until`: what it sent may
+    still be carried out until then.
+    """
 
     seq: int
     content_type: ContentType
@@ -19,6 +23,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     name: str
     blob: bytes
     uncertain_since: datetime | None = None
+    lands_until: datetime | None = None
 
 
 class ItemError(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +107,12 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
     ticket: int
 
 
+class Unbegun(msgspec.Struct, frozen=True, tag=True):
+    """To the writer: these items were claimed and will not be begun, so nothing about them is uncertain."""
+
+    items: tuple[tuple[ContentType, str], ...]
+
+
 class Stored(msgspec.Struct, frozen=True, tag=True):
     """Writer to whoever waits: what had this ticket is committed."""
 
@@ -161,6 +172,7 @@ Message = (
     | MappingNote
     | BeforeImage
     | Claim
+    | Unbegun
     | Stored
     | Finished
     | WorkerGone

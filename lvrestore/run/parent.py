@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -20,6 +21,7 @@ import msgspec
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle
 from lvrestore.looker.tokens import LoginTokens
+from lvrestore.run.crashpoints import reached
 from lvrestore.run.messages import (
     Claim,
     Fatal,
@@ -32,13 +34,14 @@ from lvrestore.run.messages import (
     Stored,
     TokenGiven,
     TokenWanted,
+    Unbegun,
     WorkerGone,
 )
 from lvrestore.run.pipes import PeerGone, Pipe, pipe_pair, private_folder, wait_for
-from lvrestore.run.signals import DRAIN_S, StopFlag
+from lvrestore.run.signals import DRAIN_S, StopFlag, hold_signals
 from lvrestore.run.workbench import RunConfig
 from lvrestore.run.worker import worker_main
-from lvrestore.run.writer import writer_main
+from lvrestore.run.writer import LAST_WORDS_S, writer_main
 from lvrestore.state.lock import RunLock
 
 log = logging.getLogger(__name__)
@@ -93,6 +96,7 @@ class Crew:
         self._claiming: dict[int, list[RestorationTask]] = {}
         self._claimed_at: dict[int, datetime] = {}
         self._ready: deque[RestorationTask] = deque()
+        self._exhausted = False
         self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
         self.on_result: Callable[[RestorationResult], None] = lambda _result: None
         self.on_tick: Callable[[], None] = lambda: None
@@ -107,6 +111,7 @@ class Crew:
             self._say_goodbye()
         finally:
             self._end_all()
+        reached("before_finish")
 
     # -- starting and ending
 
@@ -119,7 +124,7 @@ class Crew:
             name="lvrestore writer",
             daemon=True,
         )
-        self._writer_process.start()
+        _start(self._writer_process)
         theirs.close()
         self._handle_writer(self._receive(self._writer))
 
@@ -140,12 +145,13 @@ class Crew:
             name=f"lvrestore worker {number}",
             daemon=True,
         )
-        process.start()
+        _start(process)
         theirs.close()
         self._workers[number] = _Child(process, ours)
 
     def _say_goodbye(self) -> None:
         """Let the workers finish, then the writer: it stores what they still say."""
+        self._unclaim([*self._ready, *(task for batch in self._claiming.values() for task in batch)])
         for child in self._workers.values():
             self._tell(child.pipe, Stop("drain"))
         while self._workers:
@@ -155,24 +161,29 @@ class Crew:
         self._tell(self._writer, Stop("drain"))
         self._writer_process.join(GOODBYE_S)
 
+    def _unclaim(self, tasks: list[RestorationTask]) -> None:
+        """Take back the claims of items that nobody began: a resume need not doubt them."""
+        if unbegun := tuple((t.content_type, t.source_id) for t in tasks if t.uncertain_since is None):
+            self._tell(self._writer, Unbegun(unbegun))
+
     def _end_all(self) -> None:
         """Whatever happened, leave no process behind."""
         for child in self._workers.values():
             child.pipe.close()
         self._writer.close()
         for child in self._workers.values():
-            _end(child.process)
-        _end(self._writer_process)
+            _end(child.process, 1.0)
+        _end(self._writer_process, LAST_WORDS_S)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     # -- the loop
 
     def _work(self, tasks: Iterator[RestorationTask]) -> None:
-        exhausted = False
         while not self._stop:
-            if not exhausted:
-                exhausted = not self._claim_more(tasks)
+            if not self._exhausted:
+                self._exhausted = not self._claim_more(tasks)
             self._give_out()
-            if exhausted and not self._outstanding():
+            if self._exhausted and not self._outstanding():
                 return
             self._turn(LOOK_UP_S)
 
@@ -192,6 +203,7 @@ class Crew:
         return bool(batch)
 
     def _send_claim(self, batch: list[RestorationTask]) -> None:
+        reached("before_claim")
         ticket = next(self._tickets)
         self._claiming[ticket] = batch
         self._claimed_at |= dict.fromkeys((task.seq for task in batch), datetime.now(UTC))
@@ -243,6 +255,7 @@ class Crew:
     def _handle_writer(self, message: Message) -> None:
         match message:
             case Stored(ticket):
+                reached("after_claim")
                 self._ready.extend(self._claiming.pop(ticket))
             case Finished(worker, results):
                 for result in results:
@@ -291,13 +304,10 @@ class Crew:
         if child is None:
             return
         child.pipe.close()
-        _end(child.process)
-        lost = [
-            msgspec.structs.replace(task, uncertain_since=task.uncertain_since or self._claimed_at[task.seq])
-            for task in child.in_hand.values()
-        ]
+        _end(child.process, 1.0)
+        lost = [self._uncertain(task) for task in child.in_hand.values()]
         self._ready.extendleft(lost)
-        if self._stop or not self._outstanding():
+        if self._stop or (self._exhausted and not self._outstanding()):
             return
         log.warning(
             "worker %d ended (exit code %s); %d of its items are looked up and tried again",
@@ -310,9 +320,23 @@ class Crew:
         self._replacements_left -= 1
         self._start_worker()
 
+    def _uncertain(self, task: RestorationTask) -> RestorationTask:
+        """The item as it is given out again: its last request may be on its way for as long as one can take."""
+        return msgspec.structs.replace(
+            task,
+            uncertain_since=task.uncertain_since or self._claimed_at[task.seq],
+            lands_until=datetime.now(UTC) + timedelta(seconds=self._config.endpoint.timeout_s),
+        )
 
-def _end(process: BaseProcess) -> None:
-    process.join(1.0)
+
+def _start(process: BaseProcess) -> None:
+    # A child that has not yet said so would die of the Ctrl-C that is meant for the parent.
+    with hold_signals():
+        process.start()
+
+
+def _end(process: BaseProcess, patience_s: float) -> None:
+    process.join(patience_s)
     if process.is_alive():
         process.kill()
         process.join()

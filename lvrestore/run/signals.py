@@ -52,6 +52,16 @@ def stop_on_signals() -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def hold_signals() -> Iterator[None]:
+    """Put the signals off for the length of a block; a process started in it never gets them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def leave_signals_to_the_parent() -> None:
     """In a child: Ctrl-C reaches the whole process group, and the parent decides what it means."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
+from lvrestore.run.crashpoints import reached
 from lvrestore.run.messages import (
     BeforeImage,
     Fatal,
@@ -23,6 +25,7 @@ from lvrestore.run.messages import (
     Stored,
     TokenGiven,
     TokenWanted,
+    Unbegun,
 )
 from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
@@ -159,13 +162,20 @@ class _Worker:
         return True
 
     def _drain(self, seconds: float) -> None:
-        """Begin nothing new; what waits in the inbox stays claimed and is settled by a resume."""
+        """Begin nothing new, and say what is left: nobody need doubt it."""
         self._drain_until = time.monotonic() + seconds
-        with suppress(Empty):
-            while True:
-                self._inbox.get_nowait()
+        left = [task for task in self._emptied_inbox() if task.uncertain_since is None]
+        if left:
+            with suppress(PeerGone):
+                self._writer.send(Unbegun(tuple((task.content_type, task.source_id) for task in left)))
         for _ in self._threads:
             self._inbox.put(None)
+
+    def _emptied_inbox(self) -> Iterator[RestorationTask]:
+        with suppress(Empty):
+            while True:
+                if (task := self._inbox.get_nowait()) is not None:
+                    yield task
 
     def _leave_orphaned(self) -> None:
         self._drain(0.0)
@@ -181,7 +191,9 @@ class _Worker:
         restore = bench.driver(self._recorder)
         while (task := self._inbox.get()) is not None:
             try:
-                self._writer.send(restore(task))
+                result = restore(task)
+                reached("after_reply")
+                self._writer.send(result)
             except StoppedWaiting:
                 return
             except PeerGone:

@@ -23,6 +23,7 @@ from lvrestore.run.messages import (
     RestorationResult,
     Stop,
     Stored,
+    Unbegun,
     WorkerGone,
 )
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
@@ -70,13 +71,13 @@ class _Writer:
     def _turn(self, ready: list[Any]) -> None:
         if self._door in ready:
             self._workers[self._door.accept()] = -1
-        claims: list[Claim] = []
+        claims: list[Claim | Unbegun] = []
         batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]] = []
         gone: list[Pipe] = []
         for pipe in [p for p in (*self._workers, self._parent) if p in ready]:
             for message in self._frames(pipe, gone):
                 match message:
-                    case Claim():
+                    case Claim() | Unbegun():
                         claims.append(message)
                     case Stop():
                         self._stopping = True
@@ -98,24 +99,30 @@ class _Writer:
         return frames
 
     def _commit(
-        self, claims: list[Claim], batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]]
+        self,
+        claims: list[Claim | Unbegun],
+        batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]],
     ) -> None:
         for claim in claims:
-            self._store.claim(self._scope, claim.items)
+            store = self._store.claim if isinstance(claim, Claim) else self._store.unclaim
+            store(self._scope, claim.items)
         if batch:
             self._store.write(self._scope, [message for _, message in batch])
 
     def _acknowledge(
-        self, claims: list[Claim], batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]]
+        self,
+        claims: list[Claim | Unbegun],
+        batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]],
     ) -> None:
         for claim in claims:
-            self._tell(self._parent, Stored(claim.ticket))
+            if isinstance(claim, Claim):
+                self._tell(self._parent, Stored(claim.ticket))
         finished: defaultdict[int, list[RestorationResult]] = defaultdict(list)
         for pipe, message in batch:
             if isinstance(message, BeforeImage):
                 self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):
-                light = msgspec.structs.replace(message, blob=None)
+                light = msgspec.structs.replace(message, blob=None, changes=())
                 finished[self._workers[pipe]].append(light)
         for worker, results in finished.items():
             self._tell(self._parent, Finished(worker, tuple(results)))

@@ -51,6 +51,8 @@ ROUTES: dict[str, Handler] = {
 
 JSON_HEADERS = {"content-type": "application/json"}
 TOKEN_LIFETIME_S = 3600.0
+_LOGIN = ("POST", "/login")
+_LOGOUT = ("DELETE", "/logout")
 DEFAULT_URL = "https://looker.example.com"
 WRONG_SECRET = "wrong"  # noqa: S105 - the one secret that is refused
 
@@ -109,6 +111,15 @@ class Logged(msgspec.Struct):
         return msgspec.json.decode(self.raw) if self.raw else None
 
 
+class _Arrived(msgspec.Struct, frozen=True):
+    """A request as it is carried out, secrets included."""
+
+    logged: Logged
+    params: dict[str, str]
+    raw: bytes
+    token: str | None
+
+
 class CallRefusedError(AssertionError):
     """A call that had to succeed was refused."""
 
@@ -135,7 +146,7 @@ class Looker:
         self.token_lifetime_s, self.timeout_s = token_lifetime_s, timeout_s
         self._log: deque[Logged] = deque(maxlen=log_limit)
         self._tokens: dict[str, float] = {}
-        self._late: list[tuple[float, Logged]] = []
+        self._late: list[tuple[float, _Arrived]] = []
         self._lock = threading.RLock()
 
     # What tests see and set.
@@ -244,34 +255,40 @@ class Looker:
         with self._lock:
             self._settle()
             logged = Logged(method, path, params, raw, self.instance.now())
+            if (method, path) == _LOGIN:
+                logged = Logged(method, path, {}, b"", logged.at)  # a log must not hold secrets
             self._log.append(logged)
+            arrived = _Arrived(logged, params, raw, token)
             rule = self.faults.take(method, path) if self.faults.rules else None
-            return rule.strike(self._exchange(logged, token)) if rule else self._carry_out(logged, token)
+            return rule.strike(self._exchange(arrived)) if rule else self._carry_out(arrived)
 
-    def _exchange(self, logged: Logged, token: str | None) -> Exchange:
-        return Exchange(
-            lambda: self._carry_out(logged, token),
-            lambda seconds: self._late.append((self.instance.now() + seconds, logged)),
-        )
+    def _exchange(self, arrived: _Arrived) -> Exchange:
+        def later(seconds: float) -> None:
+            # Its token was looked at when it came, and may have expired by the time it is carried out.
+            trusted = msgspec.structs.replace(arrived, token=None)
+            self._late.append((self.instance.now() + seconds, trusted))
 
-    def _carry_out(self, logged: Logged, token: str | None) -> Reply:
+        return Exchange(lambda: self._carry_out(arrived), later)
+
+    def _carry_out(self, arrived: _Arrived) -> Reply:
+        logged = arrived.logged
         try:
-            reply = self._answer(logged, token)
+            reply = self._answer(arrived, (logged.method, logged.path))
         except Refusal as refusal:
             body = refusal.body(logged.method, logged.path)
             reply = Reply(refusal.status, msgspec.json.encode(body), JSON_HEADERS)
         logged.status = reply.status
         return reply
 
-    def _answer(self, logged: Logged, token: str | None) -> Reply:
-        if (logged.method, logged.path) == ("POST", "/login"):
-            return self._login({**logged.params, **dict(parse_qsl(logged.raw.decode()))})
-        if token is not None and not self._is_valid(token):
+    def _answer(self, arrived: _Arrived, call: tuple[str, str]) -> Reply:
+        if call == _LOGIN:
+            return self._login({**arrived.params, **dict(parse_qsl(arrived.raw.decode()))})
+        if arrived.token is not None and not self._is_valid(arrived.token):
             raise Refusal(401)
-        if (logged.method, logged.path) == ("DELETE", "/logout"):
-            self._tokens.pop(token or "", None)
+        if call == _LOGOUT:
+            self._tokens.pop(arrived.token or "", None)
             return Reply(204)
-        reply = self._dispatch(logged)
+        reply = self._dispatch(arrived.logged)
         return Reply(204) if reply is None else Reply(200, msgspec.json.encode(reply), JSON_HEADERS)
 
     def _dispatch(self, logged: Logged) -> Any:  # noqa: ANN401 - any JSON
@@ -290,10 +307,10 @@ class Looker:
         now = self.instance.now()
         due = sorted((late for late in self._late if late[0] <= now), key=lambda late: late[0])
         self._late = [late for late in self._late if late[0] > now]
-        for at, logged in due:
+        for at, arrived in due:
             self.instance.at = at
             try:
-                self._carry_out(logged, None)
+                self._carry_out(arrived)
             finally:
                 self.instance.at = None
 

@@ -14,6 +14,7 @@ from lvrestore.sandbox.instance import Instance
 from lvrestore.sandbox.queries import CLIENT_ID_LENGTH, CONTENT, encoded_query
 from lvrestore.sandbox.store import Dashboard, Layout, Row, token
 from lvrestore.sandbox.tiles import has_source, own_result_maker
+from lvrestore.sandbox.views import COMPONENT, DASHBOARD, FILTER, FOLDER_BASE, LAYOUT, LOOK, TILE, View
 from lvrestore.vault import BlobError, decode_blob, open_vault
 
 if TYPE_CHECKING:
@@ -28,18 +29,20 @@ _TIMES = frozenset({"created_at", "updated_at", "deleted_at", "last_viewed_at", 
 _EMBEDDED = {"folder", "look", "query", "result_maker", "model"}
 
 
-def _fields(type_name: str, *more: str) -> frozenset[str]:
-    return frozenset({"id", *(writable(type_name).keys() - _EMBEDDED), *more})
+def _fields(view: View, *more: str) -> Row:
+    """Return the fields of a type that are kept, with what a reply shows when a row lacks them."""
+    names = {"id", *(writable(view.type_name).keys() - _EMBEDDED), *more}
+    return {name: view.defaults[name] for name in names}
 
 
-# The fields that are kept of each kind; everything else in a reply follows from them.
-DASHBOARD_FIELDS = _fields("Dashboard", *_STATS)
-LOOK_FIELDS = _fields("Look", *_STATS, "public_slug", "public_url")
-TILE_FIELDS = _fields("DashboardElement")
-FILTER_FIELDS = _fields("DashboardFilter", "model")
-LAYOUT_FIELDS = _fields("DashboardLayout", "deleted")
-COMPONENT_FIELDS = _fields("DashboardLayoutComponent")
-FOLDER_FIELDS = frozenset(FACTS.types["FolderBase"].keys() - {"can", "child_count", *_TIMES})
+# Everything else in a reply follows from these.
+DASHBOARD_FIELDS = _fields(DASHBOARD, *_STATS)
+LOOK_FIELDS = _fields(LOOK, *_STATS, "public_slug", "public_url")
+TILE_FIELDS = _fields(TILE)
+FILTER_FIELDS = _fields(FILTER) | {"model": None}
+LAYOUT_FIELDS = _fields(LAYOUT, "deleted")
+COMPONENT_FIELDS = _fields(COMPONENT)
+FOLDER_FIELDS = _fields(FOLDER_BASE, *(FACTS.types["FolderBase"].keys() - {"can", "child_count", *_TIMES}))
 
 
 def _stamp(value: object) -> float | None:
@@ -103,14 +106,15 @@ class Seeder:
             return self._shared.setdefault(value, value)
         return self._shared.setdefault(msgspec.json.encode(value), value) if value else value
 
-    def _kept(self, content: Row, fields: frozenset[str]) -> Row:
-        """Return the fields that are to be kept and say something."""
+    def _kept(self, content: Row, fields: Row) -> Row:
+        """Return the fields that are to be kept and are not what a reply shows without them."""
         row: Row = {}
         for name, value in content.items():
-            if value is None or value is False:
+            if value is None:
                 continue
             if name in fields:
-                row[name] = self._share(value) if isinstance(value, (str, dict, list)) else value
+                if value is not fields[name]:
+                    row[name] = self._share(value) if isinstance(value, (str, dict, list)) else value
             elif name in _TIMES:
                 row[name] = _stamp(value)
         return row

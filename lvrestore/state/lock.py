@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
+from datetime import UTC, datetime
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Self
@@ -14,13 +16,21 @@ from lvrestore.errors import LockedError
 # After a crash the children of the dead run finish what they have in hand before they let go.
 ORPHANS_LEAVE_S = 15.0
 POLL_S = 0.05
+# The holder shows that it lives; who comes after a crash learns from that when the last request can have left.
+HEARTBEAT_S = 1.0
+# Orphaned workers send for a moment longer; see ORPHAN_S in run/worker.py.
+LAST_SENDING_S = 5.0
 
 
 class RunLock:
     """An exclusive `flock`. Pickled to a child process it is the same lock, so that it outlives the parent."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, others_sent_until: datetime | None = None) -> None:
+        """`others_sent_until`: after this, no earlier run has sent anything; None when there was none."""
         self._fd = fd
+        self.others_sent_until = others_sent_until
+        self._released = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
 
     @classmethod
     def acquire(cls, state_path: Path, timeout_s: float) -> Self:
@@ -28,23 +38,33 @@ class RunLock:
         path = state_path.with_name(state_path.name + ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        deadline = time.monotonic() + timeout_s
+        waited, deadline = False, time.monotonic() + timeout_s
         while not _try(fd):
             pid = _holder(fd)
             patience = 0.0 if _alive(pid) else ORPHANS_LEAVE_S
             if time.monotonic() >= deadline + patience:
                 os.close(fd)
                 raise LockedError(str(state_path), f"process {pid}" if pid else "unknown process")
+            waited = True
             time.sleep(POLL_S)
+        lock = cls(fd, datetime.now(UTC) if waited else _last_sending(fd))
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
-        return cls(fd)
+        lock._beating.start()
+        return lock
+
+    def _beat(self) -> None:
+        while not self._released.wait(HEARTBEAT_S):
+            os.utime(self._fd)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (DupFd(self._fd),)
 
     def release(self) -> None:
         """Let go in this process; the lock ends with the last process that has it."""
+        self._released.set()
+        if self._beating.is_alive():
+            self._beating.join()
         os.close(self._fd)
 
 
@@ -58,6 +78,13 @@ def _try(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _last_sending(fd: int) -> datetime | None:
+    found = os.fstat(fd)
+    if not found.st_size:
+        return None
+    return datetime.fromtimestamp(found.st_mtime + HEARTBEAT_S + LAST_SENDING_S, UTC)
 
 
 def _holder(fd: int) -> int | None:

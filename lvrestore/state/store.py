@@ -19,6 +19,7 @@ import orjson
 from lvrestore.content.references import History, MappedId
 from lvrestore.errors import ValidationError
 from lvrestore.model import ContentType, Json, Operation
+from lvrestore.run.crashpoints import reached
 from lvrestore.run.messages import BeforeImage, MappingNote, RestorationResult
 
 SCHEMA_VERSION = 1
@@ -173,8 +174,18 @@ class StateStore:
         at = now_text()
         with self._db:
             self._db.executemany(
-                "INSERT INTO claims VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET generation = excluded.generation",
+                "INSERT INTO claims VALUES (?, ?, ?, ?, ?, 0)"
+                " ON CONFLICT DO UPDATE SET generation = excluded.generation, failed = 0",
                 [(scope.destination_instance, int(t), i, scope.generation, at) for t, i in items],
+            )
+
+    def unclaim(self, scope: Scope, items: Sequence[tuple[ContentType, str]]) -> None:
+        """Say that these items were claimed in vain: nothing was sent for them."""
+        with self._db:
+            self._db.executemany(
+                "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?"
+                " AND generation = ?",
+                [(scope.destination_instance, int(t), i, scope.generation) for t, i in items],
             )
 
     def uncertain(self, scope: Scope) -> dict[tuple[ContentType, str], datetime]:
@@ -186,8 +197,18 @@ class StateStore:
         )
         return {(ContentType(t), i): datetime.fromisoformat(at) for t, i, at in rows}
 
+    def cut_off(self, scope: Scope) -> frozenset[tuple[ContentType, str]]:
+        """Those of the uncertain items whose run ended under them: their requests may still be under way."""
+        rows = self._db.execute(
+            "SELECT content_type, source_id FROM claims"
+            " WHERE destination_instance = ? AND generation < ? AND NOT failed",
+            (scope.destination_instance, scope.generation),
+        )
+        return frozenset((ContentType(t), i) for t, i in rows)
+
     def write(self, scope: Scope, batch: Sequence[MappingNote | BeforeImage | RestorationResult]) -> None:
         """Store a batch in one transaction: all of it is there afterwards, or nothing."""
+        reached("before_commit")
         with self._db:
             for message in batch:
                 match message:
@@ -197,6 +218,8 @@ class StateStore:
                         self._keep_before_image(scope, message)
                     case RestorationResult():
                         self._finish_item(scope, message)
+            reached("in_commit")
+        reached("after_commit")
 
     def _map(self, scope: Scope, note: MappingNote) -> None:
         self._db.execute(
@@ -226,11 +249,12 @@ class StateStore:
         item = (scope.destination_instance, int(result.content_type), result.source_id)
         self._journal(scope, result)
         uncertain = result.error is not None and result.error.kind in STILL_UNCERTAIN
-        if not uncertain:
-            self._db.execute(
-                "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
-                item,
-            )
+        self._db.execute(
+            "UPDATE claims SET failed = 1 WHERE destination_instance = ? AND content_type = ? AND source_id = ?"
+            if uncertain
+            else "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+            item,
+        )
         earlier = self._db.execute(
             "SELECT coalesce(sum(attempts), 0) FROM dead_letter_queue"
             " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",

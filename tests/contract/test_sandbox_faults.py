@@ -84,7 +84,7 @@ def test_late_commit_happens_when_its_time_has_come(wire, looker):
     assert wire.send().sent is Sent.UNKNOWN
     looker.advance(29)
     assert looker.titles() == []
-    sent_at = [r.at for r in looker.requests if r.method == "POST" and r.path == "/dashboards"][0]
+    sent_at = next(r.at for r in looker.requests if (r.method, r.path) == ("POST", "/dashboards"))
     looker.advance(60)
     made = looker.call("GET", "/dashboards/1")
     assert looker.titles() == ["Sales"]
