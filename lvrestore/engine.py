@@ -91,6 +91,7 @@ class Ending(msgspec.Struct, frozen=True):
     summary: dict[str, Json]
     results: tuple[RestorationResult, ...] = ()
     state_path: Path | None = None
+    fatal: ApiError | None = None
 
 
 def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ: dict[str, str]) -> Ending:
@@ -133,6 +134,7 @@ class _Restore:
         self._tally = Tally()
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
+        self._fatal: ApiError | None = None
         self._cut_off: frozenset[tuple[ContentType, str]] = frozenset()
         self._lands_until: datetime | None = None
         for warning in destination.warnings:
@@ -350,6 +352,7 @@ class _Restore:
             return "stopped", ExitCode.STOPPED
         except ApiError as error:
             self._reporter.warn(f"{error}; {error.hint}" if error.hint else str(error))
+            self._fatal = error
             return "failed", ExitCode.API
         if self._stop.signal is not None:
             return "interrupted", 128 + self._stop.signal
@@ -378,7 +381,7 @@ class _Restore:
         duration = time.monotonic() - self._started
         result = summary(self._tally, frame, status=status, duration_s=duration, other_calls=own)
         self._reporter.end(result)
-        return Ending(code, result, tuple(self._results), self._state_path)
+        return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
 
     def _source_name(self, intent: Intent) -> str:
         return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"

@@ -50,6 +50,8 @@ def single(content_type: ContentType, source_id: str, **options: Any) -> int:  #
     with open_vault(config.db_path) as vault:
         ending = restore(config, vault, reporter, dict(os.environ))
     if not ending.results:
+        if ending.fatal is not None and options["as_json"]:
+            raise ending.fatal
         return _code(ending)
     if options["as_json"]:
         write_line(_with_dead_letter(config, ending))

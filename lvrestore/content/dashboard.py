@@ -186,6 +186,8 @@ def _create(
     body = without(_shell_body(vault, refs), *left_out)
     tiles = yield from _check_references(vault, {}, refs, body)
     _check_required(vault, body)
+    # Null for an object is no field of its own type: a new dashboard has none anyway.
+    body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from keep_owner(body.pop("user_id", None), new=True))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
@@ -364,6 +366,14 @@ def _shell_body(vault: VaultDashboard, refs: References) -> Body:
     }
 
 
+def _check_filters(vault: VaultDashboard) -> None:
+    for one in parts(vault.dashboard_filters) or ():
+        for name in ("name", "title", "type"):
+            if not known(getattr(one, name)):
+                which = f"filter {known(one.id) or known(one.name)} of dashboard {vault.id}"
+                raise ValidationError(f"{which} has no {name} in the backup, which Looker requires")
+
+
 def _check_references(
     vault: VaultDashboard, live: Mapping[str, Json], refs: References, delta: Body
 ) -> Steps[list[VaultTile] | None]:
@@ -372,6 +382,7 @@ def _check_references(
     Only what would be written is asked for. A tile whose look was gone already when the backup was made is
     left out with a report line.
     """
+    _check_filters(vault)
     tiles = parts(vault.dashboard_elements)
     _check_resolved(vault, tiles or [], refs)
     standing = live.get("dashboard_elements") or []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -49,8 +48,8 @@ class VaultLayout(WriteDashboardLayout, frozen=True, kw_only=True):
 class VaultDashboard(WriteDashboard, frozen=True, kw_only=True):
     """A dashboard. A missing list of parts means "not captured", never "none"."""
 
-    id: str
-    created_at: datetime | UnsetType | None = UNSET
+    id: str = ""
+    created_at: Any = UNSET  # a timestamp in msgpack, text in JSON and in some fields of old releases
     dashboard_elements: list[VaultTile] | UnsetType | None = UNSET
     dashboard_filters: list[VaultFilter] | UnsetType | None = UNSET
     dashboard_layouts: list[VaultLayout] | UnsetType | None = UNSET

@@ -12,7 +12,7 @@ from lvrestore.model import SUCCESSES, Json, Operation
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import ask
 from lvrestore.report.wording import intent_lines
-from lvrestore.run.messages import RestorationResult
+from lvrestore.run.messages import ItemError, RestorationResult
 
 
 def write_line(value: Json) -> None:
@@ -77,12 +77,15 @@ def change_object(result: RestorationResult) -> dict[str, Json]:
 def result_object(result: RestorationResult, dead_letter_id: int | None) -> dict[str, Json]:
     """The `result` line of a single restore."""
     error = result.error
+    if result.operation is Operation.CONFLICT:
+        error = ItemError(kind="conflict", message=result.reason)
     return {
         "type": "result",
         "status": "success" if result.operation in SUCCESSES else _status(result.operation),
         "content_type": result.content_type.label,
         "content_id": result.source_id,
         "operation": result.operation.value,
+        "reason": result.reason,
         "destination_id": result.destination_id,
         "duration_ms": result.duration_ms,
         "calls": result.calls.total,

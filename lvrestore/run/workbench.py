@@ -46,7 +46,9 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     """Decode the blob and start the generator of its type."""
     kind = KINDS[task.content_type]
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
-    return kind.restore(ContentDeserializer().deserialize(row, kind.shape), refs, history)
+    content = ContentDeserializer().deserialize(row, kind.shape)
+    # The row says which item it is; a blob may have lost its id, or carry it in another form.
+    return kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
 
 
 class Workbench:
