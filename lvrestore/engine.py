@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -19,12 +19,11 @@ from lvrestore.looker.limiter import Limiter, SharedLimiter
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
-from lvrestore.model import ContentType, Json, Operation
-from lvrestore.plan.identity import Verdict
+from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult, RestorationTask
+from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
-from lvrestore.run.messages import Calls, RestorationResult, RestorationTask
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.workbench import RunConfig
@@ -37,51 +36,6 @@ from lvrestore.vault import DoneIn, Vault
 FEW_ITEMS = 10
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
-
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What is about to happen, for the question before it does."""
-
-    counts: dict[ContentType, int]
-    left_out_deleted: int
-    vault_path: Path
-    vault_newest: str | None
-    instance: str
-    verdict: Verdict
-    session: SessionRow | None
-
-    @property
-    def total(self) -> int:
-        """Items to restore."""
-        return sum(self.counts.values())
-
-
-class Reporter(Protocol):
-    """Whoever shows a run: a terminal, or JSON lines."""
-
-    def confirm(self, intent: Intent) -> bool:
-        """Say what will happen and ask; False to leave everything as it is."""
-        ...
-
-    def begin(self, intent: Intent, *, dry_run: bool) -> None:
-        """The run starts."""
-        ...
-
-    def result(self, result: RestorationResult, tally: Tally) -> None:
-        """One item has ended, and it is stored."""
-        ...
-
-    def tick(self, tally: Tally) -> None:
-        """Time passes."""
-        ...
-
-    def end(self, summary: dict[str, Json]) -> None:
-        """The run is over."""
-        ...
-
-    def warn(self, message: str) -> None:
-        """Something that concerns the run as a whole."""
-        ...
 
 
 class Ending(msgspec.Struct, frozen=True):

@@ -73,7 +73,12 @@ def make_tile(looker, dashboard_id, n):
         case 1:
             return {**tile, "look_id": looker.look}
         case _:
-            return {"dashboard_id": dashboard_id, "type": "text", "title_text": "Hello", "body_text": f"<b>{n}</b>"}
+            return {
+                "dashboard_id": dashboard_id,
+                "type": "text",
+                "title_text": "Hello",
+                "body_text": f"<b>{n}</b>",
+            }
 
 
 def arrange(looker, dashboard_id):
@@ -88,7 +93,9 @@ def arrange(looker, dashboard_id):
 
 def decoded(looker, dashboard_id):
     """The dashboard as the vault's dict: times as datetimes, top-level nulls gone."""
-    return _times({k: v for k, v in looker.call("GET", f"/dashboards/{dashboard_id}").items() if v is not None})
+    return _times(
+        {k: v for k, v in looker.call("GET", f"/dashboards/{dashboard_id}").items() if v is not None}
+    )
 
 
 def backup(looker, dashboard_id, **changes):

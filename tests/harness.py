@@ -3,10 +3,9 @@
 from lvrestore.content.references import History, MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType
+from lvrestore.model import ContentType, RestorationTask
 from lvrestore.run.driver import Driver
 from lvrestore.run.known import KnownIds
-from lvrestore.run.messages import RestorationTask
 from lvrestore.run.rehearsal import RehearsalClient
 from lvrestore.run.workbench import decode
 

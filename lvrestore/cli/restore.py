@@ -11,14 +11,14 @@ from click.core import ParameterSource
 
 from lvrestore.cli import options as opt
 from lvrestore.content.kinds import KINDS
-from lvrestore.engine import Ending, Reporter, restore
+from lvrestore.engine import Ending, restore
 from lvrestore.engine import resume as resume_session
 from lvrestore.errors import ExitCode, UsageError
 from lvrestore.looker.credentials import resolve
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, Operation, RestorationResult
 from lvrestore.report.jsonl import JsonLines, result_object, write_line
+from lvrestore.report.reporter import Reporter
 from lvrestore.report.terminal import Terminal
-from lvrestore.run.messages import RestorationResult
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.store import StateReader
 from lvrestore.vault import bare_id, open_vault

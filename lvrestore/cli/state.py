@@ -14,11 +14,11 @@ from lvrestore.looker.transport import normalise_base_url
 from lvrestore.model import ContentType, Json
 from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line
+from lvrestore.report.session import session_summary
 from lvrestore.report.terminal import summary_lines, summary_table
 from lvrestore.report.text import printable
 from lvrestore.settings import default_state_path
 from lvrestore.state.store import DeadLetterItem, SessionRow, StateReader
-from lvrestore.state.summary import session_summary
 from lvrestore.vault import decode_blob
 
 URL_VARIABLES = ("LOOKER_BASE_URL", "LOOKERVAULT_API_URL", "LOOKERSDK_BASE_URL")

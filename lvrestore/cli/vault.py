@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lvrestore.model import VaultRow
+    from lvrestore.report.vault import VaultOutput
     from lvrestore.vault import Deleted
-    from lvrestore.vault.output import VaultOutput
 
 DELETED_CHOICES = ("exclude", "include", "only")
 
@@ -48,7 +48,7 @@ def vault_command(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def opened(db_path: Path, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click passes options by name
         # Tables take long to import, and `--help` must not wait for them.
-        from lvrestore.vault.output import output_for  # noqa: PLC0415
+        from lvrestore.report.vault import output_for  # noqa: PLC0415
 
         with open_vault(db_path) as backup:
             command(backup, output_for(as_json=as_json), **given)

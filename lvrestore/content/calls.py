@@ -7,14 +7,11 @@ every note). A refusal by the server is thrown into it as `Refused`. It never to
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from lvrestore.model import Json, Operation
-
-if TYPE_CHECKING:
-    from lvrestore.looker.classify import FailureKind
 
 
 class Get(msgspec.Struct, frozen=True):
@@ -96,28 +93,6 @@ Call = Get | Create | Update | Delete
 Note = Exists | Mapped | Replaces | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
-
-
-class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a generator, not a fault of ours
-    """The server refused a call. `fields` are the `errors[].field` of a 422, `codes` their codes."""
-
-    def __init__(
-        self,
-        kind: FailureKind,
-        status: int,
-        message: str,
-        fields: tuple[str, ...] = (),
-        codes: tuple[str, ...] = (),
-    ) -> None:
-        super().__init__(kind, status, message, fields, codes)
-        self.kind, self.status, self.message, self.fields, self.codes = kind, status, message, fields, codes
-
-    def about(self, field: str) -> bool:
-        """Whether the refusal names this field."""
-        return any(field in name for name in self.fields)
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.message}"
 
 
 class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):

@@ -20,7 +20,6 @@ from lvrestore.content.calls import (
     Exists,
     Get,
     Mapped,
-    Refused,
     Restored,
     Steps,
     Update,
@@ -53,7 +52,7 @@ from lvrestore.content.tiles import (
 )
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError, ValidationError
-from lvrestore.looker.classify import FailureKind
+from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     DashboardAppearance,
     DashboardDownloadSettings,

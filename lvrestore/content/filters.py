@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lvrestore.content.bodies import Body, body_of, changed, without
-from lvrestore.content.calls import Refused, Steps
+from lvrestore.content.calls import Steps
 from lvrestore.content.matching import Rule, pair
 from lvrestore.content.references import References
 from lvrestore.content.shapes import VaultFilter, known
 from lvrestore.content.work import Parts, Work
+from lvrestore.looker.classify import Refused
 from lvrestore.looker.models import WriteDashboardFilter
 from lvrestore.model import Json
 

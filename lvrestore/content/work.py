@@ -12,12 +12,12 @@ from lvrestore.content.calls import (
     Delete,
     Get,
     Mapped,
-    Refused,
     Replaces,
     Steps,
     Update,
     Warn,
 )
+from lvrestore.looker.classify import Refused
 from lvrestore.model import Json
 
 Nested = Mapping[str, Collection[str]]

@@ -35,6 +35,28 @@ class FailureKind(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
 
 
+class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a generator, not a fault of ours
+    """The server refused a call. `fields` are the `errors[].field` of a 422, `codes` their codes."""
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        status: int,
+        message: str,
+        fields: tuple[str, ...] = (),
+        codes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(kind, status, message, fields, codes)
+        self.kind, self.status, self.message, self.fields, self.codes = kind, status, message, fields, codes
+
+    def about(self, field: str) -> bool:
+        """Whether the refusal names this field."""
+        return any(field in name for name in self.fields)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.message}"
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """One call that did not succeed.
 

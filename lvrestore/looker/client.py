@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lvrestore.content.calls import Refused
 from lvrestore.errors import ApiError
-from lvrestore.looker.classify import NOT_FOUND, Failure, FailureKind, Reply, is_redirect, read_reply
+from lvrestore.looker.classify import NOT_FOUND, Failure, FailureKind, Refused, Reply, is_redirect, read_reply
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
 from lvrestore.looker.retry import GiveUp, RetryPolicy, Rng, after_failure

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import orjson
 
-from lvrestore.engine import Intent
-from lvrestore.model import SUCCESSES, Json, Operation
+from lvrestore.model import SUCCESSES, ItemError, Json, Operation, RestorationResult
+from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import ask
 from lvrestore.report.wording import intent_lines
-from lvrestore.run.messages import ItemError, RestorationResult
 
 
 def write_line(value: Json) -> None:

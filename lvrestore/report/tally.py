@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from lvrestore.model import SUCCESSES, ContentType, Json, Operation
-from lvrestore.run.messages import Calls, RestorationResult
+from lvrestore.model import SUCCESSES, Calls, ContentType, Json, Operation, RestorationResult
 
 
 class Tally:

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from lvrestore.engine import Intent
 from lvrestore.errors import UsageError
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, Operation, RestorationResult
 from lvrestore.report.console import result_console
+from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
 from lvrestore.report.wording import intent_lines
-from lvrestore.run.messages import RestorationResult
 
 HEARTBEAT_S = 30.0
 SHOWN_CHANGES = 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from lvrestore.content.references import parse_time
-from lvrestore.engine import Intent
 from lvrestore.model import ContentType
+from lvrestore.report.reporter import Intent
 
 
 def plural(content_type: ContentType, n: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
-from lvrestore.content.calls import Refused
+from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
 from lvrestore.looker.transport import path

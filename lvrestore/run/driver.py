@@ -17,7 +17,6 @@ from lvrestore.content.calls import (
     Exists,
     Get,
     Mapped,
-    Refused,
     Replaces,
     Restored,
     Steps,
@@ -25,15 +24,14 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.references import History, References
+from lvrestore.crashpoints import reached
 from lvrestore.errors import DependencyError, DeserializationError, RestorationError, ValidationError
-from lvrestore.looker.classify import FailureKind
+from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
-from lvrestore.model import Json, Operation
-from lvrestore.run.crashpoints import reached
+from lvrestore.model import Calls, ItemError, Json, MappingNote, Operation, RestorationResult, RestorationTask
 from lvrestore.run.known import KnownIds
-from lvrestore.run.messages import Calls, ItemError, MappingNote, RestorationResult, RestorationTask
 from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from lvrestore.content.calls import Refused
+from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
 from lvrestore.looker.transport import path

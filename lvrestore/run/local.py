@@ -10,7 +10,7 @@ from itertools import islice
 
 from lvrestore.looker.limiter import Limiter, StoppedWaiting
 from lvrestore.looker.tokens import TokenSource
-from lvrestore.run.messages import BeforeImage, MappingNote, RestorationResult, RestorationTask
+from lvrestore.model import BeforeImage, MappingNote, RestorationResult, RestorationTask
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.store import Scope, StateStore

@@ -18,18 +18,17 @@ from typing import Any
 
 import msgspec
 
+from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle
 from lvrestore.looker.tokens import LoginTokens
-from lvrestore.run.crashpoints import reached
+from lvrestore.model import RestorationResult, RestorationTask
 from lvrestore.run.messages import (
     Claim,
     Fatal,
     Finished,
     Hello,
     Message,
-    RestorationResult,
-    RestorationTask,
     Stop,
     Stored,
     TokenGiven,

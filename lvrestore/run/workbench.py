@@ -17,10 +17,9 @@ from lvrestore.looker.limiter import Limiter, wait_until
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
-from lvrestore.model import VaultRow
+from lvrestore.model import RestorationResult, RestorationTask, VaultRow
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.known import KnownIds
-from lvrestore.run.messages import RestorationResult, RestorationTask
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient
 from lvrestore.state.store import Scope, StateReader

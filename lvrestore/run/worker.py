@@ -11,22 +11,12 @@ from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
-from lvrestore.run.crashpoints import reached
-from lvrestore.run.messages import (
-    BeforeImage,
-    Fatal,
-    Hello,
-    MappingNote,
-    RestorationTask,
-    Stop,
-    Stored,
-    TokenGiven,
-    TokenWanted,
-    Unbegun,
-)
+from lvrestore.model import BeforeImage, MappingNote, RestorationTask
+from lvrestore.run.messages import Fatal, Hello, Stop, Stored, TokenGiven, TokenWanted, Unbegun
 from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
 from lvrestore.run.workbench import RunConfig, Workbench
@@ -80,6 +70,7 @@ class PipeRecorder:
         self._writer = writer
         self._tickets = count(1)
         self._waiting: dict[int, threading.Event] = {}
+        self._given_up = False
 
     def note(self, mapping: MappingNote) -> None:
         """Send a mapping; the item's own result follows on the same pipe."""
@@ -90,12 +81,22 @@ class PipeRecorder:
         ticket = next(self._tickets)
         stored = self._waiting[ticket] = threading.Event()
         self._writer.send(BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket))
-        stored.wait()
+        # Whoever gives up sets the flag first: either it is seen here, or the event is set there.
+        if not self._given_up:
+            stored.wait()
         del self._waiting[ticket]
+        if self._given_up:
+            raise PeerGone
 
     def stored(self, ticket: int) -> None:
         """Let whoever waits for this ticket go on."""
         self._waiting[ticket].set()
+
+    def give_up(self) -> None:
+        """Nothing is going to be stored any more: what waits for it must not be written."""
+        self._given_up = True
+        for stored in list(self._waiting.values()):
+            stored.set()
 
 
 def worker_main(
@@ -179,6 +180,7 @@ class _Worker:
 
     def _leave_orphaned(self) -> None:
         self._drain(0.0)
+        self._recorder.give_up()
         deadline = time.monotonic() + ORPHAN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -200,5 +202,6 @@ class _Worker:
                 return
             except RestorationError as error:
                 # Not the item's fault: nobody can go on with this login or this state file.
-                self._parent.send(Fatal(error.kind, str(error)))
+                with suppress(PeerGone):
+                    self._parent.send(Fatal(error.kind, str(error)))
                 return

@@ -12,20 +12,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from lvrestore.run.messages import (
-    BeforeImage,
-    Claim,
-    Fatal,
-    Finished,
-    Hello,
-    MappingNote,
-    Message,
-    RestorationResult,
-    Stop,
-    Stored,
-    Unbegun,
-    WorkerGone,
-)
+from lvrestore.model import BeforeImage, MappingNote, RestorationResult
+from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
 from lvrestore.state.lock import RunLock

@@ -16,10 +16,9 @@ from lvrestore.errors import LockedError
 # After a crash the children of the dead run finish what they have in hand before they let go.
 ORPHANS_LEAVE_S = 15.0
 POLL_S = 0.05
-# The holder shows that it lives; who comes after a crash learns from that when the last request can have left.
-HEARTBEAT_S = 1.0
-# Orphaned workers send for a moment longer; see ORPHAN_S in run/worker.py.
-LAST_SENDING_S = 5.0
+# Every holder shows that it lives; who comes after a crash learns from that when the last request can have left.
+HEARTBEAT_S = 0.5
+LATE_HEARTBEAT_S = 0.5
 
 
 class RunLock:
@@ -30,7 +29,8 @@ class RunLock:
         self._fd = fd
         self.others_sent_until = others_sent_until
         self._released = threading.Event()
-        self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._beating = threading.Thread(target=self._beat, name="lock", daemon=True)
+        self._beating.start()
 
     @classmethod
     def acquire(cls, state_path: Path, timeout_s: float) -> Self:
@@ -47,11 +47,10 @@ class RunLock:
                 raise LockedError(str(state_path), f"process {pid}" if pid else "unknown process")
             waited = True
             time.sleep(POLL_S)
-        lock = cls(fd, datetime.now(UTC) if waited else _last_sending(fd))
+        others_sent_until = datetime.now(UTC) if waited else _last_sending(fd)
         os.ftruncate(fd, 0)
         os.pwrite(fd, str(os.getpid()).encode(), 0)
-        lock._beating.start()
-        return lock
+        return cls(fd, others_sent_until)
 
     def _beat(self) -> None:
         while not self._released.wait(HEARTBEAT_S):
@@ -63,8 +62,7 @@ class RunLock:
     def release(self) -> None:
         """Let go in this process; the lock ends with the last process that has it."""
         self._released.set()
-        if self._beating.is_alive():
-            self._beating.join()
+        self._beating.join()
         os.close(self._fd)
 
 
@@ -84,7 +82,7 @@ def _last_sending(fd: int) -> datetime | None:
     found = os.fstat(fd)
     if not found.st_size:
         return None
-    return datetime.fromtimestamp(found.st_mtime + HEARTBEAT_S + LAST_SENDING_S, UTC)
+    return datetime.fromtimestamp(found.st_mtime + HEARTBEAT_S + LATE_HEARTBEAT_S, UTC)
 
 
 def _holder(fd: int) -> int | None:

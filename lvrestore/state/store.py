@@ -17,10 +17,9 @@ import msgspec
 import orjson
 
 from lvrestore.content.references import History, MappedId
+from lvrestore.crashpoints import reached
 from lvrestore.errors import ValidationError
-from lvrestore.model import ContentType, Json, Operation
-from lvrestore.run.crashpoints import reached
-from lvrestore.run.messages import BeforeImage, MappingNote, RestorationResult
+from lvrestore.model import BeforeImage, ContentType, Json, MappingNote, Operation, RestorationResult
 
 SCHEMA_VERSION = 1
 READABLE_BY_OWNER_ONLY = 0o600

@@ -95,7 +95,9 @@ def test_destroyed_is_made_again_in_the_minimal_number_of_calls(layouts):
 def test_rectangles_already_in_place_are_not_sent():
     looker = make_looker()
     dashboard_id = make_dashboard(looker, tiles=0)
-    looker.call("POST", "/dashboard_elements", {"dashboard_id": dashboard_id, "type": "text", "body_text": "x"})
+    looker.call(
+        "POST", "/dashboard_elements", {"dashboard_id": dashboard_id, "type": "text", "body_text": "x"}
+    )
     row = backup(looker, dashboard_id)
     destroy(looker, row[0])
     looker.clear_log()
@@ -178,7 +180,9 @@ def test_half_made_dashboard_is_completed_without_deleting_or_doubling():
 
 def test_a_backup_without_tiles_captured_touches_no_tile():
     looker = make_looker()
-    row = backup(looker, make_dashboard(looker), dashboard_elements=..., dashboard_filters=..., dashboard_layouts=...)
+    row = backup(
+        looker, make_dashboard(looker), dashboard_elements=..., dashboard_filters=..., dashboard_layouts=...
+    )
     looker.call("PATCH", f"/dashboards/{row[0]}", {"title": "Spoiled"})
     before = decoded(looker, row[0])["dashboard_elements"]
     looker.clear_log()
@@ -254,7 +258,11 @@ def test_everything_missing_is_named_before_the_first_write():
     looker.clear_log()
     (result,) = restore(looker, [row])
     assert result.error.kind == "dependency"
-    assert set(result.error.blockers) == {f"folder {looker.folder}", f"look {looker.look}", "lookml_model thelook"}
+    assert set(result.error.blockers) == {
+        f"folder {looker.folder}",
+        f"look {looker.look}",
+        "lookml_model thelook",
+    }
     assert set(methods(looker)) == {"GET"}
 
 
@@ -349,7 +357,9 @@ def test_a_lost_reply_does_not_create_twice(path, fault):
     assert result.calls.retries >= 1 or fault == "create_then_drop_connection"
 
 
-@pytest.mark.parametrize("path", ["/dashboards", "/dashboard_elements", "/dashboard_filters", "/dashboard_layouts"])
+@pytest.mark.parametrize(
+    "path", ["/dashboards", "/dashboard_elements", "/dashboard_filters", "/dashboard_layouts"]
+)
 def test_a_post_that_lands_late_is_waited_for_and_not_repeated_into_a_double(path):
     looker = make_looker()
     row = backup(looker, make_dashboard(looker, layouts=2))

@@ -34,7 +34,9 @@ def test_restored_field_by_field_and_then_nothing_more_is_written(genuine_vault,
     results = restore(looker, rows, memory)
     live = looker.dump()["dashboards"]
     wrong = {r.source_id for r in results if differences(wanted[r.source_id], live[r.destination_id])}
-    warned = {r.source_id for r in results for kind, _ in r.warnings if kind == CANNOT_HOLD.get((name, value))}
+    warned = {
+        r.source_id for r in results for kind, _ in r.warnings if kind == CANNOT_HOLD.get((name, value))
+    }
     assert {r.error for r in results} == {None}
     assert wrong <= warned
 

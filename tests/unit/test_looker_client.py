@@ -6,9 +6,8 @@ import pickle
 import orjson
 import pytest
 
-from lvrestore.content.calls import Refused
 from lvrestore.errors import ApiError
-from lvrestore.looker.classify import Failure, FailureKind
+from lvrestore.looker.classify import Failure, FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome, redacted
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token

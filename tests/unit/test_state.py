@@ -6,10 +6,17 @@ import apsw
 import pytest
 
 from lvrestore.errors import ValidationError
-from lvrestore.model import ContentType, Operation
-from lvrestore.run.messages import BeforeImage, Calls, ItemError, MappingNote, RestorationResult
+from lvrestore.model import (
+    BeforeImage,
+    Calls,
+    ContentType,
+    ItemError,
+    MappingNote,
+    Operation,
+    RestorationResult,
+)
+from lvrestore.report.session import session_summary
 from lvrestore.state.store import SCHEMA_VERSION, StateReader, StateStore
-from lvrestore.state.summary import session_summary
 
 D = ContentType.DASHBOARD
 
@@ -67,7 +74,10 @@ def test_a_failure_is_a_dead_letter_until_the_item_succeeds(store, path):
     store.write(scope, [failed])
     (letter,) = reader.dead_letters()
     assert (letter.error_kind, letter.http_status, letter.attempts, letter.content_type) == (
-        "validation", 422, 4, "dashboard",
+        "validation",
+        422,
+        4,
+        "dashboard",
     )  # fmt: skip
     assert reader.dead_letter(letter.id).blob == b"blob"
     assert reader.dead_letters(kind="other") == []
@@ -131,8 +141,10 @@ def test_no_query_that_is_asked_per_item_scans_a_table(store, path):
     db = apsw.Connection(str(path))
     asked = []
     statements = [
-        "SELECT 1 FROM id_mappings WHERE source_instance = ? AND destination_instance = ? AND content_type = ?"
-        " AND source_id = ?",
+        (
+            "SELECT 1 FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
+            " AND content_type = ? AND source_id = ?"
+        ),
         "SELECT 1 FROM restored_items WHERE session_id = ? AND content_type = ? AND source_id = ?",
         "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
         "DELETE FROM dead_letter_queue WHERE destination_instance = ? AND content_type = ? AND content_id = ?",

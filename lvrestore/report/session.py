@@ -6,9 +6,8 @@ from datetime import datetime
 
 import orjson
 
-from lvrestore.model import Json, Operation
+from lvrestore.model import Calls, ItemError, Json, Operation, RestorationResult
 from lvrestore.report.tally import Frame, Tally, summary
-from lvrestore.run.messages import Calls, ItemError, RestorationResult
 from lvrestore.state.store import SessionRow, StateReader
 
 

@@ -1,0 +1,58 @@
+"""What the engine tells whoever shows a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from lvrestore.model import ContentType, Json, RestorationResult
+from lvrestore.plan.identity import Verdict
+from lvrestore.report.tally import Tally
+from lvrestore.state.store import SessionRow
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to happen, for the question before it does."""
+
+    counts: dict[ContentType, int]
+    left_out_deleted: int
+    vault_path: Path
+    vault_newest: str | None
+    instance: str
+    verdict: Verdict
+    session: SessionRow | None
+
+    @property
+    def total(self) -> int:
+        """Items to restore."""
+        return sum(self.counts.values())
+
+
+class Reporter(Protocol):
+    """Whoever shows a run: a terminal, or JSON lines."""
+
+    def confirm(self, intent: Intent) -> bool:
+        """Say what will happen and ask; False to leave everything as it is."""
+        ...
+
+    def begin(self, intent: Intent, *, dry_run: bool) -> None:
+        """The run starts."""
+        ...
+
+    def result(self, result: RestorationResult, tally: Tally) -> None:
+        """One item has ended, and it is stored."""
+        ...
+
+    def tick(self, tally: Tally) -> None:
+        """Time passes."""
+        ...
+
+    def end(self, summary: dict[str, Json]) -> None:
+        """The run is over."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something that concerns the run as a whole."""
+        ...

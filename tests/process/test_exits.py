@@ -1,0 +1,176 @@
+"""Exit codes and what is written, as a scheduler sees them."""
+
+import json
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+from make_vault import write_vault
+from processes import SECRET, eventually
+
+from lvrestore.state.store import StateReader
+
+
+def error_of(ended):
+    (line,) = ended.out.splitlines()
+    said = json.loads(line)
+    assert said["type"] == "error"
+    return said
+
+
+def assert_refused(ended, code, site):
+    """One error line with this code, and nothing was written."""
+    assert ended.code == code, ended
+    assert error_of(ended)["code"] == code
+    assert "Traceback" not in ended.err
+    assert site.writes() == []
+
+
+def replaced(arguments, name, value):
+    at = arguments.index(name)
+    return [*arguments[: at + 1], str(value), *arguments[at + 2 :]]
+
+
+def test_second_run_is_refused_at_once(slow_site):
+    first = slow_site.start(slow_site.bulk())
+    slow_site.await_writes(3)
+    second = slow_site.run(slow_site.bulk())
+    assert not first.over
+    assert second.code == 6, second
+    assert str(first.pid) in error_of(second)["message"]
+    assert first.end().code == 0
+    slow_site.assert_restored()
+
+
+def test_second_run_waits_when_asked_to(slow_site):
+    first = slow_site.start(slow_site.bulk())
+    slow_site.await_writes(3)
+    second = slow_site.run(slow_site.bulk("--lock-timeout", "30"))
+    assert first.over
+    assert second.code == 0, second
+    assert second.counts["unchanged"] == second.counts["total_items"]
+
+
+def test_without_a_terminal_nobody_is_asked(site):
+    arguments = [word for word in site.bulk() if word != "--force"]
+    assert_refused(site.run(arguments), 64, site)
+    assert not site.state.exists()
+
+
+def test_unreachable_instance(site):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert_refused(site.run(replaced(site.bulk(), "--base-url", url)), 4, site)
+
+
+def test_wrong_secret(site):
+    assert_refused(site.run(site.bulk(), LOOKER_CLIENT_SECRET="wrong"), 4, site)
+
+
+def test_server_that_repeats_the_secret(site):
+    site.looker.on("POST", "/login").answer(403, {"message": f"no such secret: {SECRET}"})
+    ended = site.run(site.bulk())
+    assert_refused(ended, 4, site)
+    site.assert_no_secret(ended)
+
+
+@pytest.mark.parametrize("path", ["/versions", "/folders", "/dashboards/search"])
+@pytest.mark.parametrize("status", [403, 503])
+def test_instance_that_cannot_be_looked_at(path, status, site):
+    site.looker.on("GET", path).answer(status, {"message": "no"}, times=100)
+    ended = site.run(site.bulk("--max-retries", "0"))
+    if ended.code == 0:  # what can be done without, is
+        assert (path, status) in {("/versions", 403), ("/folders", 403), ("/dashboards/search", 403)}
+    else:
+        assert_refused(ended, 4, site)
+
+
+def test_absent_vault(site):
+    assert_refused(site.run(replaced(site.bulk(), "--db-path", site.folder / "absent.db")), 2, site)
+
+
+def test_absent_id(site):
+    assert_refused(site.run(site.bulk("--ids", "1,999999")), 2, site)
+
+
+def test_not_a_vault(site):
+    file = site.folder / "text.db"
+    file.write_text("not a database" * 1000)
+    assert_refused(site.run(replaced(site.bulk(), "--db-path", file)), 3, site)
+
+
+def test_state_that_is_no_state_file(site):
+    site.state.write_text("not a database" * 1000)
+    assert_refused(site.run(site.bulk()), 3, site)
+
+
+def test_nothing_to_resume(site):
+    assert_refused(site.run(site.resume()), 2, site)
+
+
+def test_session_of_another_vault(slow_site):
+    run = slow_site.start(slow_site.bulk())
+    slow_site.await_writes(3)
+    run.kill()
+    run.end()
+    eventually(lambda: not run.group())
+    slow_site.looker.clear_log()
+    other = slow_site.folder / "other.db"
+    write_vault(other, dashboards=3, looks=2, folders=2, users=2, seed=4, oddities=False)
+    assert_refused(slow_site.run(replaced(slow_site.resume(), "--db-path", other)), 6, slow_site)
+
+
+def test_failed_item_is_a_dead_letter(site):
+    site.looker.on("POST", "/dashboards").answer(422, {"message": "Validation Failed"}, times=1)
+    ended = site.run(site.bulk())
+    assert ended.code == 1, ended
+    assert ended.summary["error_breakdown"] == {"validation": 1}
+    (letter,) = StateReader(site.state).dead_letters()
+    assert (letter.error_kind, letter.http_status) == ("validation", 422)
+    assert site.run(site.bulk()).code == 0
+    assert StateReader(site.state).dead_letters() == []
+    site.assert_restored()
+
+
+def test_vault_and_its_folder_stay_as_they_are(site, vault):
+    def look():
+        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in vault.parent.iterdir()}
+
+    before = look()
+    assert list(before) == ["vault.db"]
+    assert site.run(site.bulk()).code == 0
+    assert look() == before
+
+
+def test_what_a_run_leaves_behind(site):
+    ended = site.run(site.bulk())
+    assert ended.code == 0
+    assert stat.S_IMODE(site.state.stat().st_mode) == 0o600
+    left = {path.name.partition(".")[0] for path in site.folder.iterdir()}
+    assert left == {"state", "out", "err"}  # the temporary folders are gone
+    site.assert_no_secret(ended)
+
+
+def test_plain_output_goes_where_it_belongs(site):
+    arguments = [word for word in site.bulk() if word != "--json"]
+    ended = site.run(arguments)
+    assert ended.code == 0, ended
+    assert "dashboard" in ended.out
+    assert "Restore" in ended.err
+    site.assert_no_secret(ended)
+
+
+def test_reader_that_leaves_early(site):
+    """`lvrestore ... | head -0`: the run goes on, no traceback."""
+    run = subprocess.run(
+        ["/bin/sh", "-c", '"$@" | true', "sh", sys.executable, "-m", "lvrestore", *site.bulk()],
+        env={"LOOKER_CLIENT_ID": "id", "LOOKER_CLIENT_SECRET": SECRET},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in run.stderr
+    site.assert_restored()

@@ -1,0 +1,81 @@
+"""Ctrl-C and SIGTERM: finish what is in hand, say so, and leave a session that can be continued."""
+
+import signal
+import time
+
+import pytest
+from processes import ORPHANS_LEAVE_S, eventually
+
+from lvrestore.state.store import StateReader
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_first_signal_finishes_what_is_in_hand(number, code, slow_site):
+    run = slow_site.start(slow_site.bulk())
+    slow_site.await_writes(10)
+    run.signal(number)
+    ended = run.end()
+    assert ended.code == code, ended
+    assert ended.summary["status"] == "interrupted"
+    run.assert_gone()
+    assert "Traceback" not in ended.err
+    done = ended.counts["total_items"]
+    assert 0 < done < 24
+    reader = StateReader(slow_site.state)
+    assert [session.status for session in reader.sessions()] == ["interrupted"]
+    assert claims(slow_site) == []  # every item is done or was not begun
+    resumed = slow_site.run(slow_site.resume())
+    assert resumed.code == 0, resumed
+    assert resumed.counts["total_items"] + done == len(list(reader.results(reader.sessions()[0].id)))
+    slow_site.assert_restored()
+
+
+def claims(site):
+    return StateReader(site.state)._db.execute("SELECT * FROM claims").fetchall()
+
+
+def test_second_signal_leaves_at_once(site):
+    site.looker.on("POST", "/dashboard**").stall(20.0, times=99)
+    run = site.start([*site.bulk(), "--timeout", "30"])
+    site.await_writes(2)
+    run.signal(signal.SIGINT)
+    eventually(lambda: "stopping" in run.said())
+    asked_at = time.monotonic()
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert time.monotonic() - asked_at < 1.0
+    assert ended.code == 130
+    assert ended.out == ""
+    eventually(lambda: not run.group(), ORPHANS_LEAVE_S)
+
+
+def test_signal_while_the_processes_start(slow_site):
+    run = slow_site.start(slow_site.bulk())
+    run.child("worker")
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert ended.code == 130, ended
+    assert "Traceback" not in ended.err
+    assert claims(slow_site) == []
+
+
+def test_signal_before_anything_is_begun(site):
+    site.looker.on("GET", "/versions").stall(0.5)
+    run = site.start(site.bulk())
+    eventually(lambda: any(r.path == "/versions" for r in site.looker.requests))
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert ended.code == 130, ended
+    assert site.writes() == []
+
+
+def test_signal_in_a_run_of_one_process(slow_site):
+    run = slow_site.start([*slow_site.bulk(), "--procs", "1"])
+    slow_site.await_writes(5)
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert ended.code == 130, ended
+    assert ended.summary["status"] == "interrupted"
+    resumed = slow_site.run(slow_site.resume())
+    assert resumed.code == 0, resumed
+    slow_site.assert_restored()

@@ -1,0 +1,296 @@
+"""What the documentation says is what the code does: commands, options, exit codes, keys, switches, links."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+import make_vault
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from lvrestore.cli import COMMANDS, cli
+from lvrestore.cli.state import _letter_details, _letter_object
+from lvrestore.cli.vault import vault as vault_command
+from lvrestore.content import calls
+from lvrestore.errors import ExitCode, RestorationError
+from lvrestore.looker.classify import FailureKind
+from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
+from lvrestore.model import ContentType, ItemError, Operation, RestorationResult
+from lvrestore.report.jsonl import change_object, result_object
+from lvrestore.report.session import session_summary
+from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.sandbox.faults import FAULTS
+from lvrestore.sandbox.latency import PROFILES
+from lvrestore.sandbox.switches import SWITCHES
+from lvrestore.state.store import DeadLetterItem, StateReader, StateStore
+from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
+
+ROOT = Path(__file__).parents[2]
+README, OUTPUT, SANDBOX, DESIGN, CHANGELOG = (
+    ROOT / name
+    for name in ("README.md", "docs/output.md", "docs/sandbox.md", "docs/design.md", "CHANGELOG.md")
+)
+PAGES = (README, OUTPUT, SANDBOX, DESIGN, CHANGELOG)
+
+
+def tables(page):
+    """Rows of all tables of a page, as lists of cells."""
+    rows = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def first_names(page):
+    """All names in backquotes in the first column of the tables of a page."""
+    return {name for row in tables(page) for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+# -- commands and options
+
+
+def commands():
+    """Every command by its full name."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", one) for sub, one in command.commands.items())
+        else:
+            yield name, command
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_is_in_the_readme_or_the_output_page(name):
+    assert f"lvrestore {name}" in README.read_text() + OUTPUT.read_text() + SANDBOX.read_text()
+    assert name in " ".join(sorted(first_names(OUTPUT)))
+
+
+def test_every_option_that_is_documented_exists():
+    known = {option for _, command in commands() for param in command.params for option in param.opts}
+    known |= {"--extra-index-url"}
+    said = {
+        option for page in PAGES for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", _own_commands(page))
+    }
+    assert said <= known
+
+
+def _own_commands(page):
+    """A page without lines of other programs."""
+    lines = page.read_text().splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("curl", "pip", "git")))
+
+
+def test_every_option_of_the_sandbox_is_in_its_table():
+    command = dict(commands())["sandbox"]
+    options = {option for param in command.params for option in param.opts} - {"--help", "-h"}
+    assert options <= first_names(SANDBOX)
+
+
+@pytest.mark.parametrize("page", [README, OUTPUT])
+def test_every_exit_code_is_in_the_table(page):
+    said = {int(code) for row in tables(page) for code in re.findall(r"\d+", row[0]) if row[0][0].isdigit()}
+    assert said == {int(code) for code in ExitCode}
+
+
+def test_every_variable_is_documented():
+    names = {name for family in ENVIRONMENT for name in family.values()} | set(CA_VARIABLES)
+    assert names | {"LOOKERVAULT_DB_PATH", "XDG_STATE_HOME"} <= first_names(OUTPUT)
+
+
+# -- kinds
+
+
+def subclasses(kind):
+    return {one for direct in kind.__subclasses__() for one in ({direct} | subclasses(direct))}
+
+
+def test_every_error_kind_is_documented():
+    assert {kind.value for kind in FailureKind} | {"dependency", "internal"} <= first_names(OUTPUT)
+    fatal = OUTPUT.read_text().partition("## error\n")[2]
+    assert {error.kind for error in subclasses(RestorationError)} <= set(re.findall(r"`(\w+)`", fatal))
+
+
+def test_every_warning_kind_is_documented():
+    sources = "".join(path.read_text() for path in (ROOT / "lvrestore").rglob("*.py"))
+    kinds = set(re.findall(r'Warn\(\s*"(\w+)"', sources)) | set(re.findall(r'\[\("(\w+)", f"', sources))
+    assert calls.Warn.__name__ == "Warn"
+    assert len(kinds) >= 9
+    assert kinds <= first_names(OUTPUT)
+
+
+# -- JSON
+
+
+def samples(kind):
+    """The documented objects of one type."""
+    blocks = re.findall(r"```json\n(.*?)```", OUTPUT.read_text(), re.DOTALL)
+    return [value for value in map(json.loads, blocks) if value["type"] == kind]
+
+
+def keys(value, *, closed=()):
+    """The nested keys of an object; of those under a name in `closed` only the name."""
+    if not isinstance(value, dict):
+        return {""}
+    return {
+        f"{name}.{inner}" for name, one in value.items() for inner in ({""} if name in closed else keys(one))
+    }
+
+
+def make_result(**fields):
+    plain = {"seq": 0, "content_type": ContentType.DASHBOARD, "source_id": "1", "name": "Sales"}
+    return RestorationResult(**plain | {"operation": Operation.UPDATED} | fields)
+
+
+def make_summary():
+    tally = Tally()
+    tally.add(make_result(warnings=(("not_kept", "x"),), error=ItemError(kind="validation", message="x")))
+    frame = Frame(session_id="s", source="a", destination="b", same_instance=True, left_out_deleted=0)
+    return summary(tally, frame, status="completed", duration_s=1.0)
+
+
+def test_result_keys():
+    plain, failed = samples("result")
+    assert keys(plain) == keys(result_object(make_result(), None))
+    error = ItemError(kind="validation", message="x")
+    assert keys(failed) == keys(result_object(make_result(error=error), 1))
+
+
+def test_summary_keys(tmp_path):
+    real = make_summary()
+    plain, status = samples("summary")
+    for sample in (plain, status):
+        sample["error_breakdown"] = real["error_breakdown"]
+    assert keys(plain) == keys(real)
+    assert plain["warnings"][0].keys() == real["warnings"][0].keys()
+    with StateStore(tmp_path / "state.db") as store:
+        scope = store.begin_session("a", "b", {}, {})
+        store.write(scope, [make_result()])
+        store.finish_session(scope, "completed", real)
+        reader = StateReader(tmp_path / "state.db")
+        real = session_summary(reader, reader.sessions()[0])
+    assert keys(status, closed=["error_breakdown"]) == keys(real, closed=["error_breakdown"])
+
+
+def test_documented_sums_add_up():
+    for sample in samples("summary"):
+        counts = sample["summary"]
+        ends = ("created", "updated", "undeleted", "unchanged", "skipped", "conflict", "error")
+        assert counts["total_items"] == sum(counts[f"{end}_count"] for end in ends)
+        assert sample["calls"]["total"] == sum(sample["calls"][m] for m in ("GET", "POST", "PATCH", "DELETE"))
+
+
+def test_change_keys():
+    (sample,) = samples("change")
+    real = change_object(make_result(changes=(("title", 1, 2),)))
+    assert keys(sample) == keys(real)
+    assert sample["changes"][0].keys() == real["changes"][0].keys()
+
+
+def test_dead_letter_keys():
+    names = DeadLetterItem.__struct_fields__
+    letter = DeadLetterItem(**dict.fromkeys(names))
+    listed, shown = samples("dead_letter")
+    assert keys(listed) == keys(_letter_object(letter))
+    assert keys(shown) == keys(_letter_object(letter) | _letter_details(letter))
+
+
+def test_vault_keys(tmp_path):
+    path = tmp_path / "lookervault.db"
+    make_vault.write_vault(path, dashboards=20, looks=5, folders=5, users=2)
+
+    def run(*arguments):
+        result = CliRunner().invoke(vault_command, [*arguments, "--json", "--db-path", str(path)])
+        return json.loads(result.stdout.splitlines()[-1])
+
+    real = {
+        "vault": run("info"),
+        "row": run("list", "--type", "dashboard"),
+        "item": run("show", "dashboard", "1"),
+        "checked": run("check"),
+    }
+    for kind, value in real.items():
+        (sample,) = samples(kind)
+        assert sample.keys() == value.keys(), kind
+    (sample,) = samples("vault")
+    assert sample["not_restorable"][0].keys() == real["vault"]["not_restorable"][0].keys()
+    assert sample["counts"]["look"].keys() == real["vault"]["counts"]["look"].keys()
+
+
+def test_findings_are_documented():
+    (sample,) = samples("dangling")
+    assert sample.keys() == {"type", *Dangling.__struct_fields__}
+    said = OUTPUT.read_text()
+    for finding in (BadRow, Damage, Superseded):
+        tag = msgspec.inspect.type_info(finding).tag
+        mentioned = re.search(rf"`{tag}` \(([^)]*)\)", said)
+        assert set(re.findall(r"`(\w+)`", mentioned[1])) == set(finding.__struct_fields__)
+
+
+def test_every_type_of_object_is_sampled():
+    blocks = re.findall(r"```json\n(.*?)```", OUTPUT.read_text(), re.DOTALL)
+    sampled = {json.loads(block)["type"] for block in blocks}
+    assert {"result", "summary", "change", "dead_letter", "vault", "row", "item"} <= sampled
+    assert {"checked", "dangling", "sandbox", "error"} <= sampled
+
+
+def test_error_keys(capfdbinary):
+    from lvrestore.cli import run  # noqa: PLC0415 - the name is taken above
+
+    run(["single", "dash", "1", "--json"])
+    (sample,) = samples("error")
+    assert sample.keys() == json.loads(capfdbinary.readouterr().out).keys()
+
+
+# -- sandbox
+
+
+def test_every_switch_is_documented_as_it_is():
+    said = {row[0].strip("`"): row[1:] for row in tables(SANDBOX)}
+    for name, switch in SWITCHES.items():
+        values, meaning = said[name]
+        assert re.findall(r"`(\w+)`", values) == list(switch.allowed)
+        assert meaning == switch.meaning
+
+
+def test_no_switch_is_documented_that_is_gone():
+    section = SANDBOX.read_text().partition("## Switches\n")[2]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == set(SWITCHES)
+
+
+def test_every_fault_and_latency_profile_is_documented():
+    assert {*FAULTS, *PROFILES} <= first_names(SANDBOX)
+
+
+# -- pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            path, _, anchor = target.partition("#")
+            linked = page.parent / path if path else page
+            assert linked.exists(), target
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in slugs, target
+
+
+def test_modules_that_the_design_names_exist():
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", DESIGN.read_text())
+    assert named
+    known = {str(path) for folder in ("lvrestore", ".") for path in _relative(ROOT / folder)}
+    # In a list like `content/` (`dashboard.py`, ...) the folder is said once.
+    known |= {Path(path).name for path in known}
+    assert set(named) <= known
+
+
+def _relative(folder):
+    return [path.relative_to(folder) for path in folder.glob("**/*.py") if ".venv" not in path.parts]
+
+
+def test_state_tables_are_in_the_design():
+    schema = (ROOT / "lvrestore/state/schema.sql").read_text()
+    assert set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema)) - {"schema_version"} <= first_names(
+        DESIGN
+    )

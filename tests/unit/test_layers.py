@@ -1,0 +1,64 @@
+"""Imports point one way: a package may use those after it in this list, never those before it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import lvrestore
+
+ROOT = Path(lvrestore.__file__).parent
+ORDER = [
+    "cli",
+    "engine",
+    "report",
+    "run",
+    "sandbox",
+    "state",
+    "plan",
+    "content",
+    "settings",
+    "looker",
+    "vault",
+]
+# The pure part decides; it opens no file, socket or database, and starts no process.
+PURE = ("plan", "content")
+IO = {
+    "apsw",
+    "socket",
+    "urllib3",
+    "requests",
+    "sqlite3",
+    "subprocess",
+    "multiprocessing",
+    "threading",
+    "time",
+    "os",
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def layer(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+MODULES = [p for p in ROOT.rglob("*.py") if layer(p) in ORDER]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path):
+    here = ORDER.index(layer(path))
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("lvrestore.")}
+    assert not {name for name in used if name in ORDER and ORDER.index(name) < here}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if layer(p) in PURE], ids=lambda p: p.name)
+def test_what_decides_does_no_io(path):
+    assert not IO & {name.split(".")[0] for name in imports(path)}
