@@ -149,8 +149,11 @@ class _Restore:
             lock = RunLock.acquire(self._state_path, self._config.lock_timeout_s)
             stack.callback(lock.release)
         intent = self._look(session)
+        asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
             return Ending(ExitCode.USAGE, {})
+        self._stop.items_begun = True
+        self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
         if self._config.dry_run:
             return self._rehearse(intent)
@@ -168,8 +171,9 @@ class _Restore:
         counts = {t: self._vault.count(t, **self._selected, done_in=done_in) for t in selection.types}
         left_out = 0
         if self._selected["deleted"] == "exclude":
-            only = {**self._selected, "deleted": "only"}
-            left_out = sum(self._vault.count(t, **only) for t in selection.types)
+            left_out = sum(
+                self._vault.count(t, ids=None, folder_ids=folders, deleted="only") for t in selection.types
+            )
         info = self._vault.info()
         return Intent(
             counts=counts,
@@ -332,7 +336,7 @@ class _Restore:
             retries=sent.retries,
             rate_limited=sent.rate_limited,
         )
-        duration = time.monotonic() - self._started
+        duration = time.monotonic() - self._started - self._waited
         result = summary(self._tally, frame, status=status, duration_s=duration, other_calls=own)
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)

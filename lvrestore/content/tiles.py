@@ -59,10 +59,9 @@ def tile_body(tile: VaultTile, refs: References, layouts: Mapping[str, str]) -> 
 
 
 def _result_maker(tile: VaultTile) -> Body | None:
-    if not known(tile.result_maker):
+    if not isinstance(tile.result_maker, WriteResultMakerWithIdVisConfigAndDynamicFields):
         return None
-    maker = body_of(tile.result_maker)  # type: ignore[arg-type]  # UNSET and None are excluded above
-    maker = only(maker, RESULT_MAKER_FIELDS)
+    maker = body_of(tile.result_maker)
     entries = maker.get("filterables") or []
     if not known(tile.merge_result_id) and len(entries) > 1:
         # Looker reads one entry only for a single query and drops the rest with status 200 (mcp-toolbox#4032).

@@ -23,7 +23,7 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
                 name="",
                 operation=Operation(status),
                 calls=Calls(**orjson.loads(calls)),
-                warnings=tuple(map(tuple, orjson.loads(warnings))),
+                warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
                 error=ItemError(kind=error_kind, message="") if error_kind else None,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import MutableMapping
 from typing import Any
 
 import click
@@ -21,8 +22,20 @@ from lvrestore.report.wording import intent_lines
 
 HEARTBEAT_S = 30.0
 SHOWN_CHANGES = 8
-BAR = "[1/1] {desc} {bar} {percentage:3.0f}% {n_fmt}/{total_fmt}  {postfix}  ETA {remaining}"
-SHOWN = (Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED, Operation.FAILED)
+# What matters most comes first: a narrow terminal cuts the line at its end.
+BAR = "{desc} {bar:12} {percentage:3.0f}% {n:,}/{total:,}  {speed}  ETA {remaining}  {counts}"
+SHOWN = (Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED, Operation.CONFLICT)
+
+
+class Bar(tqdm):  # type: ignore[type-arg]  # the class is generic in its stubs only
+    """A progress bar that also shows counts by operation."""
+
+    counts = speed = ""
+
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        """What `bar_format` may name."""
+        return {**super().format_dict, "counts": self.counts, "speed": self.speed}
 
 
 class Terminal:
@@ -36,16 +49,19 @@ class Terminal:
         self._progress, self._summary = progress and not quiet, summary
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._out = result_console()
-        self._bar: tqdm[Any] | None = None
+        self._bar: Bar | None = None
         self._total = 0
         self._beat = self._started = time.monotonic()
         self._dry_run = False
-        self._said = False
 
     def confirm(self, intent: Intent) -> bool:
         """Show the intent and ask, unless --force answered already."""
-        self._say(intent_lines(intent))
-        return self._force or ask()
+        if self._force:
+            self._say(intent_lines(intent))
+            return True
+        for line in intent_lines(intent):  # nobody can answer a question that was not put
+            self._err.print(printable(line), markup=False)
+        return ask()
 
     def begin(self, intent: Intent, *, dry_run: bool) -> None:
         """Start the bar."""
@@ -57,9 +73,7 @@ class Terminal:
             self._err.print("Nothing to restore.")
         name = ", ".join(t.label.replace("_", " ").capitalize() + "s" for t in intent.counts)
         if self._progress and sys.stderr.isatty() and intent.total > 1:
-            self._bar = tqdm(
-                total=intent.total, desc=name, bar_format=BAR, file=sys.stderr, leave=True, dynamic_ncols=True
-            )
+            self._bar = Bar(total=intent.total, desc=f"[1/1] {name}", bar_format=BAR, file=sys.stderr)
 
     def result(self, result: RestorationResult, tally: Tally) -> None:
         """Show what matters of one item, and move on."""
@@ -72,7 +86,7 @@ class Terminal:
         elif result.operation in {Operation.CONFLICT, Operation.SKIPPED}:
             self._note(f"{result.operation}: {_named(result)}: {result.reason}")
         if self._bar is not None:
-            self._bar.set_postfix_str(_counts(tally, self._started), refresh=False)
+            self._bar.counts, self._bar.speed = _counts(tally), _speed(tally, self._started)
             self._bar.update(1)
 
     def tick(self, tally: Tally) -> None:
@@ -80,7 +94,7 @@ class Terminal:
         if self._bar is not None or not self._progress or time.monotonic() - self._beat < HEARTBEAT_S:
             return
         self._beat = time.monotonic()
-        self._err.print(f"{tally.total:,}/{self._total:,}  {_counts(tally, self._started)}")
+        self._err.print(f"{tally.total:,}/{self._total:,}  {_speed(tally, self._started)}  {_counts(tally)}")
 
     def end(self, summary: dict[str, Json]) -> None:
         """Show the summary."""
@@ -97,10 +111,8 @@ class Terminal:
         self._note(f"warning: {message}")
 
     def _say(self, lines: list[str]) -> None:
-        if not self._quiet and not self._said:
-            for line in lines:
-                self._err.print(printable(line), markup=False)
-        self._said = True
+        for line in [] if self._quiet else lines:
+            self._err.print(printable(line), markup=False)
 
     def _note(self, text: str) -> None:
         line = printable(text)
@@ -136,10 +148,14 @@ def _short(value: Json) -> str:
     return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what fits beside a path
 
 
-def _counts(tally: Tally, started: float) -> str:
+def _counts(tally: Tally) -> str:
+    return "  ".join(f"{op} {n:,}" for op in SHOWN if (n := tally.count(op)))
+
+
+def _speed(tally: Tally, started: float) -> str:
     seconds = max(time.monotonic() - started, 0.001)
-    counts = "  ".join(f"{op} {n:,}" for op in SHOWN if (n := tally.count(op)) or op is Operation.FAILED)
-    return f"{counts}  {tally.total / seconds:,.0f} items/s  {tally.calls.total / seconds:,.0f} calls/s"
+    failed = f"failed {tally.count(Operation.FAILED):,}"
+    return f"{failed}  {tally.total / seconds:,.0f} items/s  {tally.calls.total / seconds:,.0f} calls/s"
 
 
 def summary_table(summary: dict[str, Json]) -> Table:

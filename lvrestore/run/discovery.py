@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
+from lvrestore.errors import ApiError
 from lvrestore.looker.classify import Refused
-from lvrestore.looker.client import LookerClient
+from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request
 from lvrestore.looker.transport import path
 from lvrestore.model import ContentType, Json
@@ -30,7 +31,10 @@ class Discovery:
 
     def instance_name(self, base_url: str) -> str:
         """What the instance calls itself, else the URL: `https://host[:port]`."""
-        said = (self._get("/versions") or {}).get("web_server_url") or base_url
+        try:
+            said = (self._get("/versions") or {}).get("web_server_url") or base_url
+        except Refused:
+            said = base_url
         parts = urlsplit(said if "://" in said else f"https://{said}")
         return f"{parts.scheme}://{parts.netloc}".lower()
 
@@ -42,6 +46,13 @@ class Discovery:
 
     def prove_instance(self, vault: Vault) -> Verdict:
         """Compare ids and creation times until the verdict is clear or nothing is left to ask."""
+        try:
+            return judge(self._evidence(vault), _comparable_rows(vault))
+        except Refused as refused:
+            hint = "the API user must be allowed to list folders, dashboards and looks"
+            raise ApiError(f"the instance cannot be looked at: {refused}", hint, refused.status) from refused
+
+    def _evidence(self, vault: Vault) -> Evidence:
         evidence = Evidence()
         if vault.has_type(ContentType.FOLDER):
             evidence += self._compare(vault, ContentType.FOLDER, self.folders())
@@ -52,7 +63,7 @@ class Discovery:
                 evidence += self._compare(vault, content_type, live)
                 if settled(evidence):
                     break
-        return judge(evidence, _comparable_rows(vault))
+        return evidence
 
     def _samples(self, vault: Vault, content_type: ContentType) -> Iterator[list[Json]]:
         """Live objects of a type: the vault's own ids when they are few, else pages, alive and trashed."""
@@ -113,7 +124,10 @@ class Discovery:
         return self._get(f"/{collection}/search", params) or []
 
     def _get(self, where: str, params: Mapping[str, str] | None = None) -> Json:
-        return self._client.call(Request("GET", where, params or {})).json
+        try:
+            return self._client.call(Request("GET", where, params or {})).json
+        except GaveUp as gave_up:
+            raise ApiError(f"GET {where} failed: {gave_up}", "try again later") from gave_up
 
 
 def _comparable_rows(vault: Vault) -> int:

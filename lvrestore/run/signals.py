@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,6 +19,8 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        # Until items are begun there is nothing to finish: reading and asking end at once.
+        self.items_begun = False
         self._since = 0.0
 
     def __bool__(self) -> bool:
@@ -31,6 +33,8 @@ class StopFlag:
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's shape
         """Note the first signal; leave at the second."""
+        if not self.items_begun:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         if self.signal is not None:
             os.write(
                 sys.stderr.fileno(), b"\nleaving now; the state is saved, `lvrestore resume` continues\n"
@@ -41,7 +45,7 @@ class StopFlag:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
+def stop_on_signals() -> Generator[StopFlag]:
     """Install the handlers for the length of a run."""
     flag = StopFlag()
     before = {number: signal.signal(number, flag.handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -53,7 +57,7 @@ def stop_on_signals() -> Iterator[StopFlag]:
 
 
 @contextmanager
-def hold_signals() -> Iterator[None]:
+def hold_signals() -> Generator[None]:
     """Put the signals off for the length of a block; a process started in it never gets them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

@@ -9,7 +9,7 @@ from processes import Site, running_site
 def vault(tmp_path_factory):
     """A backup of some 25 dashboards with few parts."""
     path = tmp_path_factory.mktemp("vault") / "vault.db"
-    write_vault(path, dashboards=25, looks=10, folders=8, users=5, seed=3, oddities=False)
+    write_vault(path, dashboards=25, looks=10, folders=8, users=5, seed=3)
     return path
 
 

@@ -78,6 +78,9 @@ class Running:
         wanted = {"writer": 0, "worker": 1}[role]
         return eventually(lambda: self._children()[wanted] if len(self._children()) > wanted else None)
 
+    def workers(self):
+        return self._children()[1:]
+
     def _children(self):
         # The writer is started first, and is ready before the first worker is started.
         return sorted(pid for pid, line in self.group().items() if "spawn_main" in line)
