@@ -31,7 +31,17 @@ class Memory:
         return self.vault_ids is None or (kind, source_id) in self.vault_ids
 
 
-def restore(looker, rows, memory=None, *, uncertain_since=None, dry_run=False, max_retries=3, grace_s=1.0):
+def restore(
+    looker,
+    rows,
+    memory=None,
+    *,
+    uncertain_since=None,
+    lands_until=None,
+    dry_run=False,
+    max_retries=3,
+    grace_s=1.0,
+):
     """Restore vault rows (type, id, blob) one after the other; return the results."""
     memory = memory or Memory()
     now = [0.0]
@@ -65,6 +75,7 @@ def restore(looker, rows, memory=None, *, uncertain_since=None, dry_run=False, m
             name=source_id,
             blob=blob,
             uncertain_since=uncertain_since,
+            lands_until=lands_until,
         )
         result = driver.restore(task)
         if result.live_fingerprint:

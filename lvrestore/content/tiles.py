@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from lvrestore.content.bodies import Body, body_of, changed, only, settled, without
+from lvrestore.content.bodies import Body, body_of, changed, settled, without
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known

@@ -116,7 +116,7 @@ class Site:
     def resume(self, *more):
         return ["resume", "--procs", "2", "--inflight", "2", *self.arguments(*more)]
 
-    def start(self, arguments, **environment):
+    def start(self, arguments, stdin=subprocess.DEVNULL, **environment):
         """Start the command; variables of the caller's shell do not reach it."""
         kept = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ
@@ -126,7 +126,7 @@ class Site:
         with out.open("wb") as stdout, err.open("wb") as stderr:
             popen = subprocess.Popen(
                 [sys.executable, "-m", "lvrestore", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 env=kept | given | environment,
@@ -160,6 +160,10 @@ class Site:
 
     def await_writes(self, n):
         eventually(lambda: len(self.writes()) >= n)
+
+    def await_landed(self):
+        """Until what the Looker is to carry out late has been carried out."""
+        eventually(lambda: self.looker.dump() and not self.looker._late)
 
     def assert_restored(self):
         """Everything is back, once, and a further run finds nothing to write."""

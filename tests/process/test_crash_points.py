@@ -38,7 +38,6 @@ def test_a_run_survives_a_killed_worker(point, site):
         ("before_claim:2", "bulk"),
         ("after_claim:1", "bulk"),
         ("after_claim:2", "resume"),
-        ("before_finish", "bulk"),
         ("before_finish", "resume"),
     ],
 )

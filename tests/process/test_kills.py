@@ -97,13 +97,29 @@ def test_killed_again_and_again(seed, slow_site):
     slow_site.assert_restored()
 
 
-def test_a_request_that_lands_after_its_worker_was_killed_is_not_repeated(site):
-    # The tile appears when another worker has taken over; it could not be told from one that is made then.
-    site.looker.on("POST", "/dashboard_elements", skip=2).late_commit(2.0)
-    run = site.start([*site.bulk(), "--timeout", "2.5"])
+LATE_S = 2.0  # when others have taken over; the tile could not be told from one that is made then
+
+
+@pytest.mark.parametrize("path", ["/dashboard_elements", pytest.param("/dashboards", marks=pytest.mark.slow)])
+def test_a_request_that_lands_after_its_worker_was_killed_is_not_repeated(path, site):
+    site.looker.on("POST", path, skip=2).late_commit(LATE_S)
+    run = site.start(site.bulk("--timeout", "2.5"))
     eventually(lambda: site.looker.faults.rules == [])
     for worker in run.workers():
         kill(worker)
     ended = run.end()
     assert ended.code == 0, ended
+    site.await_landed()
+    site.assert_restored()
+
+
+def test_a_request_that_lands_after_its_run_was_killed_is_not_repeated(site):
+    site.looker.on("POST", "/dashboard_elements", skip=2).late_commit(LATE_S)
+    run = site.start(site.bulk("--timeout", "2.5"))
+    eventually(lambda: site.looker.faults.rules == [])
+    run.signal(signal.SIGKILL)
+    run.end()
+    ended = site.run(site.bulk("--timeout", "2.5"))
+    assert ended.code == 0, ended
+    site.await_landed()
     site.assert_restored()

@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM: finish what is in hand, say so, and leave a session that can be continued."""
 
+import os
+import pty
 import signal
 import time
 
@@ -79,3 +81,18 @@ def test_signal_in_a_run_of_one_process(slow_site):
     resumed = slow_site.run(slow_site.resume())
     assert resumed.code == 0, resumed
     slow_site.assert_restored()
+
+
+def test_ctrl_c_at_the_question(site):
+    keyboard, terminal = pty.openpty()
+    arguments = [word for word in site.bulk() if word != "--force"]
+    run = site.start(arguments, stdin=terminal)
+    os.close(terminal)
+    eventually(lambda: "Go on?" in run.said())
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    os.close(keyboard)
+    assert ended.code == 130, ended
+    assert ended.out == ""
+    assert "nothing was done" in ended.err
+    assert site.writes() == []
