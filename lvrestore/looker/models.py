@@ -239,6 +239,130 @@ class UpdateFolder(Struct, frozen=True, kw_only=True):
     parent_id: str | None | UnsetType = UNSET
 
 
+class WriteLookmlModel(Struct, frozen=True, kw_only=True):
+    allowed_db_connection_names: list[str] | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
+    project_name: str | None | UnsetType = UNSET
+    unlimited_db_connections: bool | None | UnsetType = UNSET
+
+
+class WritePermissionSet(Struct, frozen=True, kw_only=True):
+    name: str | None | UnsetType = UNSET
+    permissions: list[str] | None | UnsetType = UNSET
+
+
+class WriteModelSet(Struct, frozen=True, kw_only=True):
+    models: list[str] | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
+
+
+class WriteRole(Struct, frozen=True, kw_only=True):
+    name: str | None | UnsetType = UNSET
+    permission_set_id: str | None | UnsetType = UNSET
+    model_set_id: str | None | UnsetType = UNSET
+
+
+class WriteGroup(Struct, frozen=True, kw_only=True):
+    can_add_to_content_metadata: bool | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
+
+
+class WriteUser(Struct, frozen=True, kw_only=True):
+    first_name: str | None | UnsetType = UNSET
+    home_folder_id: str | None | UnsetType = UNSET
+    is_disabled: bool | None | UnsetType = UNSET
+    last_name: str | None | UnsetType = UNSET
+    locale: str | None | UnsetType = UNSET
+    models_dir_validated: bool | None | UnsetType = UNSET
+    ui_state: dict[str, Any] | None | UnsetType = UNSET
+    can_manage_api3_creds: bool | None | UnsetType = UNSET
+
+
+class WriteCredentialsEmail(Struct, frozen=True, kw_only=True):
+    email: str | None | UnsetType = UNSET
+    forced_password_reset_at_next_login: bool | None | UnsetType = UNSET
+
+
+class WriteBoard(Struct, frozen=True, kw_only=True):
+    deleted_at: Any | None | UnsetType = UNSET
+    description: str | None | UnsetType = UNSET
+    section_order: list[str] | None | UnsetType = UNSET
+    title: str | None | UnsetType = UNSET
+    user_id: str | None | UnsetType = UNSET
+
+
+class WriteBoardSection(Struct, frozen=True, kw_only=True):
+    deleted_at: Any | None | UnsetType = UNSET
+    description: str | None | UnsetType = UNSET
+    board_id: str | None | UnsetType = UNSET
+    item_order: list[str] | None | UnsetType = UNSET
+    title: str | None | UnsetType = UNSET
+
+
+class WriteBoardItem(Struct, frozen=True, kw_only=True):
+    custom_description: str | None | UnsetType = UNSET
+    custom_title: str | None | UnsetType = UNSET
+    custom_url: str | None | UnsetType = UNSET
+    dashboard_id: str | None | UnsetType = UNSET
+    board_section_id: str | None | UnsetType = UNSET
+    look_id: str | None | UnsetType = UNSET
+    lookml_dashboard_id: str | None | UnsetType = UNSET
+    order: int | None | UnsetType = UNSET
+    use_custom_description: bool | None | UnsetType = UNSET
+    use_custom_title: bool | None | UnsetType = UNSET
+    use_custom_url: bool | None | UnsetType = UNSET
+    custom_image_data_base64: str | None | UnsetType = UNSET
+    use_custom_image: bool | None | UnsetType = UNSET
+
+
+class ScheduledPlanDestination(Struct, frozen=True, kw_only=True):
+    scheduled_plan_id: str | None | UnsetType = UNSET
+    format: str | None | UnsetType = UNSET
+    apply_formatting: bool | None | UnsetType = UNSET
+    apply_vis: bool | None | UnsetType = UNSET
+    address: str | None | UnsetType = UNSET
+    type: str | None | UnsetType = UNSET
+    parameters: str | None | UnsetType = UNSET
+    secret_parameters: str | None | UnsetType = UNSET
+    message: str | None | UnsetType = UNSET
+
+
+class WriteScheduledPlan(Struct, frozen=True, kw_only=True):
+    name: str | None | UnsetType = UNSET
+    user_id: str | None | UnsetType = UNSET
+    run_as_recipient: bool | None | UnsetType = UNSET
+    enabled: bool | None | UnsetType = UNSET
+    look_id: str | None | UnsetType = UNSET
+    dashboard_id: str | None | UnsetType = UNSET
+    lookml_dashboard_id: str | None | UnsetType = UNSET
+    filters_string: str | None | UnsetType = UNSET
+    dashboard_filters: str | None | UnsetType = UNSET
+    require_results: bool | None | UnsetType = UNSET
+    require_no_results: bool | None | UnsetType = UNSET
+    require_change: bool | None | UnsetType = UNSET
+    send_all_results: bool | None | UnsetType = UNSET
+    crontab: str | None | UnsetType = UNSET
+    datagroup: str | None | UnsetType = UNSET
+    timezone: str | None | UnsetType = UNSET
+    scheduled_plan_destination: list[ScheduledPlanDestination] | None | UnsetType = UNSET
+    run_once: bool | None | UnsetType = UNSET
+    include_links: bool | None | UnsetType = UNSET
+    include_dashboard_summary: bool | None | UnsetType = UNSET
+    custom_url_base: str | None | UnsetType = UNSET
+    custom_url_params: str | None | UnsetType = UNSET
+    custom_url_label: str | None | UnsetType = UNSET
+    show_custom_url: bool | None | UnsetType = UNSET
+    pdf_paper_size: str | None | UnsetType = UNSET
+    pdf_landscape: bool | None | UnsetType = UNSET
+    embed: bool | None | UnsetType = UNSET
+    color_theme: str | None | UnsetType = UNSET
+    long_tables: bool | None | UnsetType = UNSET
+    pdf_page_breaks: bool | None | UnsetType = UNSET
+    tab_ids: list[str] | None | UnsetType = UNSET
+    inline_table_width: int | None | UnsetType = UNSET
+    query_id: str | None | UnsetType = UNSET
+
+
 NOT_NULLABLE: dict[type[Struct], frozenset[str]] = {
     WriteCertification: frozenset(),
     DashboardAppearance: frozenset(),
@@ -271,6 +395,42 @@ NOT_NULLABLE: dict[type[Struct], frozenset[str]] = {
     WriteLookWithQuery: frozenset({"deleted", "is_run_on_load", "public"}),
     CreateFolder: frozenset({"name", "parent_id"}),
     UpdateFolder: frozenset({"name", "parent_id"}),
+    WriteLookmlModel: frozenset({"unlimited_db_connections"}),
+    WritePermissionSet: frozenset(),
+    WriteModelSet: frozenset(),
+    WriteRole: frozenset(),
+    WriteGroup: frozenset({"can_add_to_content_metadata"}),
+    WriteUser: frozenset({"can_manage_api3_creds", "is_disabled"}),
+    WriteCredentialsEmail: frozenset({"forced_password_reset_at_next_login"}),
+    WriteBoard: frozenset(),
+    WriteBoardSection: frozenset(),
+    WriteBoardItem: frozenset(
+        {
+            "use_custom_description",
+            "use_custom_image",
+            "use_custom_title",
+            "use_custom_url",
+        }
+    ),
+    ScheduledPlanDestination: frozenset({"apply_formatting", "apply_vis"}),
+    WriteScheduledPlan: frozenset(
+        {
+            "embed",
+            "enabled",
+            "include_dashboard_summary",
+            "include_links",
+            "long_tables",
+            "pdf_landscape",
+            "pdf_page_breaks",
+            "require_change",
+            "require_no_results",
+            "require_results",
+            "run_as_recipient",
+            "run_once",
+            "send_all_results",
+            "show_custom_url",
+        }
+    ),
 }
 
 
@@ -312,4 +472,16 @@ LEFT_OUT: dict[str, frozenset[str]] = {
     "WriteLookWithQuery": frozenset({"folder", "query"}),
     "CreateFolder": frozenset(),
     "UpdateFolder": frozenset(),
+    "WriteLookmlModel": frozenset(),
+    "WritePermissionSet": frozenset(),
+    "WriteModelSet": frozenset(),
+    "WriteRole": frozenset({"model_set", "permission_set"}),
+    "WriteGroup": frozenset(),
+    "WriteUser": frozenset({"credentials_email"}),
+    "WriteCredentialsEmail": frozenset(),
+    "WriteBoard": frozenset(),
+    "WriteBoardSection": frozenset(),
+    "WriteBoardItem": frozenset(),
+    "ScheduledPlanDestination": frozenset({"id", "include_filters", "looker_recipient"}),
+    "WriteScheduledPlan": frozenset({"include_filters"}),
 }

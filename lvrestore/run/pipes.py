@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import socket
 import tempfile
 import threading
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lvrestore.run.messages import Message, pack, unpack
+
+# What the shortest-minded systems accept as the path of a Unix socket.
+LONGEST_ADDRESS = 100
 
 
 class PeerGone(Exception):  # noqa: N818 - the other process ended, which is not our error
@@ -103,5 +107,8 @@ def pipe_pair() -> tuple[Pipe, Pipe]:
 
 
 def private_folder() -> Path:
-    """A folder that only this user can enter."""
-    return Path(tempfile.mkdtemp(prefix="lvrestore-"))
+    """A folder that only this user can enter, with a path short enough for a meeting point."""
+    base = tempfile.gettempdir()
+    if len(os.fsencode(base)) > LONGEST_ADDRESS - len("/lvrestore-12345678/writer"):
+        base = "/tmp"  # noqa: S108 - the folder below it is private
+    return Path(tempfile.mkdtemp(prefix="lvrestore-", dir=base))

@@ -1,5 +1,7 @@
 """The parts of a worker that matter when it has to stop, and the items that an earlier attempt left in doubt."""
 
+import shutil
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +12,7 @@ from harness import restore
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Token
 from lvrestore.run.messages import BeforeImage, TokenGiven, TokenWanted
-from lvrestore.run.pipes import PeerGone, pipe_pair
+from lvrestore.run.pipes import MeetingPoint, PeerGone, meet, pipe_pair, private_folder
 from lvrestore.run.worker import PipeRecorder, PipeTokens
 
 PATIENCE_S = 10.0
@@ -108,3 +110,14 @@ def test_nothing_is_created_while_an_earlier_request_may_land():
     assert result.error is None
     assert waits == [pytest.approx(60, abs=5)]
     assert len(looker.call("GET", f"/dashboards/{dashboard_id}/dashboard_elements")) == 3
+
+
+def test_the_meeting_point_is_found_below_a_long_path(tmp_path, monkeypatch):
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    folder = private_folder()
+    point = MeetingPoint(folder)
+    meet(folder).close()
+    point.close()
+    shutil.rmtree(folder)
