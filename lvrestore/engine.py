@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError
+from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError, StateError
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.looker.limiter import Limiter, SharedLimiter
@@ -305,7 +305,7 @@ class _Restore:
         """Run; say how it ended."""
         try:
             run()
-        except RunBrokenError as broken:
+        except (RunBrokenError, StateError) as broken:
             self._reporter.warn(f"{broken}; {broken.hint}")
             return "stopped", ExitCode.STOPPED
         except ApiError as error:
@@ -319,7 +319,10 @@ class _Restore:
 
     def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
         ending = self._end(intent, scope, status, code)
-        store.finish_session(scope, status, ending.summary)
+        try:
+            store.finish_session(scope, status, ending.summary)
+        except StateError as error:  # its items are stored; the next run finds the session cut off
+            self._reporter.warn(str(error))
         return ending
 
     def _end(self, intent: Intent, scope: Scope | None, status: str, code: int) -> Ending:

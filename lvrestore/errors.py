@@ -134,6 +134,21 @@ class LockedError(RestorationError):
         return f"another run ({self.holder}) holds the state file {self.path}"
 
 
+class StateError(RestorationError):
+    """The state file cannot be written: a full disk, a vanished mount."""
+
+    exit_code = ExitCode.STOPPED
+    kind = "state"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+        self.hint = "nothing that was stored is lost: `lvrestore resume` continues"
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}"
+
+
 class SessionMismatchError(RestorationError):
     """A session is to be continued with another vault or instance than it was started with."""
 

@@ -9,7 +9,7 @@ call it read-only, and the list below does not forbid it.
 from __future__ import annotations
 
 import collections.abc
-import datetime
+import datetime as dt
 import enum
 import importlib.metadata
 import json
@@ -146,7 +146,7 @@ def field_type(annotation: object) -> str:
         return "Any"
     if not isinstance(annotation, type):
         raise TypeError(f"no msgspec type is known for {annotation}")
-    if annotation is datetime.datetime:
+    if annotation is dt.datetime:
         return "Any"  # a timestamp in msgpack, text in JSON
     return "str" if issubclass(annotation, enum.Enum) else annotation.__name__
 

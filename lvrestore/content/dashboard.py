@@ -62,6 +62,7 @@ from lvrestore.looker.models import (
     WriteDashboardFilter,
     WriteDashboardLayout,
 )
+from lvrestore.looker.protocol import path
 from lvrestore.model import Json, Operation
 
 # The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
@@ -143,7 +144,7 @@ def _same_or_stranger(vault: VaultDashboard, live: Body) -> Found | Restored:
 
 def _by_id(dashboard_id: str) -> Steps[Body | None]:
     """The dashboard, alive or in the trash. Whether a GET answers for trashed ones is undocumented."""
-    live: Body | None = yield Get(f"/dashboards/{dashboard_id}")
+    live: Body | None = yield Get(path("dashboards", dashboard_id))
     if live is not None:
         return live
     hits = yield Get("/dashboards/search", {"id": dashboard_id, "deleted": "true"})
@@ -170,7 +171,7 @@ def _slug_holder(slug: str) -> Generator[Get, Json, Json]:
 def _namesake(body: Body) -> Generator[Get, Json, Json]:
     """The dashboard of this very title in the folder: listed and compared, as search is LIKE."""
     fields = {"fields": "id,title,deleted"}
-    live = (yield Get(f"/folders/{body['folder_id']}/dashboards", fields)) or []
+    live = (yield Get(path("folders", body["folder_id"], "dashboards"), fields)) or []
     hit = next((one for one in live if one.get("title") == body["title"] and not one.get("deleted")), None)
     return (yield Get(f"/dashboards/{hit['id']}")) if hit else None
 
@@ -196,7 +197,7 @@ def _create(
     except Refused as refused:
         return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
-    work = Work(live["id"], before=None, created=True, not_kept=bool(left_out))
+    work = _work(live["id"], created=True, not_kept=bool(left_out))
     return (yield from _complete(vault, tiles, dict(live), body, refs, work))
 
 
@@ -309,7 +310,7 @@ def _repair(
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
     yield from _note_mapping(vault, live, refs)
-    work = Work(live["id"], before=live)
+    work = _work(live["id"], before=live)
     trashed = bool(live.get("deleted"))
     if trashed:
         delta = {"deleted": False, **delta}
@@ -347,6 +348,13 @@ def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[
 
 
 # --- what both have in common
+
+
+def _work(
+    dashboard_id: str, *, before: Body | None = None, created: bool = False, not_kept: bool = False
+) -> Work:
+    where = path("dashboards", dashboard_id)
+    return Work("dashboard", where, dashboard_id, before, created=created, not_kept=not_kept)
 
 
 def _shell_body(vault: VaultDashboard, refs: References) -> Body:
@@ -447,7 +455,7 @@ def _complete(
     live_mark = live_fingerprint((yield Get(work.path, seen=True))) if work.not_kept else b""
     return Restored(
         operation=Operation.CREATED if work.created else updated,
-        destination_id=work.dashboard_id,
+        destination_id=work.item_id,
         changes=tuple(work.changes),
         vault_fingerprint=vault_fingerprint(vault),
         live_fingerprint=live_mark,
@@ -502,7 +510,7 @@ def _sync_tiles(
 
 def _sync_tile(work: Work, tile: VaultTile, body: Body, now: Body | None, siblings: Parts) -> Steps[str]:
     if now is None:
-        send = new_tile_body(body, work.dashboard_id)
+        send = new_tile_body(body, work.item_id)
         label = f"dashboard_elements[{known(tile.id)}]."
         mapping = ("dashboard_element", known(tile.id))
         now = yield from work.create("/dashboard_elements", label, send, siblings, mapping)

@@ -108,7 +108,7 @@ def _taken(todo: tuple[Body, LivePart], holding: Mapping[str, LivePart]) -> bool
 
 def _create(work: Work, one: VaultFilter, body: Body, parts: Parts) -> Steps[tuple[Body, Body]]:
     """Return the new filter and what must be PATCHed once all filters are there."""
-    send = {"dashboard_id": work.dashboard_id, **body}
+    send = {"dashboard_id": work.item_id, **body}
     mapping = ("dashboard_filter", known(one.id))
     postponed: Body = {}
     try:

@@ -90,7 +90,7 @@ def _rules(refs: References) -> list[Rule[VaultLayout, LivePart]]:
 
 
 def _create(work: Work, one: VaultLayout, known_parts: Parts) -> Steps[LivePart]:
-    send = {"dashboard_id": work.dashboard_id, **layout_body(one)}
+    send = {"dashboard_id": work.item_id, **layout_body(one)}
     mapping = ("dashboard_layout", known(one.id))
     label = f"dashboard_layouts[{known(one.id)}]."
     made = yield from work.create("/dashboard_layouts", label, send, known_parts, mapping)

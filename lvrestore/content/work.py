@@ -1,4 +1,4 @@
-"""The writes of one dashboard: each is preceded by the before-image, checked against the reply, and noted."""
+"""The writes of one item: each is preceded by the before-image, checked against the reply, and noted."""
 
 from __future__ import annotations
 
@@ -26,25 +26,22 @@ Difference = Callable[[Body, Mapping[str, Json]], Body]
 
 @dataclass
 class Work:
-    """One dashboard under restoration: where it lives, what was changed, what is to be deleted last."""
+    """One item under restoration: where it lives, what was changed, what is to be deleted last."""
 
-    dashboard_id: str
+    kind: str
+    path: str
+    item_id: str
     before: Mapping[str, Json] | None
     created: bool = False
     changes: list[Change] = field(default_factory=list)
     last: list[tuple[str, str]] = field(default_factory=list)
     not_kept: bool = False
 
-    @property
-    def path(self) -> str:
-        """The dashboard's API path."""
-        return f"/dashboards/{self.dashboard_id}"
-
     def remember(self) -> Steps[None]:
         """Have the live object stored before the first write that changes it."""
         if self.before is not None:
             before, self.before = self.before, None
-            yield Replaces("dashboard", self.dashboard_id, before)
+            yield Replaces(self.kind, self.item_id, before)
 
     def update(
         self, path: str, label: str, body: Body, live: Mapping[str, Json], difference: Difference = changed

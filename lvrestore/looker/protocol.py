@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 
+from lvrestore.errors import ValidationError
 from lvrestore.model import Json
 
 
@@ -72,3 +74,11 @@ class Transport(Protocol):
     def send(self, request: Request) -> Answered | NoAnswer:
         """Send and wait for the answer."""
         ...
+
+
+def path(*segments: str) -> str:
+    """Build a path below the API from segments, each percent-encoded: ids may hold `::` and `/`."""
+    for segment in segments:
+        if segment in {"", ".", ".."}:
+            raise ValidationError(f"{segment!r} cannot be an id or a name in an API path")
+    return "".join(f"/{quote(segment, safe='')}" for segment in segments)

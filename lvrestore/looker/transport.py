@@ -8,7 +8,7 @@ import re
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import certifi
 import msgspec
@@ -42,14 +42,6 @@ class Endpoint(msgspec.Struct, frozen=True):
     def host(self) -> str:
         """The host and, unless it is the scheme's own, the port."""
         return urlsplit(self.base_url).netloc
-
-
-def path(*segments: str) -> str:
-    """Build a path below the API from segments, each percent-encoded: ids may hold `::` and `/`."""
-    for segment in segments:
-        if segment in {"", ".", ".."}:
-            raise ValidationError(f"{segment!r} cannot be an id or a name in an API path")
-    return "".join(f"/{quote(segment, safe='')}" for segment in segments)
 
 
 def normalise_base_url(text: str, *, allow_insecure: bool = False) -> str:

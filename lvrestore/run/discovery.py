@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from lvrestore.errors import ApiError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
-from lvrestore.looker.protocol import Request
-from lvrestore.looker.transport import path
+from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json
 from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, judge, settled
 from lvrestore.vault import BlobError, Vault, decode_blob

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import LookerClient
-from lvrestore.looker.protocol import Request
-from lvrestore.looker.transport import path
+from lvrestore.looker.protocol import Request, path
 from lvrestore.run.rehearsal import RehearsalClient
 
 COLLECTIONS = {"folder": "folders", "look": "looks", "lookml_model": "lookml_models", "user": "users"}

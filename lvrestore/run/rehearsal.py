@@ -65,7 +65,7 @@ class RehearsalClient:
             self._dashboard = found
 
     def _new_id(self) -> str:
-        return f"(new {next(self._numbers)})"
+        return f"new-{next(self._numbers)}"
 
     def _post(self, request: Request) -> Json:
         made = {**request.body, "id": self._new_id()}

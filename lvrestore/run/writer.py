@@ -9,9 +9,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import apsw
 import msgspec
 
+from lvrestore.errors import StateError
 from lvrestore.model import BeforeImage, MappingNote, RestorationResult
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
@@ -31,9 +31,9 @@ def writer_main(folder: Path, state_path: Path, scope: Scope, parent: Pipe, lock
     try:
         with StateStore(state_path) as store:
             _Writer(MeetingPoint(folder), store, scope, parent).run()
-    except apsw.Error as error:
-        # A full disk, a vanished mount: nothing more can be promised to anybody.
-        parent.send(Fatal("state", f"cannot write {state_path}: {error}"))
+    except StateError as error:
+        # Nothing more can be promised to anybody.
+        parent.send(Fatal(error.kind, str(error)))
         os._exit(1)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

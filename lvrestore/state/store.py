@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,7 @@ import orjson
 
 from lvrestore.content.references import History, MappedId
 from lvrestore.crashpoints import reached
-from lvrestore.errors import ValidationError
+from lvrestore.errors import StateError, ValidationError
 from lvrestore.model import BeforeImage, ContentType, Json, MappingNote, Operation, RestorationResult
 
 SCHEMA_VERSION = 1
@@ -102,6 +103,8 @@ class StateStore:
             raise ValidationError(
                 f"{self.path} is not a state file", hint="give another --state PATH"
             ) from error
+        except apsw.Error as error:
+            raise StateError(str(self.path), str(error)) from error
         _refuse_newer(self._db, self.path)
 
     def __enter__(self) -> Self:
@@ -114,6 +117,14 @@ class StateStore:
         """Fold the write-ahead log in and close."""
         self._db.close()
 
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        try:
+            with self._db:
+                yield
+        except apsw.Error as error:
+            raise StateError(str(self.path), str(error)) from error
+
     # -- sessions
 
     def begin_session(
@@ -121,7 +132,7 @@ class StateStore:
     ) -> Scope:
         """Open a new session."""
         session_id, generation = str(uuid4()), self._next_generation()
-        with self._db:
+        with self._transaction():
             self._close_abandoned()
             self._db.execute(
                 "INSERT INTO restoration_sessions (id, started_at, status, generation, source_instance,"
@@ -133,7 +144,7 @@ class StateStore:
     def continue_session(self, session: SessionRow) -> Scope:
         """Go on with an unfinished session."""
         generation = self._next_generation()
-        with self._db:
+        with self._transaction():
             self._close_abandoned()
             self._db.execute(
                 "UPDATE restoration_sessions SET status = 'running', generation = ?, completed_at = NULL WHERE id = ?",
@@ -151,7 +162,7 @@ class StateStore:
     def finish_session(self, scope: Scope, status: str, summary: Mapping[str, Json]) -> None:
         """Write down how the session ended; `summary` is the one that was shown."""
         counts = summary["summary"]
-        with self._db:
+        with self._transaction():
             self._db.execute(
                 "UPDATE restoration_sessions SET status = ?, completed_at = ?, total_items = ?, success_count = ?,"
                 " error_count = ?, metadata = json_set(metadata, '$.summary', json(?)) WHERE id = ?",
@@ -171,7 +182,7 @@ class StateStore:
     def claim(self, scope: Scope, items: Sequence[tuple[ContentType, str]]) -> None:
         """Say that these items are about to be begun; an older unfinished claim keeps its time."""
         at = now_text()
-        with self._db:
+        with self._transaction():
             self._db.executemany(
                 "INSERT INTO claims VALUES (?, ?, ?, ?, ?, 0)"
                 " ON CONFLICT DO UPDATE SET generation = excluded.generation, failed = 0",
@@ -180,7 +191,7 @@ class StateStore:
 
     def unclaim(self, scope: Scope, items: Sequence[tuple[ContentType, str]]) -> None:
         """Say that these items were claimed in vain: nothing was sent for them."""
-        with self._db:
+        with self._transaction():
             self._db.executemany(
                 "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?"
                 " AND generation = ?",
@@ -208,7 +219,7 @@ class StateStore:
     def write(self, scope: Scope, batch: Sequence[MappingNote | BeforeImage | RestorationResult]) -> None:
         """Store a batch in one transaction: all of it is there afterwards, or nothing."""
         reached("before_commit")
-        with self._db:
+        with self._transaction():
             for message in batch:
                 match message:
                     case MappingNote():

@@ -116,7 +116,7 @@ class Site:
     def resume(self, *more):
         return ["resume", "--procs", "2", "--inflight", "2", *self.arguments(*more)]
 
-    def start(self, arguments, stdin=subprocess.DEVNULL, **environment):
+    def start(self, arguments, stdin=subprocess.DEVNULL, before=(), **environment):
         """Start the command; variables of the caller's shell do not reach it."""
         kept = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ
@@ -125,7 +125,7 @@ class Site:
         out, err = self.folder / "out", self.folder / "err"
         with out.open("wb") as stdout, err.open("wb") as stderr:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "lvrestore", *arguments],
+                [*before, sys.executable, "-m", "lvrestore", *arguments],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -138,8 +138,8 @@ class Site:
         self._started.append(popen)
         return Running(popen, self.folder)
 
-    def run(self, arguments, **environment):
-        return self.start(arguments, **environment).end()
+    def run(self, arguments, **options):
+        return self.start(arguments, **options).end()
 
     def end_all(self):
         """Whatever a failed test left running."""

@@ -174,3 +174,17 @@ def test_reader_that_leaves_early(site):
     )
     assert b"Traceback" not in run.stderr
     site.assert_restored()
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+@pytest.mark.parametrize("kilobytes", [128, 200])
+def test_disk_that_is_full(procs, kilobytes, site):
+    """Where the state cannot be written, nothing goes on; what was stored is good for a resume."""
+    limited = ["/bin/sh", "-c", f'ulimit -f {kilobytes * 2}; exec "$@"', "sh"]
+    ended = site.run([*site.bulk(), "--procs", procs], before=limited)
+    assert ended.code == 7, ended
+    assert "Traceback" not in ended.err
+    assert "cannot write" in ended.err
+    assert ended.summary["status"] == "stopped"
+    assert site.run(site.resume()).code == 0
+    site.assert_restored()

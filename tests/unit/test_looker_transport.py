@@ -16,9 +16,9 @@ import pytest
 from lvrestore.errors import ApiError, ValidationError
 from lvrestore.looker.credentials import Destination, Secret
 from lvrestore.looker.models import WriteDashboard
-from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token
+from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, path
 from lvrestore.looker.tokens import LoginTokens
-from lvrestore.looker.transport import Endpoint, HttpTransport, normalise_base_url, path, proxy_for
+from lvrestore.looker.transport import Endpoint, HttpTransport, normalise_base_url, proxy_for
 
 GET = Request("GET", "/dashboards/1")
 
