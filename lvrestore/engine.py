@@ -89,6 +89,7 @@ class _Restore:
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
         self._fatal: ApiError | None = None
+        self._early: dict[int, RestorationResult] = {}
         self._cut_off: frozenset[tuple[ContentType, str]] = frozenset()
         self._lands_until: datetime | None = None
         for warning in destination.warnings:
@@ -193,7 +194,7 @@ class _Restore:
             self._run_config(intent, scope, dry_run=True),
             self._tasks({}, None),
             NothingRecorded(),
-            self._on_result,
+            self._in_order,
             tokens=self._tokens,
             limiter=self._limiter,
             stop=self._stop,
@@ -293,6 +294,12 @@ class _Restore:
                     else None,
                 )
 
+    def _in_order(self, result: RestorationResult) -> None:
+        """A plan is read and compared: its items are told in the order of the backup."""
+        self._early[result.seq] = result
+        while (following := self._early.pop(self._tally.total, None)) is not None:
+            self._on_result(following)
+
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
         self._reporter.result(result, self._tally)
@@ -320,7 +327,7 @@ class _Restore:
     def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
         ending = self._end(intent, scope, status, code)
         try:
-            store.finish_session(scope, status, ending.summary)
+            store.finish_session(scope, status, ending.summary, self._own_calls())
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))
         return ending
@@ -333,16 +340,21 @@ class _Restore:
             same_instance=intent.verdict.same,
             left_out_deleted=intent.left_out_deleted,
         )
+        duration = time.monotonic() - self._started - self._waited
+        result = summary(
+            self._tally, frame, status=status, duration_s=duration, other_calls=self._own_calls()
+        )
+        self._reporter.end(result)
+        return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
+
+    def _own_calls(self) -> Calls:
+        """Calls of the parent that belong to no item: logins, and what it reads before."""
         sent = self._client.counts
-        own = Calls(
+        return Calls(
             by_method={**sent.by_method, "POST": sent.by_method.get("POST", 0) + self._tokens.logins},
             retries=sent.retries,
             rate_limited=sent.rate_limited,
         )
-        duration = time.monotonic() - self._started - self._waited
-        result = summary(self._tally, frame, status=status, duration_s=duration, other_calls=own)
-        self._reporter.end(result)
-        return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
 
     def _source_name(self, intent: Intent) -> str:
         return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"

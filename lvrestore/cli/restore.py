@@ -139,7 +139,7 @@ def _with_dead_letter(config: RestorationConfig, ending: Ending) -> dict[str, An
     if result.error is not None and ending.state_path is not None and not config.dry_run:
         found = StateReader(ending.state_path).dead_letters(session_id=ending.summary["session_id"])
         letter = found[-1].id if found else None
-    return result_object(result, letter)
+    return result_object(result, letter, dry_run=config.dry_run)
 
 
 def _sentence(result: RestorationResult) -> str:
@@ -148,4 +148,4 @@ def _sentence(result: RestorationResult) -> str:
         return f"{what} failed: see `lvrestore dlq list`"
     where = f" as {result.destination_id}" if result.destination_id not in {None, result.source_id} else ""
     seconds = result.duration_ms / 1000
-    return f"{what} {result.operation}{where} ({result.calls.total} calls, {seconds:.1f} s)"
+    return f"{what} {result.operation}{where} ({result.calls.total} API calls, {seconds:.1f} s)"

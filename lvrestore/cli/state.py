@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import click
+import orjson
 from rich.table import Table
 
 from lvrestore.cli import options as opt
@@ -170,7 +171,7 @@ def _preview(blob: bytes | None) -> str | None:
     if blob is None:
         return None
     try:
-        return str(decode_blob(blob))[:PREVIEW_CHARACTERS]
+        return orjson.dumps(decode_blob(blob), default=str).decode()[:PREVIEW_CHARACTERS]
     except ValueError as error:
         return f"({len(blob)} bytes that do not decode: {error})"
 

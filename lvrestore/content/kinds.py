@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from lvrestore.content import flat
 from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.dashboard import restore_dashboard
 from lvrestore.content.references import History, References
@@ -19,9 +21,10 @@ class Kind(msgspec.Struct, frozen=True):
 
     shape: type[msgspec.Struct]
     restore: Callable[[Any, References, History], Steps[Restored]]
-    collection: str
 
 
 KINDS: Mapping[ContentType, Kind] = {
-    ContentType.DASHBOARD: Kind(VaultDashboard, restore_dashboard, "dashboards"),
+    ContentType.FOLDER: Kind(flat.VaultFolder, partial(flat.restore_flat, flat.FOLDER)),
+    ContentType.LOOK: Kind(flat.VaultLook, partial(flat.restore_flat, flat.LOOK)),
+    ContentType.DASHBOARD: Kind(VaultDashboard, restore_dashboard),
 }

@@ -56,7 +56,9 @@ def sync_layouts(
     work: Work, wanted: Sequence[VaultLayout], live: Sequence[LivePart], refs: References
 ) -> Steps[Layouts]:
     """Make the layouts that exist equal the vault's; surplus ones are to be deleted last."""
-    pairs, surplus = pair(wanted, live, _rules(refs))
+    # A layout that is deleted already is neither wanted nor in the way.
+    standing = [now for now in live if not now.get("deleted")]
+    pairs, surplus = pair(wanted, standing, _rules(refs))
     done: list[tuple[VaultLayout, LivePart]] = []
     for one, now in pairs:
         if now is not None:
@@ -118,11 +120,11 @@ def sync_components(
         for component in parts(one.dashboard_layout_components) or ()
     ]
     places_wanted = {(layout_id, tile_id) for layout_id, tile_id, _ in wanted if tile_id}
+    if missing := {str(known(c.dashboard_element_id)) for _, tile_id, c in wanted if tile_id is None}:
+        names = ", ".join(sorted(missing))
+        yield Warn("broken_reference", f"rectangles of tiles that are not there are left out: {names}")
     for layout_id, tile_id, component in wanted:
-        if tile_id is None:
-            missing = known(component.dashboard_element_id)
-            yield Warn("broken_reference", f"a rectangle of tile {missing}, which is not there, is left out")
-        else:
+        if tile_id is not None:
             yield from _place(work, component, (layout_id, tile_id), standing, places_wanted)
     yield from _hide(work, {layout_id for layout_id, _, _ in wanted}, standing, places_wanted)
 

@@ -68,13 +68,13 @@ def change_object(result: RestorationResult) -> dict[str, Json]:
         "operation": result.operation.value,
         "destination_id": result.destination_id,
         "reason": result.error.message if result.error else result.reason,
-        "changes": [{"path": p, "from": a, "to": b} for p, a, b in result.changes],
+        "changes": _changes(result),
         "calls": result.calls.total,
     }
 
 
-def result_object(result: RestorationResult, dead_letter_id: int | None) -> dict[str, Json]:
-    """The `result` line of a single restore."""
+def result_object(result: RestorationResult, dead_letter_id: int | None, *, dry_run: bool) -> dict[str, Json]:
+    """The `result` line of a single restore; a dry run also says what would change."""
     error = result.error
     if result.operation is Operation.CONFLICT:
         error = ItemError(kind="conflict", message=result.reason)
@@ -90,6 +90,7 @@ def result_object(result: RestorationResult, dead_letter_id: int | None) -> dict
         "calls": result.calls.total,
         "dependencies_checked": list(result.checked),
         "warnings": list(_warnings(result)),
+        **({"dry_run": True, "changes": _changes(result)} if dry_run else {}),
         "error": None
         if error is None
         else {
@@ -100,6 +101,10 @@ def result_object(result: RestorationResult, dead_letter_id: int | None) -> dict
             "dead_letter_id": dead_letter_id,
         },
     }
+
+
+def _changes(result: RestorationResult) -> list[dict[str, Json]]:
+    return [{"path": p, "from": a, "to": b} for p, a, b in result.changes]
 
 
 def _status(operation: Operation) -> str:

@@ -35,7 +35,8 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         same_instance=session.source_instance == session.destination_instance,
         left_out_deleted=shown.get("summary", {}).get("left_out_deleted", 0),
     )
-    result = summary(tally, frame, status=session.status, duration_s=_duration_s(session))
+    own = Calls(**session.metadata.get("own_calls", {}))
+    result = summary(tally, frame, status=session.status, duration_s=_duration_s(session), other_calls=own)
     return {**result, "started_at": session.started_at, "completed_at": session.completed_at}
 
 

@@ -126,6 +126,8 @@ class Terminal:
             return
         calls = result.calls.total
         self._out.print(f"would be {result.operation}: {_named(result)} ({calls} calls)")
+        if result.operation is Operation.CREATED:
+            return  # everything in it is new
         for path, before, after in result.changes[:SHOWN_CHANGES]:
             self._out.print(f"    {path}: {_short(before)} -> {_short(after)}")
         if (more := len(result.changes) - SHOWN_CHANGES) > 0:
@@ -140,7 +142,7 @@ def ask() -> bool:
 
 
 def _named(result: RestorationResult) -> str:
-    return f"{result.content_type.label} {result.source_id} {printable(result.name, 60)!r}"
+    return f'{result.content_type.label} {result.source_id} "{printable(result.name, 60)}"'
 
 
 def _short(value: Json) -> str:

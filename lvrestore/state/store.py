@@ -20,7 +20,7 @@ import orjson
 from lvrestore.content.references import History, MappedId
 from lvrestore.crashpoints import reached
 from lvrestore.errors import StateError, ValidationError
-from lvrestore.model import BeforeImage, ContentType, Json, MappingNote, Operation, RestorationResult
+from lvrestore.model import BeforeImage, Calls, ContentType, Json, MappingNote, Operation, RestorationResult
 
 SCHEMA_VERSION = 1
 READABLE_BY_OWNER_ONLY = 0o600
@@ -115,6 +115,8 @@ class StateStore:
 
     def close(self) -> None:
         """Fold the write-ahead log in and close."""
+        # Closing alone folds it in only where nobody else, not even an idle reader, has the file open.
+        self._db.pragma("wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     @contextmanager
@@ -159,13 +161,22 @@ class StateStore:
         """The lock is ours, so a session that says it is running was cut off."""
         self._db.execute("UPDATE restoration_sessions SET status = 'interrupted' WHERE status = 'running'")
 
-    def finish_session(self, scope: Scope, status: str, summary: Mapping[str, Json]) -> None:
-        """Write down how the session ended; `summary` is the one that was shown."""
+    def finish_session(
+        self, scope: Scope, status: str, summary: Mapping[str, Json], own_calls: Calls
+    ) -> None:
+        """Write down how the session ended: the summary that was shown, and the calls of no item."""
         counts = summary["summary"]
+        earlier = self._db.execute(
+            "SELECT json_extract(metadata, '$.own_calls') FROM restoration_sessions WHERE id = ?",
+            (scope.session_id,),
+        ).get
+        calls = Calls(**orjson.loads(earlier)) if earlier else Calls()
+        calls.add(own_calls)
         with self._transaction():
             self._db.execute(
                 "UPDATE restoration_sessions SET status = ?, completed_at = ?, total_items = ?, success_count = ?,"
-                " error_count = ?, metadata = json_set(metadata, '$.summary', json(?)) WHERE id = ?",
+                " error_count = ?, metadata = json_set(metadata, '$.summary', json(?), '$.own_calls', json(?))"
+                " WHERE id = ?",
                 (
                     status,
                     now_text(),
@@ -173,6 +184,7 @@ class StateStore:
                     counts["success_count"],
                     counts["error_count"],
                     _json(summary),
+                    _json(msgspec.to_builtins(calls)),
                     scope.session_id,
                 ),
             )

@@ -73,7 +73,7 @@ def test_everything_is_restored_once(fault, site):
 
 
 def test_token_that_expires_in_mid_run(make_site):
-    with make_site(latency="p50=60ms,p99=80ms", token_lifetime_s=1) as site:
+    with make_site(latency="p50=40ms,p99=50ms", token_lifetime_s=1) as site:
         ended = site.run(site.bulk())
         assert ended.code == 0, ended
         logins = [r for r in site.looker.requests if r.path == "/login"]

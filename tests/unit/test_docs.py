@@ -17,7 +17,7 @@ from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
-from lvrestore.model import ContentType, ItemError, Operation, RestorationResult
+from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -150,9 +150,9 @@ def make_summary():
 
 def test_result_keys():
     plain, failed = samples("result")
-    assert keys(plain) == keys(result_object(make_result(), None))
+    assert keys(plain) == keys(result_object(make_result(), None, dry_run=False))
     error = ItemError(kind="validation", message="x")
-    assert keys(failed) == keys(result_object(make_result(error=error), 1))
+    assert keys(failed) == keys(result_object(make_result(error=error), 1, dry_run=False))
 
 
 def test_summary_keys(tmp_path):
@@ -165,7 +165,7 @@ def test_summary_keys(tmp_path):
     with StateStore(tmp_path / "state.db") as store:
         scope = store.begin_session("a", "b", {}, {})
         store.write(scope, [make_result()])
-        store.finish_session(scope, "completed", real)
+        store.finish_session(scope, "completed", real, Calls())
         reader = StateReader(tmp_path / "state.db")
         real = session_summary(reader, reader.sessions()[0])
     assert keys(status, closed=["error_breakdown"]) == keys(real, closed=["error_breakdown"])

@@ -1,0 +1,468 @@
+"""Restore an item without parts: folders, looks, models, sets, roles, groups. One generator, a row per type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.calls import Create, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.references import (
+    History,
+    References,
+    contradicts,
+    destination_of,
+    keep_owner,
+    made_since,
+    require,
+)
+from lvrestore.content.shapes import known
+from lvrestore.content.work import Work
+from lvrestore.errors import DependencyError, ValidationError
+from lvrestore.looker.classify import Refused
+from lvrestore.looker.models import (
+    CreateFolder,
+    WriteCertification,
+    WriteGroup,
+    WriteLookmlModel,
+    WriteLookWithQuery,
+    WriteModelSet,
+    WritePermissionSet,
+    WriteQuery,
+    WriteRole,
+)
+from lvrestore.looker.protocol import path
+from lvrestore.model import Json, Operation
+
+Flag = bool | None | UnsetType
+Shape = Any  # the struct of whatever row is at work
+Text = str | None | UnsetType
+NESTED = {"certification_metadata": WriteCertification.__struct_fields__}
+PAGE = 500
+Candidates = Generator[Get, Json, list[Body]]
+
+
+class VaultFolder(CreateFolder, frozen=True, kw_only=True):
+    """A folder; roots, personal and embed folders are known by their flags, never by name."""
+
+    id: str = ""
+    created_at: Any = UNSET
+    is_shared_root: Flag = UNSET
+    is_users_root: Flag = UNSET
+    is_embed_shared_root: Flag = UNSET
+    is_embed_users_root: Flag = UNSET
+    is_personal: Flag = UNSET
+    is_embed: Flag = UNSET
+
+
+class VaultLook(WriteLookWithQuery, frozen=True, kw_only=True):
+    """A look; its query is in the backup only if something else than lookervault put it there."""
+
+    id: str = ""
+    created_at: Any = UNSET
+    query: WriteQuery | UnsetType | None = UNSET
+
+
+class VaultModel(WriteLookmlModel, frozen=True, kw_only=True):
+    """A LookML model's configuration; its name is its id."""
+
+    id: str = ""
+
+
+class VaultSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What permission sets and model sets have in common."""
+
+    id: str = ""
+    built_in: Flag = UNSET
+    all_access: Flag = UNSET
+
+
+class VaultPermissionSet(WritePermissionSet, frozen=True, kw_only=True):
+    """A permission set."""
+
+    id: str = ""
+    built_in: Flag = UNSET
+    all_access: Flag = UNSET
+
+
+class VaultModelSet(WriteModelSet, frozen=True, kw_only=True):
+    """A model set."""
+
+    id: str = ""
+    built_in: Flag = UNSET
+    all_access: Flag = UNSET
+
+
+class VaultRole(WriteRole, frozen=True, kw_only=True):
+    """A role; a GET shows its sets as objects, only their ids are written."""
+
+    id: str = ""
+    internal: Flag = UNSET
+    permission_set: VaultSet | UnsetType | None = UNSET
+    model_set: VaultSet | UnsetType | None = UNSET
+
+
+class VaultGroup(WriteGroup, frozen=True, kw_only=True):
+    """A group, without members: those are in the users' `group_ids`."""
+
+    id: str = ""
+    externally_managed: Flag = UNSET
+    external_group_id: Text = UNSET
+    include_by_default: Flag = UNSET
+
+
+class Flat(msgspec.Struct, frozen=True, kw_only=True):
+    """What is particular to one type.
+
+    `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
+    why an item must not be touched. `wanted` and `seen` bring what vault and server say into one form.
+    """
+
+    kind: str
+    collection: str
+    writes: type[msgspec.Struct]
+    required: tuple[str, ...]
+    candidates: Callable[[Body], Candidates]
+    refers_to: Mapping[str, str] = {}
+    skip: Callable[[Any], str | None] = lambda _vault: None
+    wanted: Callable[[Any], Body] = lambda _vault: {}
+    seen: Callable[[Body], Body] = lambda live: live
+    cleared: tuple[str, ...] = ()
+    has_trash: bool = False
+    id_field: str = "id"
+    notice: str = ""
+
+    def id_of(self, live: Body) -> str:
+        """The id that paths name the live object by."""
+        return str(live[self.id_field])
+
+
+# --- the one generator
+
+
+def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -> Steps[Restored]:
+    """Make the destination's object equal the vault's, creating it if it is gone."""
+    if reason := flat.skip(vault):
+        yield from _map_untouchable(flat, vault, refs)
+        return Restored(operation=Operation.SKIPPED, reason=reason)
+    body = _wanted_body(flat, vault, refs)
+    found = yield from _find(flat, vault, body, refs, history)
+    if isinstance(found, Restored):
+        return found
+    if found is None:
+        return (yield from _create(flat, vault, body))
+    return (yield from _repair(flat, vault, body, found, refs))
+
+
+def _map_untouchable(flat: Flat, vault: Shape, refs: References) -> Steps[None]:
+    """Elsewhere, what comes with every instance has another id: others refer to it, so it is found by name."""
+    if refs.same_instance or refs.mapped(flat.kind, vault.id):
+        return
+    found = yield from flat.candidates(body_of(vault, flat.writes))
+    if len(found) == 1:
+        yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
+
+
+def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Body:
+    body = {**without(body_of(vault, flat.writes), "deleted"), **flat.wanted(vault)}
+    body = {**dict.fromkeys(flat.cleared), **body}
+    unresolved = []
+    for name, kind in flat.refers_to.items():
+        if source_id := body.get(name):
+            body[name] = destination_of(refs, kind, source_id)
+            unresolved += [f"{kind} {source_id}"] if body[name] is None and kind != "user" else []
+    if unresolved:
+        raise DependencyError(tuple(unresolved))
+    for name in flat.required:
+        if body.get(name) in (None, ""):
+            raise ValidationError(
+                f"the backup of {flat.kind} {vault.id} has no {name}, which Looker requires"
+            )
+    return body
+
+
+def _find(
+    flat: Flat,
+    vault: Shape,
+    body: Body,
+    refs: References,
+    history: History,
+) -> Steps[Body | Restored | None]:
+    mapping = refs.mapped(flat.kind, vault.id)
+    if mapping is not None:
+        live = yield from _by_id(flat, mapping.destination_id)
+        if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
+            return live
+        yield Warn(
+            "dead_mapping", f"{flat.kind} {vault.id} was mapped to {mapping.destination_id}, which is gone"
+        )
+    if refs.same_instance:
+        live = yield from _by_id(flat, vault.id)
+        if live is not None:
+            return _same_or_stranger(flat, vault, live)
+    found = yield from flat.candidates(body)
+    return _the_one(flat, vault, body, found, history)
+
+
+def _by_id(flat: Flat, item_id: str) -> Steps[Body | None]:
+    live: Body | None = yield Get(path(flat.collection, item_id))
+    if live is not None or not flat.has_trash:
+        return live
+    hits = yield Get(path(flat.collection, "search"), {"id": item_id, "deleted": "true"})
+    return next((hit for hit in hits or () if hit["id"] == item_id and hit.get("deleted")), None)
+
+
+def _same_or_stranger(flat: Flat, vault: Shape, live: Body) -> Body | Restored:
+    if not contradicts(known(getattr(vault, "created_at", UNSET)), live.get("created_at")):
+        return live
+    name = live.get("name") or live.get("title")
+    return Restored(
+        operation=Operation.CONFLICT,
+        destination_id=vault.id,
+        reason=f"{flat.kind} {vault.id} ({name!r}, created {live.get('created_at')}) is another one",
+    )
+
+
+def _the_one(
+    flat: Flat,
+    vault: Shape,
+    body: Body,
+    found: list[Body],
+    history: History,
+) -> Body | Restored | None:
+    """The live object that has the natural key; several of them, or one that is not equal, are a conflict."""
+    ours = [live for live in found if made_since(live.get("created_at"), history.uncertain_since)]
+    found = ours or found
+    if not found:
+        return None
+    told_apart_by_name = "title" not in body
+    if len(found) == 1 and (told_apart_by_name or ours or not changed(body, flat.seen(found[0]), NESTED)):
+        return found[0]
+    names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
+    return Restored(
+        operation=Operation.CONFLICT,
+        reason=f"{names} may be {flat.kind} {vault.id}, or not: same name in the same place, other content",
+    )
+
+
+def _create(flat: Flat, vault: Shape, body: Body) -> Steps[Restored]:
+    yield from _require(flat, body)
+    if "user_id" in flat.refers_to:
+        owner = yield from keep_owner(body.get("user_id"), new=True)
+        body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
+    live = yield from _post(flat, vault, body)
+    item_id = flat.id_of(live)
+    yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
+    work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
+    if delta := changed(body, flat.seen(live), NESTED):
+        live = yield from work.update(work.path, "", delta, live, _difference(flat))
+    if flat.notice:
+        yield Warn("inherits", f"{flat.kind} {item_id} {flat.notice}")
+    return Restored(operation=Operation.CREATED, destination_id=item_id, changes=tuple(work.changes))
+
+
+def _post(flat: Flat, vault: Shape, body: Body) -> Steps[Body]:
+    """POST; a query that the server does not have is made first, if the backup has it."""
+
+    def find_again() -> Generator[Get, Json, Json]:
+        found = yield from flat.candidates(body)
+        return found[0] if len(found) == 1 else None
+
+    where = path(flat.collection)
+    try:
+        return dict((yield Create(where, body, find_again)))
+    except Refused as refused:
+        query = known(getattr(vault, "query", UNSET))
+        if query is None or not refused.about("query_id"):
+            raise
+    made = yield Create(
+        "/queries", body_of(query), _nothing, unique=True
+    )  # get-or-create: a repeat is harmless
+    return dict((yield Create(where, {**body, "query_id": made["id"]}, find_again)))
+
+
+def _nothing() -> Generator[Get, Json, Json]:
+    yield from ()
+    return None
+
+
+def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) -> Steps[Restored]:
+    delta = changed(body, flat.seen(live), NESTED)
+    yield from _require(flat, delta)
+    if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
+        del delta["user_id"]
+    mapping, item_id = refs.mapped(flat.kind, vault.id), flat.id_of(live)
+    if mapping is None or mapping.destination_id != item_id:
+        yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
+    work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
+    trashed = flat.has_trash and bool(live.get("deleted"))
+    if trashed:
+        delta = {"deleted": False, **delta}
+    if delta:
+        yield from work.update(work.path, "", delta, live, _difference(flat))
+    done = Operation.UPDATED if delta else Operation.UNCHANGED
+    return Restored(
+        operation=Operation.UNDELETED if trashed else done,
+        destination_id=item_id,
+        changes=tuple(work.changes),
+    )
+
+
+def _require(flat: Flat, body: Body) -> Steps[None]:
+    wanted = {kind: {body[name]} for name, kind in flat.refers_to.items() if body.get(name)}
+    checked = {kind: ids for kind, ids in wanted.items() if kind in {"folder", "permission_set", "model_set"}}
+    yield from require(checked)
+
+
+def _difference(flat: Flat) -> Callable[[Body, Mapping[str, Json]], Body]:
+    return lambda body, reply: changed(body, flat.seen(dict(reply)), NESTED)
+
+
+# --- the rows
+
+
+def _folder_candidates(body: Body) -> Candidates:
+    listed = (yield Get(path("folders", body["parent_id"], "children"))) or []
+    return [live for live in listed if live.get("name") == body["name"]]
+
+
+def _folder_skip(vault: VaultFolder) -> str | None:
+    roots = (vault.is_shared_root, vault.is_users_root, vault.is_embed_shared_root, vault.is_embed_users_root)
+    if any(flag is True for flag in roots):
+        return "a root folder comes with the instance"
+    if vault.is_personal is True:
+        return "a personal folder is made with its user"
+    if vault.is_embed is True:
+        return "an embed folder is made when its user logs in"
+    return None if vault.id.isdigit() else "not an ordinary folder"
+
+
+def _look_candidates(body: Body) -> Candidates:
+    listed = (yield Get(path("folders", body["folder_id"], "looks"))) or []
+    ids = [live["id"] for live in listed if live.get("title") == body["title"] and not live.get("deleted")]
+    found: list[Body] = []
+    for look_id in ids:
+        live = yield Get(path("looks", look_id))
+        found += [live] if live is not None else []
+    return found
+
+
+def _named(collection: str, *, paged: bool = False) -> Callable[[Body], Candidates]:
+    """The natural key is the name: the list is read and compared exactly, as search is LIKE with operators."""
+
+    def candidates(body: Body) -> Candidates:
+        found: list[Body] = []
+        offset = 0
+        while True:
+            page = {"limit": str(PAGE), "offset": str(offset)} if paged else {}
+            listed = (yield Get(path(collection), page)) or []
+            found += [live for live in listed if live.get("name") == body.get("name")]
+            offset += len(listed)
+            if not paged or len(listed) < PAGE:
+                return found
+
+    return candidates
+
+
+def _set_skip(vault: VaultPermissionSet | VaultModelSet) -> str | None:
+    return "built in" if vault.built_in is True or vault.all_access is True else None
+
+
+def _role_skip(vault: VaultRole) -> str | None:
+    return "built in" if vault.internal is True or known(vault.name) == "Admin" else None
+
+
+def _role_sets(vault: VaultRole) -> Body:
+    """The ids to write, out of the objects that a GET shows."""
+    shown = {"permission_set_id": known(vault.permission_set), "model_set_id": known(vault.model_set)}
+    return {name: one.id for name, one in shown.items() if one is not None}
+
+
+def _role_seen(live: Body) -> Body:
+    nested = {f"{name}_id": (live.get(name) or {}).get("id") for name in ("permission_set", "model_set")}
+    return {**live, **nested}
+
+
+def _group_skip(vault: VaultGroup) -> str | None:
+    if vault.include_by_default is True:
+        return "everybody is in it by itself"
+    if vault.externally_managed is True:
+        return "its members come from the identity provider"
+    return "made by signed embedding" if known(vault.external_group_id) else None
+
+
+def _sorted_lists(name: str) -> Callable[[Body], Body]:
+    """Sets have no order: both sides are compared sorted."""
+    return lambda live: {**live, name: sorted(live[name])} if isinstance(live.get(name), list) else live
+
+
+FOLDER = Flat(
+    kind="folder",
+    collection="folders",
+    writes=CreateFolder,
+    required=("name", "parent_id"),
+    candidates=_folder_candidates,
+    refers_to={"parent_id": "folder"},
+    skip=_folder_skip,
+    notice="has the access of its parent; access is not in the backup",
+)
+LOOK = Flat(
+    kind="look",
+    collection="looks",
+    writes=WriteLookWithQuery,
+    required=("title", "query_id", "folder_id"),
+    candidates=_look_candidates,
+    refers_to={"folder_id": "folder", "query_id": "query", "user_id": "user"},
+    cleared=("description",),
+    has_trash=True,
+)
+LOOKML_MODEL = Flat(
+    kind="lookml_model",
+    collection="lookml_models",
+    writes=WriteLookmlModel,
+    required=("name",),
+    candidates=_named("lookml_models", paged=True),
+    id_field="name",
+)
+PERMISSION_SET = Flat(
+    kind="permission_set",
+    collection="permission_sets",
+    writes=WritePermissionSet,
+    required=("name",),
+    candidates=_named("permission_sets"),
+    skip=_set_skip,
+    wanted=lambda vault: _sorted_lists("permissions")(body_of(vault, WritePermissionSet)),
+    seen=_sorted_lists("permissions"),
+)
+MODEL_SET = Flat(
+    kind="model_set",
+    collection="model_sets",
+    writes=WriteModelSet,
+    required=("name",),
+    candidates=_named("model_sets"),
+    skip=_set_skip,
+    wanted=lambda vault: _sorted_lists("models")(body_of(vault, WriteModelSet)),
+    seen=_sorted_lists("models"),
+)
+ROLE = Flat(
+    kind="role",
+    collection="roles",
+    writes=WriteRole,
+    required=("name", "permission_set_id", "model_set_id"),
+    candidates=_named("roles"),
+    refers_to={"permission_set_id": "permission_set", "model_set_id": "model_set"},
+    skip=_role_skip,
+    wanted=_role_sets,
+    seen=_role_seen,
+)
+GROUP = Flat(
+    kind="group",
+    collection="groups",
+    writes=WriteGroup,
+    required=("name",),
+    candidates=_named("groups", paged=True),
+    skip=_group_skip,
+)

@@ -1,0 +1,1 @@
+"""What a generated lookervault backup consists of; `make_vault` is its front."""
