@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import count
@@ -20,6 +20,7 @@ from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
 from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult, RestorationTask
+from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.run.discovery import Discovery
@@ -192,7 +193,7 @@ class _Restore:
         scope = Scope("", 0, self._source_name(intent), self._instance)
         run_locally(
             self._run_config(intent, scope, dry_run=True),
-            self._tasks({}, None),
+            self._waves({}, None),
             NothingRecorded(),
             self._in_order,
             tokens=self._tokens,
@@ -241,7 +242,7 @@ class _Restore:
     ) -> None:
         run_locally(
             self._run_config(intent, scope),
-            self._tasks(uncertain, scope),
+            self._waves(uncertain, scope),
             LocalRecorder(store, scope),
             self._on_result,
             tokens=self._tokens,
@@ -257,7 +258,7 @@ class _Restore:
         crew = Crew(self._run_config(intent, scope), self._tokens, limits, lock, self._stop)
         crew.on_result = self._on_result
         crew.on_tick = lambda: self._reporter.tick(self._tally)
-        crew.run(self._tasks(uncertain, scope))
+        crew.run(self._waves(uncertain, scope))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
         few = intent.total <= FEW_ITEMS
@@ -274,25 +275,44 @@ class _Restore:
             dry_run=dry_run,
         )
 
-    def _tasks(
+    def _waves(
         self, uncertain: dict[tuple[ContentType, str], datetime], scope: Scope | None
+    ) -> Iterator[Iterator[RestorationTask]]:
+        """The selected rows in dependency order; a wave may begin when the one before has ended."""
+        self._numbers = count()
+        for content_type in DependencyGraph().get_restoration_order(self._config.selection.types):
+            if content_type is not ContentType.FOLDER:
+                yield self._tasks(content_type, self._selected["ids"], uncertain, scope)
+                continue
+            folders = self._vault.folder_tree.folders
+            wanted = folders.keys() if self._selected["ids"] is None else set(self._selected["ids"])
+            parents = {one: folders[one].parent_id for one in wanted if one in folders}
+            for ids in by_depth(parents):
+                yield self._tasks(content_type, ids, uncertain, scope)
+            # Rows that do not decode have no place in the tree; each fails by itself.
+            rows = self._vault.rows(content_type, **self._selected)
+            if lost := [row.source_id for row in rows if row.source_id not in folders]:
+                yield self._tasks(content_type, lost, uncertain, scope)
+
+    def _tasks(
+        self,
+        content_type: ContentType,
+        ids: Sequence[str] | None,
+        uncertain: dict[tuple[ContentType, str], datetime],
+        scope: Scope | None,
     ) -> Iterator[RestorationTask]:
-        """The selected rows in order; of a continued session, those without a journal entry."""
+        """The selected rows of a type; of a continued session, those without a journal entry."""
         done_in = DoneIn(self._state_path, scope.session_id) if scope else None
-        numbers = count()
-        for content_type in self._config.selection.types:
-            for row in self._vault.rows(content_type, **self._selected, done_in=done_in):
-                yield RestorationTask(
-                    seq=next(numbers),
-                    content_type=row.content_type,
-                    source_id=row.source_id,
-                    name=row.name,
-                    blob=row.blob,
-                    uncertain_since=uncertain.get((row.content_type, row.source_id)),
-                    lands_until=self._lands_until
-                    if (row.content_type, row.source_id) in self._cut_off
-                    else None,
-                )
+        for row in self._vault.rows(content_type, **{**self._selected, "ids": ids}, done_in=done_in):
+            yield RestorationTask(
+                seq=next(self._numbers),
+                content_type=row.content_type,
+                source_id=row.source_id,
+                name=row.name,
+                blob=row.blob,
+                uncertain_since=uncertain.get((row.content_type, row.source_id)),
+                lands_until=self._lands_until if (row.content_type, row.source_id) in self._cut_off else None,
+            )
 
     def _in_order(self, result: RestorationResult) -> None:
         """A plan is read and compared: its items are told in the order of the backup."""

@@ -9,6 +9,7 @@ Only names, types, flags, enum values and path templates are taken, never prose,
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,29 @@ SERVED = {
     "/users": "GET",
     "/users/search": "GET",
     "/users/{user_id}": "GET",
+    "/users/{user_id}/roles": "GET PUT",
+    "/permissions": "GET",
+    "/permission_sets": "GET POST",
+    "/permission_sets/search": "GET",
+    "/permission_sets/{permission_set_id}": "GET PATCH DELETE",
+    "/model_sets": "GET POST",
+    "/model_sets/search": "GET",
+    "/model_sets/{model_set_id}": "GET PATCH DELETE",
+    "/roles": "GET POST",
+    "/roles/search": "GET",
+    "/roles/search/with_user_count": "GET",
+    "/roles/{role_id}": "GET PATCH DELETE",
+    "/roles/{role_id}/users": "GET PUT",
+    "/roles/{role_id}/groups": "GET PUT",
+    "/groups": "GET POST",
+    "/groups/search": "GET",
+    "/groups/search/with_hierarchy": "GET",
+    "/groups/search/with_roles": "GET",
+    "/groups/{group_id}": "GET PATCH DELETE",
+    "/groups/{group_id}/users": "GET POST",
+    "/groups/{group_id}/users/{user_id}": "DELETE",
+    "/groups/{group_id}/groups": "GET POST",
+    "/groups/{group_id}/groups/{deleting_group_id}": "DELETE",
     "/lookml_models": "GET",
     "/lookml_models/{lookml_model_name}": "GET",
     "/folders": "GET POST",
@@ -62,11 +86,13 @@ SERVED = {
 # Where the description is known to be wrong about what the server takes.
 CORRECTIONS: dict[tuple[str, str], Facts] = {
     ("ResultMakerFilterables", "listen"): {"read_only": False},
+    ("GroupIdForGroupUserInclusion", "user_id"): {"read_only": False},
+    ("GroupIdForGroupInclusion", "group_id"): {"read_only": False},
     ("MergeQuery", "vis_config"): {"items": "any"},
 }
 
-# Types that only the replies about users hold and that nothing here looks into: their fields count as `any`.
-OPAQUE = ("Credentials", "Session")
+# Types that only replies hold and that nothing here looks into: fields of these count as `any`.
+OPAQUE = re.compile(r"(Alert|LookmlModelExplore|ContentValidator|SelfService)\w+")
 
 
 def ref_name(schema: Facts) -> str | None:
@@ -78,7 +104,7 @@ def ref_name(schema: Facts) -> str | None:
 def type_of(schema: Facts) -> str:
     """Name a schema's type: a JSON type, `any`, or the type it refers to."""
     name = ref_name(schema) or str(schema.get("type", "any"))
-    return "any" if name.startswith(OPAQUE) else name
+    return "any" if OPAQUE.fullmatch(name) else name
 
 
 def field_facts(schema: Facts) -> Facts:
@@ -92,6 +118,8 @@ def field_facts(schema: Facts) -> Facts:
         facts["nullable"] = True
     if schema.get("readOnly"):
         facts["read_only"] = True
+    if schema.get("x-looker-write-only"):
+        facts["write_only"] = True
     return facts
 
 
@@ -130,20 +158,34 @@ def mark_read_only_references(types: Facts) -> None:
             facts["read_only"] = True
 
 
-def reply_of(operation: Facts) -> str | None:
-    """Name the type that a call answers with; a list of it is `[Type]`."""
-    content = operation["responses"].get("200", {}).get("content")
-    if not content:
-        return None
-    schema = content["application/json"]["schema"]
+def named(schema: Facts) -> str:
+    """Name the type of a body or a reply; a list of it is `[Type]`."""
     return f"[{type_of(schema['items'])}]" if schema.get("type") == "array" else type_of(schema)
+
+
+def reply_of(operation: Facts) -> str | None:
+    """Name the type that a call answers with."""
+    content = operation["responses"].get("200", {}).get("content")
+    return named(content["application/json"]["schema"]) if content else None
+
+
+def body_of(operation: Facts) -> Facts:
+    """Name the type of what a call sends, and say whether it may send nothing."""
+    request = operation.get("requestBody", {})
+    content = request.get("content", {}).get("application/json")
+    if not content:
+        return {}
+    # The same properties twice, the second time for what a call may write.
+    return {
+        "body": named(content["schema"]).removeprefix("Write"),
+        "optional_body": not request.get("required"),
+    }
 
 
 def endpoint_facts(operation: Facts) -> Facts:
     """Keep the query parameters and the types of body and reply."""
     params = {p["name"]: p["schema"]["type"] for p in operation.get("parameters", []) if p["in"] == "query"}
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    facts = {"params": params, "body": body and type_of(body["schema"]), "reply": reply_of(operation)}
+    facts = {"params": params, **body_of(operation), "reply": reply_of(operation)}
     return {key: value for key, value in facts.items() if value}
 
 
@@ -156,8 +198,8 @@ def extract(api: Facts) -> Facts:
     types = {n: type_facts(n, s) for n, s in api["components"]["schemas"].items() if "properties" in s}
     mark_read_only_references(types)
     endpoints = [endpoint for methods in paths.values() for endpoint in methods.values()]
-    named = {str(e[key]).strip("[]") for e in endpoints for key in ("body", "reply") if key in e}
-    served = sorted(closure(types, named & set(types)))
+    spoken = {str(e[key]).strip("[]") for e in endpoints for key in ("body", "reply") if key in e}
+    served = sorted(closure(types, spoken & set(types)))
     schemas = api["components"]["schemas"]
     return {
         "api_version": api["info"]["version"],

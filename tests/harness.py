@@ -36,13 +36,14 @@ def restore(
     rows,
     memory=None,
     *,
+    content_type=ContentType.DASHBOARD,
     uncertain_since=None,
     lands_until=None,
     dry_run=False,
     max_retries=3,
     grace_s=1.0,
 ):
-    """Restore vault rows (type, id, blob) one after the other; return the results."""
+    """Restore vault rows (id, blob) one after the other; return the results."""
     memory = memory or Memory()
     now = [0.0]
 
@@ -70,7 +71,7 @@ def restore(
         )
         task = RestorationTask(
             seq=seq,
-            content_type=ContentType.DASHBOARD,
+            content_type=content_type,
             source_id=source_id,
             name=source_id,
             blob=blob,

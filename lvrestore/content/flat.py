@@ -253,7 +253,7 @@ def _create(flat: Flat, vault: Shape, body: Body) -> Steps[Restored]:
     if "user_id" in flat.refers_to:
         owner = yield from keep_owner(body.get("user_id"), new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
-    live = yield from _post(flat, vault, body)
+    live, body = yield from _post(flat, vault, body)
     item_id = flat.id_of(live)
     yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
@@ -264,8 +264,8 @@ def _create(flat: Flat, vault: Shape, body: Body) -> Steps[Restored]:
     return Restored(operation=Operation.CREATED, destination_id=item_id, changes=tuple(work.changes))
 
 
-def _post(flat: Flat, vault: Shape, body: Body) -> Steps[Body]:
-    """POST; a query that the server does not have is made first, if the backup has it."""
+def _post(flat: Flat, vault: Shape, body: Body) -> Steps[tuple[Body, Body]]:
+    """POST; return the live object and the body it was made of, whose query may be a new one."""
 
     def find_again() -> Generator[Get, Json, Json]:
         found = yield from flat.candidates(body)
@@ -273,15 +273,22 @@ def _post(flat: Flat, vault: Shape, body: Body) -> Steps[Body]:
 
     where = path(flat.collection)
     try:
-        return dict((yield Create(where, body, find_again)))
+        return dict((yield Create(where, body, find_again))), body
     except Refused as refused:
-        query = known(getattr(vault, "query", UNSET))
-        if query is None or not refused.about("query_id"):
-            raise
-    made = yield Create(
-        "/queries", body_of(query), _nothing, unique=True
-    )  # get-or-create: a repeat is harmless
-    return dict((yield Create(where, {**body, "query_id": made["id"]}, find_again)))
+        body = {**body, "query_id": (yield from _make_query(vault, refused))}
+    return dict((yield Create(where, body, find_again))), body
+
+
+def _make_query(vault: Shape, refused: Refused) -> Steps[str]:
+    """The id of the query on this server, which refused the backup's id; the refusal stays without a definition."""
+    query = known(getattr(vault, "query", UNSET))
+    if query is None or not refused.about("query_id"):
+        raise refused
+    # Get-or-create by content: a repeat is harmless.
+    made = yield Create("/queries", body_of(query), _nothing, unique=True)
+    if source_id := known(vault.query_id):
+        yield Mapped("query", source_id, made["id"])
+    return str(made["id"])
 
 
 def _nothing() -> Generator[Get, Json, Json]:
@@ -302,13 +309,25 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     if trashed:
         delta = {"deleted": False, **delta}
     if delta:
-        yield from work.update(work.path, "", delta, live, _difference(flat))
+        delta = yield from _patch(flat, vault, work, delta, live)
     done = Operation.UPDATED if delta else Operation.UNCHANGED
     return Restored(
         operation=Operation.UNDELETED if trashed else done,
         destination_id=item_id,
         changes=tuple(work.changes),
     )
+
+
+def _patch(flat: Flat, vault: Shape, work: Work, delta: Body, live: Body) -> Steps[Body]:
+    """PATCH; return what was sent in the end."""
+    try:
+        yield from work.update(work.path, "", delta, live, _difference(flat))
+    except Refused as refused:
+        query_id = yield from _make_query(vault, refused)
+        delta = changed({**delta, "query_id": query_id}, live, NESTED)
+        if delta:
+            yield from work.update(work.path, "", delta, live, _difference(flat))
+    return delta
 
 
 def _require(flat: Flat, body: Body) -> Steps[None]:

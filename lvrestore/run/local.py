@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 
+from lvrestore.content.references import MappedId
 from lvrestore.looker.limiter import Limiter, StoppedWaiting
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.model import BeforeImage, MappingNote, RestorationResult, RestorationTask
@@ -46,10 +47,14 @@ class LocalRecorder:
 
 
 class NothingRecorded:
-    """For dry runs: nothing was done, so nothing is written down."""
+    """For dry runs: nothing was done, so nothing is written down; what would be created is remembered."""
+
+    def __init__(self) -> None:
+        self.planned: dict[tuple[str, str], MappedId] = {}
 
     def note(self, mapping: MappingNote) -> None:
-        """Forget a mapping."""
+        """Remember where the item would be, for those that refer to it."""
+        self.planned[mapping.kind, mapping.source_id] = MappedId(mapping.destination_id)
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Forget a before-image."""
@@ -63,7 +68,7 @@ class NothingRecorded:
 
 def run_locally(
     config: RunConfig,
-    tasks: Iterable[RestorationTask],
+    waves: Iterable[Iterable[RestorationTask]],
     recorder: LocalRecorder | NothingRecorded,
     on_result: Callable[[RestorationResult], None],
     *,
@@ -73,7 +78,8 @@ def run_locally(
     threads: int,
 ) -> None:
     """Restore the tasks with some threads; an item counts once its result is stored."""
-    bench = Workbench(config, tokens, limiter, stop.cut_waits, threads)
+    planned = recorder.planned if isinstance(recorder, NothingRecorded) else {}
+    bench = Workbench(config, tokens, limiter, stop.cut_waits, threads, planned)
     drivers = threading.local()
 
     def restore(task: RestorationTask) -> RestorationResult:
@@ -85,7 +91,7 @@ def run_locally(
         return result
 
     with ThreadPoolExecutor(threads) as pool:
-        for done in _bounded(pool, restore, tasks, threads, stop):
+        for done in chain.from_iterable(_bounded(pool, restore, tasks, threads, stop) for tasks in waves):
             with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
                 on_result(done.result())
 

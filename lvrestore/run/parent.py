@@ -100,13 +100,14 @@ class Crew:
         self.on_result: Callable[[RestorationResult], None] = lambda _result: None
         self.on_tick: Callable[[], None] = lambda: None
 
-    def run(self, tasks: Iterator[RestorationTask]) -> None:
+    def run(self, waves: Iterator[Iterator[RestorationTask]]) -> None:
         """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
         self._start_writer()
         try:
             for _ in range(self._config.procs):
                 self._start_worker()
-            self._work(tasks)
+            for tasks in waves:
+                self._work(tasks)
             self._say_goodbye()
         finally:
             self._end_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from lvrestore.content.references import MappedId
@@ -13,13 +14,22 @@ from lvrestore.vault import open_vault
 class StateReferences:
     """Committed mappings, read fresh each time: another worker may have just made one."""
 
-    def __init__(self, reader: StateReader, scope: Scope, vault_path: Path, *, same_instance: bool) -> None:
+    def __init__(
+        self,
+        reader: StateReader,
+        scope: Scope,
+        vault_path: Path,
+        planned: Mapping[tuple[str, str], MappedId],
+        *,
+        same_instance: bool,
+    ) -> None:
         self._reader, self._scope, self._vault_path = reader, scope, vault_path
+        self._planned = planned
         self.same_instance = same_instance
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
-        return self._reader.mapping(self._scope, kind, source_id)
+        return self._planned.get((kind, source_id)) or self._reader.mapping(self._scope, kind, source_id)
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""

@@ -10,6 +10,8 @@ from lvrestore.looker.protocol import Request
 from lvrestore.model import Json
 
 CREATED = 201
+NEW = "new-"
+NUMBERS = count(1)
 OK = 200
 PARTS = frozenset({"dashboard_elements", "dashboard_filters", "dashboard_layouts"})
 
@@ -22,7 +24,6 @@ class RehearsalClient:
 
     def __init__(self, client: LookerClient) -> None:
         self._client = client
-        self._numbers = count(1)
         self._dashboard: dict[str, Any] | None = None
         self._written = False
         self._planned: dict[str, int] = {}
@@ -54,6 +55,9 @@ class RehearsalClient:
             sort = request.path.rpartition("/")[2]
             if request.path.startswith(f"/dashboards/{self._dashboard['id']}"):
                 return Reply(OK, self._dashboard.get(sort) or [] if sort in PARTS else self._dashboard, {})
+        if made := next((part for part in request.path.split("/") if part.startswith(NEW)), None):
+            # Another item of this rehearsal made it: it is there, and has nothing in it.
+            return Reply(OK, {"id": made} if request.path.endswith(made) else [], {})
         reply = self._client.call(request)
         self._remember(reply.json)
         return reply
@@ -65,7 +69,7 @@ class RehearsalClient:
             self._dashboard = found
 
     def _new_id(self) -> str:
-        return f"new-{next(self._numbers)}"
+        return f"{NEW}{next(NUMBERS)}"
 
     def _post(self, request: Request) -> Json:
         made = {**request.body, "id": self._new_id()}

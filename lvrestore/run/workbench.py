@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import msgspec
 
 from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.kinds import KINDS
-from lvrestore.content.references import History, References
+from lvrestore.content.references import History, MappedId, References
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.limiter import Limiter, wait_until
 from lvrestore.looker.retry import RetryPolicy
@@ -54,15 +54,21 @@ class Workbench:
     """Shared by the threads of one process."""
 
     def __init__(
-        self, config: RunConfig, tokens: TokenSource, limiter: Limiter, stop: Callable[[], bool], threads: int
+        self,
+        config: RunConfig,
+        tokens: TokenSource,
+        limiter: Limiter,
+        stop: Callable[[], bool],
+        threads: int,
+        planned: Mapping[tuple[str, str], MappedId] = {},
     ) -> None:
-        """`stop` ends waiting; it is not the wish to finish what is in hand."""
+        """`stop` ends waiting; it is not the wish to finish what is in hand. `planned` is for dry runs."""
         self.config, self._tokens, self._limiter, self._stop = config, tokens, limiter, stop
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
         self._refs = StateReferences(
-            self._reader, config.scope, config.vault_path, same_instance=config.same_instance
+            self._reader, config.scope, config.vault_path, planned, same_instance=config.same_instance
         )
 
     def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:

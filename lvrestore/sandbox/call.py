@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from lvrestore.sandbox.instance import Instance
-from lvrestore.sandbox.refusals import absent, invalid, missing, not_found
+from lvrestore.sandbox.refusals import absent, conflict, invalid, missing, not_found, taken
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -65,6 +65,20 @@ def need(body: Row, *fields: str) -> None:
     for field in fields:
         if not body.get(field):
             raise absent(field)
+
+
+def with_ids(call: Call, table: Mapping[str, T]) -> list[T]:
+    """Return the objects that `ids` asks for; without it, all."""
+    ids = call.params.get("ids")
+    return [thing for i, thing in table.items() if ids is None or i in ids.split(",")]
+
+
+def check_name(instance: Instance, table: Mapping[str, Row], row: Row) -> None:
+    """Refuse a name that another one has, unless this instance does not care."""
+    if instance.on("name_taken", "allowed"):
+        return
+    if any(o.get("name") == row.get("name") and o["id"] != row.get("id") for o in table.values()):
+        raise conflict() if instance.on("name_taken", "409") else taken("name", "Name already taken")
 
 
 def stays(row: Row, body: Row) -> None:

@@ -26,6 +26,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     items: str = "any"
     nullable: bool = False
     read_only: bool = False
+    write_only: bool = False
     enum: tuple[str, ...] = ()
 
 
@@ -34,6 +35,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     params: dict[str, str] = {}
     body: str | None = None
+    optional_body: bool = False
     reply: str | None = None
 
 
@@ -47,6 +49,9 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 FACTS = msgspec.json.decode((files("lvrestore.sandbox") / "api_facts.json").read_bytes(), type=Facts)
+
+# The type of a body that is a list of ids.
+IDS = "[string]"
 
 PYTHON_TYPES: dict[str, type] = {
     "string": str,
@@ -143,8 +148,26 @@ def _accepted_value(field: Field, value: Any) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
+_ids = msgspec.json.Decoder(list[str])
+
+
+def parse_ids(raw: bytes) -> list[str]:
+    """Decode a body that is a list of ids, or refuse it."""
+    try:
+        return _ids.decode(raw)
+    except msgspec.ValidationError as error:
+        raise Refusal(422, (Fault("ids", "invalid", str(error)),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refusal(400) from None
+
+
 def parse_body(type_name: str, raw: bytes, *, strict: bool) -> Body:
-    """Decode a body, or refuse it with every fault it has; unless strict, unknown fields are dropped."""
+    """Decode a body, or refuse it with every fault it has; unless strict, unknown fields are dropped.
+
+    A list of ids is found under `ids`.
+    """
+    if type_name == IDS:
+        return {"ids": parse_ids(raw)}
     try:
         _decoder(type_name, strict=strict).decode(raw)
     except msgspec.ValidationError as error:

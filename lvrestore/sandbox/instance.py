@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from lvrestore.sandbox.founding import add_built_ins, add_roots
 from lvrestore.sandbox.refusals import not_found
 from lvrestore.sandbox.store import Dashboard, Row, Store, token
 from lvrestore.sandbox.switches import Switches
@@ -14,14 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RELEASE = "26.12.8"
-
-ROOTS: tuple[Row, ...] = (
-    {"id": "1", "name": "Shared", "is_shared_root": True},
-    {"id": "2", "name": "Users", "is_users_root": True},
-    {"id": "3", "name": "Embed Groups", "is_embed_shared_root": True, "is_embed": True},
-    {"id": "4", "name": "Embed Users", "is_embed_users_root": True, "is_embed": True},
-    {"id": "lookml", "name": "LookML Dashboards"},
-)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -34,36 +27,40 @@ class Instance:
     """The state that the handlers work on."""
 
     def __init__(
-        self, switches: Mapping[str, str] | None, clock: Callable[[], float], web_server_url: str
+        self,
+        switches: Mapping[str, str] | None,
+        clock: Callable[[], float],
+        web_server_url: str,
+        first_id: int = 1,
     ) -> None:
         self.switches = Switches(switches)
+        self.first_id = first_id
         self.clock = clock
         self.web_server_url = web_server_url
         self.at: float | None = None
         self.ahead_s = 0.0
         self.turn = 0
+        self.store: Store
         self.fresh: set[tuple[str, str]] = set()
         self.caller_id = ""
-        self.store = Store()
         self.found()
 
     def found(self) -> None:
-        """Start over with what every instance has: the root folders and the caller."""
+        """Start over with what every instance has: root folders, what is built in, the caller."""
         self.empty()
         self.complete()
 
     def empty(self) -> None:
         """Forget everything."""
-        self.store = Store()
+        self.store = Store(self.first_id)
         self.fresh.clear()
 
     def complete(self) -> None:
-        """Add what every instance has: the root folders, as far as their ids are free, and the caller."""
-        for root in ROOTS:
-            self.store.reserve("folder", root["id"])
-            if root["id"] not in self.store.folders:
-                self.store.put_folder(dict(root))
+        """Add what every instance has and this one lacks, and the caller."""
+        add_roots(self.store)
+        admin = add_built_ins(self.store)
         self.caller_id = self.add_caller()
+        self.store.access.user_roles.add(admin, self.caller_id)
 
     def add_caller(self) -> str:
         """Add the user that the API credentials belong to."""
@@ -74,8 +71,7 @@ class Instance:
             "last_name": "User",
             "display_name": "API User",
             "email": "api@sandbox.invalid",
-            "group_ids": [],
-            "role_ids": [],
+            "credentials_api3": [{"id": self.store.new_id("api3"), "client_id": "id", "type": "api3"}],
         }
         return user_id
 

@@ -16,18 +16,23 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import msgspec
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
-from lvrestore.sandbox import dashboards, folders, looks, parts, people, queries, tiles
+from lvrestore.sandbox import access, dashboards, folders, groups, looks, parts, people, queries, tiles
 from lvrestore.sandbox.call import Call, Handler
 from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
 from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Reply
 from lvrestore.sandbox.instance import Instance
 from lvrestore.sandbox.refusals import Refusal
+from lvrestore.sandbox.relations import id_order
 from lvrestore.sandbox.views import (
     DASHBOARD,
     FOLDER_BASE,
+    GROUP,
     LOOK,
     MERGE_QUERY,
     MODEL,
+    MODEL_SET,
+    PERMISSION_SET,
+    ROLE,
     TILE,
     USER,
     View,
@@ -37,10 +42,13 @@ from lvrestore.sandbox.views import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
+    from lvrestore.sandbox.relations import Relation
     from lvrestore.sandbox.store import Row
 
 ROUTES: dict[str, Handler] = {
     **people.ROUTES,
+    **access.ROUTES,
+    **groups.ROUTES,
     **queries.ROUTES,
     **folders.ROUTES,
     **looks.ROUTES,
@@ -140,8 +148,9 @@ class Looker:
         timeout_s: float = 120.0,
         log_limit: int | None = None,
         web_server_url: str = DEFAULT_URL,
+        first_id: int = 1,
     ) -> None:
-        self.instance = Instance(switches, clock, web_server_url)
+        self.instance = Instance(switches, clock, web_server_url, first_id)
         self.faults = Faults()
         self.token_lifetime_s, self.timeout_s = token_lifetime_s, timeout_s
         self._log: deque[Logged] = deque(maxlen=log_limit)
@@ -183,16 +192,26 @@ class Looker:
         found = self.call("GET", f"/{kind}", params={"fields": "name" if kind == "folders" else "title"})
         return [title for row in found for title in row.values()]
 
-    def add_user(self, first_name: str, last_name: str, email: str, **fields: object) -> str:
-        """Add a user, as the API of the sandbox cannot; return the id."""
+    def add(self, kind: str, **fields: object) -> str:
+        """Add an object to `groups`, `roles`, `permission_sets`, ... with fields that no call can set."""
         with self._lock:
-            user_id = self.instance.store.new_id("user")
-            names = {
-                "first_name": first_name,
-                "last_name": last_name,
-                "display_name": f"{first_name} {last_name}",
-            }
-            self.instance.store.users[user_id] = {"id": user_id, **names, "email": email, **fields}
+            object_id = self.instance.store.new_id(kind[:-1])
+            getattr(self.instance.store, kind)[object_id] = {"id": object_id, **fields}
+            return object_id
+
+    def add_user(
+        self, first_name: str, last_name: str, email: str, *, group_ids: Iterable[str] = (), **fields: object
+    ) -> str:
+        """Add a user without a folder of its own; return the id."""
+        names = {
+            "first_name": first_name,
+            "last_name": last_name,
+            "display_name": f"{first_name} {last_name}",
+        }
+        with self._lock:
+            user_id = self.add("users", **names, email=email, **fields)
+            for group_id in group_ids:
+                self.instance.store.access.members.add(group_id, user_id)
             return user_id
 
     def add_model(self, name: str, explores: Iterable[str] = (), **fields: object) -> None:
@@ -297,7 +316,8 @@ class Looker:
         if logged.params:
             check_params(route.endpoint, logged.params, strict=strict)
         wanted = parse_fields(logged.params["fields"]) if "fields" in logged.params else {}
-        body = parse_body(route.endpoint.body, logged.raw, strict=strict) if route.endpoint.body else {}
+        expected = route.endpoint.body if logged.raw or not route.endpoint.optional_body else None
+        body = parse_body(expected, logged.raw, strict=strict) if expected else {}
         return route.handler(Call(self.instance, ids, dict(logged.params), wanted, body))
 
     def _settle(self) -> None:
@@ -368,9 +388,27 @@ class Looker:
         yield "merge_queries", self._shown(MERGE_QUERY, store.merges, {})
         yield "users", self._shown(USER, store.users, {})
         yield "models", self._shown(MODEL, store.models, {})
+        yield "permission_sets", self._shown(PERMISSION_SET, store.permission_sets, {})
+        yield "model_sets", self._shown(MODEL_SET, store.model_sets, {})
+        yield "roles", self._shown(ROLE, store.roles, {})
+        yield "groups", self._shown(GROUP, store.groups, {})
+        yield "grants", _pairs(store.roles, store.access.user_roles, store.access.group_roles)
+        yield "memberships", _pairs(store.groups, store.access.members, store.access.nested)
 
     def _shown(self, view: View, table: Mapping[str, Any], wanted: Row) -> Iterator[tuple[str, Row]]:
         return ((object_id, view.render(self.instance, thing, wanted)) for object_id, thing in table.items())
+
+
+def _pairs(table: Iterable[str], users: Relation, groups: Relation) -> Iterator[tuple[str, Row]]:
+    """Yield which users and groups belong to each object directly."""
+    for object_id in table:
+        yield (
+            object_id,
+            {
+                "user_ids": sorted(users.rights(object_id), key=id_order),
+                "group_ids": sorted(groups.rights(object_id), key=id_order),
+            },
+        )
 
 
 def _all_but(view_fields: Iterable[str], *left_out: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lvrestore.sandbox.call import Call, the
+from lvrestore.sandbox.call import Call, the, with_ids
 from lvrestore.sandbox.instance import RELEASE
 from lvrestore.sandbox.search import listing
 from lvrestore.sandbox.views import MODEL, USER, pick
@@ -33,9 +33,11 @@ def me(call: Call) -> Row:
 
 
 def all_users(call: Call) -> list[Row]:
-    """List users, all of them or those with the ids asked for."""
-    ids = call.params.get("ids")
-    users = [u for u in call.instance.store.users.values() if ids is None or u["id"] in ids.split(",")]
+    """List users: all of them, those with the ids or in the group asked for."""
+    store, group_id = call.instance.store, call.params.get("group_id")
+    users = with_ids(call, store.users)
+    if group_id is not None:
+        users = [user for user in users if group_id in store.access.groups_of(user["id"])]
     return [call.show(USER, user) for user in listing(call.instance, users, call.params, USER)]
 
 

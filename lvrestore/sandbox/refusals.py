@@ -12,6 +12,7 @@ DOCUMENTATION = "https://docs.cloud.google.com/looker/docs/r/err/4.0"
 MESSAGES = {
     400: "Bad Request",
     401: "Requires authentication.",
+    403: "Forbidden",
     404: "Not found",
     405: "Resource Can't Be Modified",
     409: "The resource already exists.",
@@ -48,6 +49,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the sandbo
 def not_found() -> Refusal:
     """Absent, or not for the caller's eyes: Looker does not tell the two apart."""
     return Refusal(404)
+
+
+def forbidden() -> Refusal:
+    """Not for this caller, or not through the API."""
+    return Refusal(403)
 
 
 def conflict() -> Refusal:

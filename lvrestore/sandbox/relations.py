@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sized
+    from collections.abc import Callable, Collection, Iterable
 
 
 def id_order(text: str) -> tuple[int, str]:
@@ -80,5 +80,65 @@ class Relation:
             del self._rights[left][right]
 
 
-class _Users(Sized, Container[str]) if TYPE_CHECKING else object:  # type: ignore[misc]
-    pass
+class Access:
+    """Who is in which group, and who has which role."""
+
+    def __init__(self, users: Collection[str]) -> None:
+        self._users = users
+        self.everyone = ""  # the group that every user is in without being put there
+        self.members = Relation()  # group, user
+        self.nested = Relation()  # group, group inside it
+        self.user_roles = Relation()  # role, user
+        self.group_roles = Relation()  # role, group
+
+    def groups_of(self, user_id: str) -> list[str]:
+        """Return the groups that a user is in directly."""
+        every = [self.everyone] if self.everyone else []
+        return sorted({*every, *self.members.lefts(user_id)}, key=id_order)
+
+    def members_of(self, group_id: str) -> list[str]:
+        """Return the users that are in a group directly."""
+        if group_id == self.everyone:
+            return list(self._users)
+        return sorted(self.members.rights(group_id), key=id_order)
+
+    def member_count(self, group_id: str) -> int:
+        """Return how many users are in a group directly."""
+        return len(self._users) if group_id == self.everyone else self.members.count(group_id)
+
+    def groups_below(self, group_id: str) -> set[str]:
+        """Return a group and all groups inside it, at any depth."""
+        return _closure([group_id], self.nested.rights)
+
+    def roles_of(self, user_id: str, *, inherited: bool) -> list[str]:
+        """Return a user's roles, those of its groups among them or not."""
+        roles = set(self.user_roles.lefts(user_id))
+        if inherited:
+            groups = _closure(self.groups_of(user_id), self.nested.lefts)
+            roles.update(role for group_id in groups for role in self.group_roles.lefts(group_id))
+        return sorted(roles, key=id_order)
+
+    def users_with(self, role_id: str, *, inherited: bool) -> list[str]:
+        """Return the users that have a role, those who have it through groups among them or not."""
+        users = set(self.user_roles.rights(role_id))
+        if inherited:
+            groups = _closure(self.group_roles.rights(role_id), self.nested.rights)
+            users.update(user for group_id in groups for user in self.members_of(group_id))
+        return sorted(users, key=id_order)
+
+    def forget_user(self, user_id: str) -> None:
+        """Take a user out of all groups and roles."""
+        self.members.forget_right(user_id)
+        self.user_roles.forget_right(user_id)
+
+    def forget_group(self, group_id: str) -> None:
+        """Empty a group, and take it out of all groups and roles."""
+        self.members.forget_left(group_id)
+        self.nested.forget_left(group_id)
+        self.nested.forget_right(group_id)
+        self.group_roles.forget_right(group_id)
+
+    def forget_role(self, role_id: str) -> None:
+        """Take a role from everyone."""
+        self.user_roles.forget_left(role_id)
+        self.group_roles.forget_left(role_id)

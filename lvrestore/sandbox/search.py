@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lvrestore.sandbox.refusals import invalid
-from lvrestore.sandbox.store import id_order
+from lvrestore.sandbox.relations import id_order
 from lvrestore.sandbox.views import row_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _NO_FILTERS = frozenset(
     {
         *("fields", "limit", "offset", "page", "per_page", "sorts", "filter_or"),
         *("deleted", "not_owned_by", "curate", "ids"),
+        *("group_id", "direct_association_only", "get_all_support_roles"),
         *("exclude_empty", "exclude_hidden", "include_internal", "include_self_service"),
     }
 )
@@ -31,7 +32,9 @@ _NO_FILTERS = frozenset(
 # Parameters that are not named like the field they look at.
 _VALUES: dict[str, Callable[[Row], Any]] = {
     "full_name": lambda row: row.get("display_name"),
-    "group_id": lambda row: row.get("group_ids"),
+    "built_in": lambda row: bool(row.get("built_in")),
+    "permission_set_ids": lambda row: row.get("permission_set_id"),
+    "model_set_ids": lambda row: row.get("model_set_id"),
     "embed_user": lambda row: bool(row.get("credentials_embed")),
 }
 

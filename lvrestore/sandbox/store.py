@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from lvrestore.sandbox.permissions import PARENTS
+from lvrestore.sandbox.relations import Access, id_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,11 +82,6 @@ class Shelf:
         return sum(map(len, self._folders.get(folder_id, {}).values()))
 
 
-def id_order(text: str) -> tuple[int, str]:
-    """Sort ids as the numbers that most of them are."""
-    return (int(text), "") if text.isdecimal() else (1 << 62, text)
-
-
 def token(length: int, *seeds: object) -> str:
     """Return a repeatable word of letters and digits, such as slugs and client ids are."""
     number = int.from_bytes(hashlib.blake2b(repr(seeds).encode()).digest())
@@ -104,8 +102,9 @@ def content_key(content: Row) -> bytes:
 class Store:
     """Everything that the instance holds."""
 
-    def __init__(self) -> None:
-        self._last_id: Counter[str] = Counter()
+    def __init__(self, first_id: int = 1) -> None:
+        self.first_id = first_id
+        self._last_id: defaultdict[str, int] = defaultdict(lambda: first_id - 1)
         self.dashboards: dict[str, Dashboard] = {}
         self.tiles: dict[str, Row] = {}
         self.filters: dict[str, Row] = {}
@@ -117,6 +116,12 @@ class Store:
         self.merges: dict[str, Row] = {}
         self.users: dict[str, Row] = {}
         self.models: dict[str, Row] = {}
+        self.permission_sets: dict[str, Row] = {}
+        self.model_sets: dict[str, Row] = {}
+        self.roles: dict[str, Row] = {}
+        self.groups: dict[str, Row] = {}
+        self.permissions: list[str] = list(PARENTS)
+        self.access = Access(self.users)
         self.dashboard_shelf, self.look_shelf, self.folder_shelf = Shelf(), Shelf(), Shelf()
         self.slugs: defaultdict[str, list[str]] = defaultdict(list)
         self.query_slugs: dict[str, str] = {}

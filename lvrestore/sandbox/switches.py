@@ -40,11 +40,15 @@ SWITCHES = {
     "folder_delete": Switch(("destroys", "trashes"), "what becomes of the content of a deleted folder"),
     "folder_name_taken": Switch(("422", "409"), "how a folder name that its parent holds already is refused"),
     "get_trashed": Switch(("answers", "404"), "whether GET by id answers for something in the trash"),
+    "group_cycle": Switch(("refused", "allowed"), "whether a group can be put into one that it holds"),
     "inline_query": Switch(
         ("ignored", "honoured"), "whether a query inside a tile's or look's body is created"
     ),
     "listens_to_filters": Switch(("unchecked", "must_exist"), "whether filters listened to must exist"),
     "look_title": Switch(("unique", "free"), "whether two living looks of a folder may share a title"),
+    "name_taken": Switch(
+        ("422", "409", "allowed"), "whether groups, roles or sets may share a name, and how it is refused"
+    ),
     "new_dashboard": Switch(
         ("defaults", "empty"),
         "whether the server fills in preferred_viewer and load_configuration",
@@ -56,8 +60,12 @@ SWITCHES = {
     "not_found_just_after_create": Switch(("no", "once"), "whether the first GET of something new is 404"),
     "patch_nested": Switch(("merges", "replaces"), "what PATCH does with appearance, result_maker and such"),
     "retry_after": Switch(("absent", "present"), "whether a 429 of the rate limit says how long to wait"),
+    "role_ids": Switch(
+        ("direct", "with_inherited"), "whether a user's role_ids hold the roles of its groups too"
+    ),
     "search_has_elements": Switch(("yes", "no"), "whether dashboards found by search come with their parts"),
     "search_id_list": Switch(("no", "yes"), "whether `id=1,2,3` of dashboards and looks is a list"),
+    "set_in_use": Switch(("refused", "allowed"), "whether a set that a role has can be deleted"),
     "source_change": Switch(
         ("keeps_listens", "drops_listens"), "whether a tile's new source keeps its listens"
     ),
@@ -70,6 +78,12 @@ SWITCHES = {
     "undelete_moves": Switch(("yes", "no"), "whether the PATCH that undeletes can move to another folder"),
     "unknown_fields": Switch(
         ("refused", "ignored"), "what happens to fields and parameters unknown to the API"
+    ),
+    "unknown_model": Switch(
+        ("accepted", "refused"), "whether a model set can hold models that are not configured"
+    ),
+    "unknown_permission": Switch(
+        ("refused", "accepted"), "whether a permission set can hold permissions that do not exist"
     ),
     "unknown_query": Switch(("422", "404"), "how a query id that does not exist is refused"),
     "unsorted_pages": Switch(("stable", "shifting"), "whether pages without `sorts` keep their order"),

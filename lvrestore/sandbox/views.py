@@ -50,7 +50,9 @@ def _default(name: str, field: Field) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _filled(name: str, type_name: str) -> Callable[[Instance, Any, Wanted], Any]:
-    nothing = {name: _default(name, field) for name, field in FACTS.types[type_name].items()}
+    nothing = {
+        name: _default(name, field) for name, field in FACTS.types[type_name].items() if not field.write_only
+    }
 
     def compute(_instance: Instance, thing: Thing, wanted: Wanted) -> Row | None:
         value = row_of(thing).get(name)
@@ -70,7 +72,7 @@ class View:
     def __init__(
         self, type_name: str, computed: Mapping[str, Callable[[Instance, Any, Wanted], Any]]
     ) -> None:
-        known = FACTS.types[type_name]
+        known = {name: f for name, f in FACTS.types[type_name].items() if not f.write_only}
         self.type_name = type_name
         self.defaults = {name: _default(name, field) for name, field in known.items()}
         filled = {
@@ -318,5 +320,65 @@ LOOK = View("Look", _OF_LOOK)
 LOOK_WITH_QUERY = View("LookWithQuery", {**_OF_LOOK, "query": _look_query, "url": _look_url})
 LOOK_WITH_DASHBOARDS = View("LookWithDashboards", {**_OF_LOOK, "dashboards": _look_dashboards})
 MERGE_QUERY = View("MergeQuery", {})
-USER = View("User", {})
 MODEL = View("LookmlModel", {})
+
+# People and what they may do.
+
+
+def _user_groups(instance: Instance, user: Row, _wanted: Wanted) -> list[str]:
+    return instance.store.access.groups_of(user["id"])
+
+
+def _user_roles(instance: Instance, user: Row, _wanted: Wanted) -> list[str]:
+    inherited = instance.on("role_ids", "with_inherited")
+    return instance.store.access.roles_of(user["id"], inherited=inherited)
+
+
+def _named(table: str, field: str, view: View) -> Callable[[Instance, Any, Wanted], Row | None]:
+    def compute(instance: Instance, thing: Row, wanted: Wanted) -> Row | None:
+        named = getattr(instance.store, table).get(thing.get(field) or "")
+        return view.render(instance, named, wanted) if named else None
+
+    return compute
+
+
+def _user_count(instance: Instance, group: Row, _wanted: Wanted) -> int:
+    return instance.store.access.member_count(group["id"])
+
+
+def _holder_count(instance: Instance, role: Row, _wanted: Wanted) -> int:
+    return len(instance.store.access.users_with(role["id"], inherited=True))
+
+
+def _has_caller(instance: Instance, group: Row, _wanted: Wanted) -> bool:
+    return group["id"] in instance.store.access.groups_of(instance.caller_id)
+
+
+def _outer_groups(instance: Instance, group: Row, _wanted: Wanted) -> list[str]:
+    return instance.store.access.nested.lefts(group["id"])
+
+
+def _role_ids(instance: Instance, group: Row, _wanted: Wanted) -> list[str]:
+    return instance.store.access.group_roles.lefts(group["id"])
+
+
+def _group_roles(instance: Instance, group: Row, wanted: Wanted) -> list[Row]:
+    roles = instance.store.roles
+    return [ROLE.render(instance, roles[i], wanted) for i in _role_ids(instance, group, {})]
+
+
+USER = View("User", {"group_ids": _user_groups, "role_ids": _user_roles})
+PERMISSION_SET = View("PermissionSet", {})
+MODEL_SET = View("ModelSet", {})
+_OF_ROLE = {
+    "permission_set": _named("permission_sets", "permission_set_id", PERMISSION_SET),
+    "model_set": _named("model_sets", "model_set_id", MODEL_SET),
+}
+ROLE = View("Role", _OF_ROLE)
+ROLE_FOUND = View("RoleSearch", {**_OF_ROLE, "user_count": _holder_count})
+_OF_GROUP = {"user_count": _user_count, "contains_current_user": _has_caller}
+GROUP = View("Group", _OF_GROUP)
+GROUP_IN_TREE = View(
+    "GroupHierarchy", {**_OF_GROUP, "parent_group_ids": _outer_groups, "role_ids": _role_ids}
+)
+GROUP_WITH_ROLES = View("GroupSearch", {**_OF_GROUP, "roles": _group_roles})

@@ -6,7 +6,7 @@ import os
 import threading
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -116,7 +116,8 @@ class StateStore:
     def close(self) -> None:
         """Fold the write-ahead log in and close."""
         # Closing alone folds it in only where nobody else, not even an idle reader, has the file open.
-        self._db.pragma("wal_checkpoint(TRUNCATE)")
+        with suppress(apsw.Error):  # on a full disk it stays where it is, and nothing is lost
+            self._db.pragma("wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     @contextmanager

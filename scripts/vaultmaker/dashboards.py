@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
+from vaultmaker.folders import home
+from vaultmaker.layouts import layout, layout_id
+from vaultmaker.links import add_links
+from vaultmaker.queries import explores_of
+from vaultmaker.shapes import FIELD, FILTER, Content, blank
+from vaultmaker.tiles import tiles
+from vaultmaker.wording import HOST, MODELS, TEXT, WORDS, can, chance, moment, token
+from vaultmaker.world import LOOKML_DASHBOARD, World
+
+ODD_TITLE = (4, 0)
+
 FILTERS = (
     ("Date", "date_filter", "30 days"),
     ("Région", "string_filter", "EMEA,APAC"),
@@ -12,15 +26,24 @@ FILTERS = (
 )
 
 
-def dashboard(self, number: int) -> Content:
+TABS = ("Overview", "Détails", "数字")
+
+
+def title_of(world: World, number: int) -> str:
+    """Return a dashboard's title without the rest of it."""
+    rng = world.rng("dashboard", number)
+    home(world, rng)
+    return world.title(rng, number, ODD_TITLE)
+
+
+def dashboard(world: World, number: int) -> Content:
     """Return a dashboard with filters, tiles and layouts."""
-    rng, dashboard_id = self.rng("dashboard", number), self.id("dashboard", number)
-    folder, url = self._home(rng), f"{HOST}/dashboards/{dashboard_id}"
-    title = self._title(rng, number, every=4)
-    filters = self._filters(rng, number)
-    tiles = self._tiles(rng, number, filters)
+    rng, dashboard_id = world.rng("dashboard", number), world.id("dashboard", number)
+    folder, title = home(world, rng), world.title(rng, number, ODD_TITLE)
+    asked = filters(world, rng, number)
+    placed = tiles(world, rng, number, asked)
     refresh = rng.choice((("1 hour", 3_600_000), (None, None), (None, None)))
-    dashboard = {
+    made = {
         "can": can("index", "show", "copy", "run", "move", "update", "destroy", "schedule", "render"),
         "content_metadata_id": str(400_000 + number),
         "description": rng.choice((TEXT, "", None)),
@@ -32,16 +55,16 @@ def dashboard(self, number: int) -> Content:
         "refresh_interval_to_i": refresh[1],
         "folder": folder,
         "title": title,
-        "user_id": self._user_id(rng),
+        "user_id": world.some_id(rng, "user"),
         "slug": token(rng, 22),
         "preferred_viewer": "dashboards-next",
         "alert_sync_with_dashboard_filter_enabled": False,
         "background_color": rng.choice(("#f6f8fa", None)),
         "created_at": moment(rng),
         "crossfilter_enabled": chance(rng, 0.4),
-        "dashboard_elements": tiles,
-        "dashboard_filters": filters,
-        "dashboard_layouts": [layout(rng, number, tiles, title=title)],
+        "dashboard_elements": placed,
+        "dashboard_filters": asked,
+        "dashboard_layouts": [layout(rng, number, placed, title=title)],
         "deleted": False,
         "enable_viz_full_screen": True,
         "favorite_count": rng.randrange(40),
@@ -50,7 +73,7 @@ def dashboard(self, number: int) -> Content:
         "last_accessed_at": moment(rng, 2025, 1),
         "last_viewed_at": moment(rng, 2025, 1),
         "updated_at": moment(rng, 2024, 1),
-        "last_updater_id": self._user_id(rng),
+        "last_updater_id": world.some_id(rng, "user"),
         "load_configuration": rng.choice(("cache_run", "prefetch_cache_run", None)),
         "lookml_link_id": None,
         "show_filters_bar": rng.choice((True, False, None)),
@@ -62,15 +85,18 @@ def dashboard(self, number: int) -> Content:
         "title_color": rng.choice(("", None)),
         "view_count": rng.randrange(100_000),
         "appearance": appearance(rng) if chance(rng, 0.4) else None,
-        "url": url,
+        "url": f"{HOST}/dashboards/{dashboard_id}",
     }
-    for every, offset, alter in ODDITIES if self.oddities else ():
+    for every, offset, alter in ODDITIES if world.oddities else ():
         if number % every == offset:
-            alter(rng, number, dashboard)
-    return dashboard
+            alter(rng, number, made)
+    if world.whole:
+        add_links(world, number, made)
+    return made
 
 
-def _filters(self, rng: random.Random, number: int) -> list[Content]:
+def filters(world: World, rng: random.Random, number: int) -> list[Content]:
+    """Return the filters of a dashboard."""
     model = rng.choice(MODELS)
     view = rng.choice(explores_of(model))
     return [
@@ -78,7 +104,7 @@ def _filters(self, rng: random.Random, number: int) -> list[Content]:
             FILTER,
             can=can("create", "update", "destroy"),
             id=str(number * 1000 + row),
-            dashboard_id=self.id("dashboard", number),
+            dashboard_id=world.id("dashboard", number),
             name=name,
             title=name,
             type=kind,
@@ -133,10 +159,10 @@ def appearance(rng: random.Random) -> Content:
 
 def add_tabs(rng: random.Random, number: int, dashboard: Content) -> None:
     """Make three tabs: one labelled layout each."""
-    tiles = dashboard["dashboard_elements"]
+    placed = dashboard["dashboard_elements"]
     dashboard["dashboard_layouts"] = [
-        layout(rng, number, tiles, index=i, title=dashboard["title"], label=label, order=i, active=i == 0)
-        for i, label in enumerate(("Overview", "Détails", "数字"))
+        layout(rng, number, placed, index=i, title=dashboard["title"], label=label, order=i, active=i == 0)
+        for i, label in enumerate(TABS)
     ]
 
 
@@ -179,9 +205,11 @@ def forget_filter_owner(_: random.Random, __: int, dashboard: Content) -> None:
 
 def link_to_lookml(_: random.Random, __: int, dashboard: Content) -> None:
     """Link the dashboard to a LookML one; it stays an ordinary dashboard."""
-    dashboard["lookml_link_id"] = f"{MODELS[0]}::business_pulse"
+    dashboard["lookml_link_id"] = LOOKML_DASHBOARD
 
 
+no_parts = clear("dashboard_elements", "dashboard_filters", "dashboard_layouts")
+no_layouts = clear("dashboard_layouts")
 # (every, offset, what it does): dashboards whose number is `offset` modulo `every`.
 ODDITIES: tuple[tuple[int, int, Callable[[random.Random, int, Content], None]], ...] = (
     (7, 3, add_tabs),
@@ -192,9 +220,14 @@ ODDITIES: tuple[tuple[int, int, Callable[[random.Random, int, Content], None]], 
     (41, 2, add_deleted_layout),
     # Last, because the others look into what these leave out.
     (13, 5, clear("user_id")),
-    (17, 6, clear("dashboard_elements", "dashboard_filters", "dashboard_layouts")),
+    (17, 6, no_parts),
     (19, 7, clear("dashboard_elements")),
-    (31, 11, clear("dashboard_layouts")),
+    (31, 11, no_layouts),
 )
-# Dashboards and looks with such numbers are marked deleted by the vault.
-DELETED = (43, 10)
+
+
+def tab_ids(world: World, number: int) -> list[str]:
+    """Return the ids of a dashboard's tabs, as far as its row holds them."""
+    altered = {alter for every, offset, alter in ODDITIES if number % every == offset}
+    shown = world.oddities and add_tabs in altered and not altered & {no_parts, no_layouts}
+    return [layout_id(number, index) for index in range(len(TABS))] if shown else []

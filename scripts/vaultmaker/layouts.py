@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
+from vaultmaker.shapes import COMPONENT, LAYOUT, Content, blank
+from vaultmaker.wording import can
+
+
+def layout_id(number: int, index: int) -> str:
+    """Return the id of one of a dashboard's layouts."""
+    return str(index * 10_000_000 + number)
+
+
 def layout(
     rng: random.Random,
     number: int,
@@ -12,29 +23,28 @@ def layout(
     **given: object,
 ) -> Content:
     """Return a layout that places every tile."""
-    layout_id = str(index * 10_000_000 + number)
     dashboard_id = tiles[0]["dashboard_id"] if tiles else str(number)
     empty = blank(
         LAYOUT,
         can=can(),
-        id=layout_id,
+        id=layout_id(number, index),
         dashboard_id=dashboard_id,
         type="newspaper",
         active=True,
         deleted=False,
         dashboard_title=title,
     )
-    placed = [component(rng, layout_id, index, row, tile) for row, tile in enumerate(tiles)]
+    placed = [component(rng, empty["id"], index, row, tile) for row, tile in enumerate(tiles)]
     return empty | {"dashboard_layout_components": placed} | given
 
 
-def component(rng: random.Random, layout_id: str, index: int, row: int, tile: Content) -> Content:
+def component(rng: random.Random, place_id: str, index: int, row: int, tile: Content) -> Content:
     """Return one tile's rectangle in one layout."""
     return blank(
         COMPONENT,
         can=can("index", "show"),
         id=str(index * 1_000_000_000 + int(tile["id"])),
-        dashboard_layout_id=layout_id,
+        dashboard_layout_id=place_id,
         dashboard_element_id=tile["id"],
         row=row // 2 * 6,
         column=row % 2 * 12,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-MODELS = ("thelook", "marketing", "finance_eu")
+import random
+
+from vaultmaker.shapes import EXPLORE, QUERY, Content, blank
+from vaultmaker.wording import HOST, MODELS, TEXT, WORDS, can, chance, token
+from vaultmaker.world import World, remembered
+
 EXPLORES_PER_MODEL = 8
 SHARED_QUERIES = 50
+# Where the ids of queries of looks, of tiles, and of those used by many tiles begin.
+LOOK_QUERY, TILE_QUERY, SHARED_QUERY = 1_000_000_000, 2_000_000_000, 3_000_000_000
 CALCULATION = (
     '[{"category": "table_calculation", "label": "% of total", "table_calculation": "of_total", '
     '"expression": "${a.b} / sum(${a.b})", "_kind_hint": "measure"}]'
@@ -17,7 +24,7 @@ def explores_of(model: str) -> list[str]:
     return [f"{WORDS[(first + i) % len(WORDS)]}_{i}" for i in range(EXPLORES_PER_MODEL)]
 
 
-def model(self, number: int) -> Content:
+def lookml_model(_: World, number: int) -> Content:
     """Return a LookML model's configuration with its explores."""
     name = MODELS[number - 1]
     explores = [
@@ -36,7 +43,7 @@ def model(self, number: int) -> Content:
     }
 
 
-def query(self, rng: random.Random, query_id: int) -> Content:
+def query(rng: random.Random, query_id: int) -> Content:
     """Return a query on some explore of some model."""
     model = rng.choice(MODELS)
     view = rng.choice(explores_of(model))
@@ -76,8 +83,10 @@ def query(self, rng: random.Random, query_id: int) -> Content:
     )
 
 
-def _shared_query(self, number: int) -> Content:
-    return self.query(self.rng("shared query", number), 3_000_000_000 + number)
+@remembered(SHARED_QUERIES)
+def shared_query(world: World, number: int) -> Content:
+    """Return a query that many tiles use."""
+    return query(world.rng("shared query", number), SHARED_QUERY + number)
 
 
 def vis_config(rng: random.Random, fields: list[str]) -> Content:

@@ -66,6 +66,53 @@ CREDENTIALS_EMAIL = words(
     password_reset_url account_setup_url password_reset_url_expired account_setup_url_expired type url
     user_url"""
 )
+CREDENTIALS_API3 = words("""can id client_id created_at is_disabled type purpose url""")
+CREDENTIALS_EMBED = words(
+    """can created_at external_group_id external_user_id id is_disabled logged_in_at type url"""
+)
+CREDENTIALS_SAML = words("""can created_at email is_disabled logged_in_at saml_user_id type url""")
+USER = words(
+    """can avatar_url avatar_url_without_sizing credentials_api3 credentials_email credentials_embed
+    credentials_google credentials_ldap credentials_looker_openid credentials_oidc credentials_saml
+    credentials_totp display_name email embed_group_space_id first_name group_ids home_folder_id id
+    is_disabled last_name locale looker_versions models_dir_validated personal_folder_id
+    presumed_looker_employee role_ids sessions ui_state verified_looker_employee roles_externally_managed
+    allow_direct_roles allow_normal_group_membership allow_roles_from_normal_groups embed_group_folder_id
+    is_iam_admin can_manage_api3_creds is_service_account service_account_name url"""
+)
+USER_PUBLIC = words("""can id first_name last_name display_name avatar_url url""")
+GROUP = words(
+    """can can_add_to_content_metadata contains_current_user external_group_id externally_managed id
+    include_by_default name user_count"""
+)
+PERMISSION_SET = words("""can all_access built_in id name permissions url""")
+MODEL_SET = words("""can all_access built_in id models name url""")
+ROLE = words("""can id name permission_set permission_set_id model_set model_set_id url users_url""")
+BOARD = words(
+    """can content_metadata_id created_at deleted_at description board_sections id section_order title
+    updated_at user_id primary_homepage"""
+)
+BOARD_SECTION = words(
+    """can created_at deleted_at description board_id board_items id item_order visible_item_order title
+    updated_at"""
+)
+BOARD_ITEM = words(
+    """can content_created_by content_favorite_id content_metadata_id content_updated_at custom_description
+    custom_title custom_url dashboard_id description favorite_count board_section_id id image_url location
+    look_id lookml_dashboard_id order title url use_custom_description use_custom_title use_custom_url
+    view_count custom_image_data_base64 custom_image_url use_custom_image"""
+)
+PLAN = words(
+    """name user_id run_as_recipient enabled look_id dashboard_id lookml_dashboard_id filters_string
+    dashboard_filters require_results require_no_results require_change send_all_results crontab datagroup
+    timezone scheduled_plan_destination run_once include_links custom_url_base custom_url_params
+    custom_url_label show_custom_url pdf_paper_size pdf_landscape embed color_theme long_tables
+    inline_table_width query_id id created_at updated_at title user next_run_at last_run_at can"""
+)
+DESTINATION = words(
+    """id scheduled_plan_id format apply_formatting apply_vis address looker_recipient type parameters
+    secret_parameters message"""
+)
 
 
 def blank(keys: list[str], **given: object) -> Content:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
+from vaultmaker.looks import look_with_query
+from vaultmaker.queries import SHARED_QUERIES, TILE_QUERY, query, shared_query, vis_config
+from vaultmaker.shapes import RESULT_MAKER, TILE, Content, blank
+from vaultmaker.wording import HOST, MODELS, TEXT, WORDS, can, chance, token
+from vaultmaker.world import World
+
 RICH = '[{"type": "h1", "children": [{"text": "Rich \\u2728 text"}], "align": "center"}]'
 BUTTON = (
     '{"text": "Open the runbook", "description": "", "newTab": true, "alignment": "center", '
@@ -10,32 +19,31 @@ BUTTON = (
 )
 
 
-def _tiles(self, rng: random.Random, number: int, filters: list[Content]) -> list[Content]:
+def tiles(world: World, rng: random.Random, number: int, filters: list[Content]) -> list[Content]:
+    """Return the tiles of a dashboard."""
     # The first dashboard has one tile of every kind.
     kinds = (
-        list(TILE_KINDS)
-        if number == 1
-        else rng.choices(list(TILE_KINDS), TILE_SHARES, k=rng.randint(1, 8))
+        list(TILE_KINDS) if number == 1 else rng.choices(list(TILE_KINDS), TILE_SHARES, k=rng.randint(1, 8))
     )
-    return [self._tile(rng, number, place, kind, filters) for place, kind in enumerate(kinds)]
+    return [_tile(world, rng, number, place, kind, filters) for place, kind in enumerate(kinds)]
 
 
 def _tile(
-    self, rng: random.Random, number: int, place: int, kind: str, filters: list[Content]
+    world: World, rng: random.Random, number: int, place: int, kind: str, filters: list[Content]
 ) -> Content:
     tile = blank(
         TILE,
         can=can("create", "update", "destroy", "index", "show", "explore", "run"),
-        dashboard_id=self.id("dashboard", number),
+        dashboard_id=world.id("dashboard", number),
         id=str(number * 1000 + place),
         title_hidden=chance(rng, 0.1),
         alert_count=0,
         type="vis",
     )
-    if kind == "look" and not self.looks:
+    if kind == "look" and not world.counts["look"]:
         kind = "query"
     listens = [f["name"] for f in filters if chance(rng, 0.7)]
-    tile.update(TILE_KINDS[kind](self, rng, number * 1000 + place, listens))
+    tile.update(TILE_KINDS[kind](world, rng, number * 1000 + place, listens))
     if tile["result_maker"]:
         tile["result_maker_id"] = tile["result_maker"]["id"]
     return tile
@@ -47,33 +55,29 @@ def listening(model: str, view: str, name: str, listens: list[str]) -> Content:
     return {"model": model, "view": view, "name": name, "listen": listen}
 
 
-def result_maker(number: int, query: Content, listens: list[str]) -> Content:
+def result_maker(number: int, source: Content, listens: list[str]) -> Content:
     """Return the wrapper of a tile's query."""
     return blank(
         RESULT_MAKER,
         id=str(5_000_000_000 + number),
-        dynamic_fields=query["dynamic_fields"],
-        filterables=[listening(query["model"], query["view"], "", listens)],
-        sorts=query["sorts"],
-        query_id=query["id"],
-        query=query,
-        vis_config=query["vis_config"],
+        dynamic_fields=source["dynamic_fields"],
+        filterables=[listening(source["model"], source["view"], "", listens)],
+        sorts=source["sorts"],
+        query_id=source["id"],
+        query=source,
+        vis_config=source["vis_config"],
     )
 
 
 def query_tile(world: World, rng: random.Random, number: int, listens: list[str]) -> Content:
     """Return a tile with a query; some queries are used by many tiles."""
     shared = chance(rng, 0.2)
-    query = (
-        world.shared_query(rng.randrange(SHARED_QUERIES))
-        if shared
-        else world.query(rng, 2_000_000_000 + number)
-    )
+    source = shared_query(world, rng.randrange(SHARED_QUERIES)) if shared else query(rng, TILE_QUERY + number)
     return {
-        "title": f"{query['view']} by {query['fields'][0]}",
-        "query": query,
-        "query_id": query["id"],
-        "result_maker": result_maker(number, query, listens),
+        "title": f"{source['view']} by {source['fields'][0]}",
+        "query": source,
+        "query_id": source["id"],
+        "result_maker": result_maker(number, source, listens),
         **rng.choice(({}, {}, NOTE)),
     }
 
@@ -88,7 +92,7 @@ NOTE = {
 
 def look_tile(world: World, rng: random.Random, number: int, listens: list[str]) -> Content:
     """Return a tile that shows a look."""
-    look = world.look_with_query(rng.randint(1, world.looks))
+    look = look_with_query(world, world.some_number(rng, "look"))
     return {
         "title": look["title"],
         "look": look,
@@ -99,7 +103,7 @@ def look_tile(world: World, rng: random.Random, number: int, listens: list[str])
 
 def merge_tile(world: World, rng: random.Random, number: int, listens: list[str]) -> Content:
     """Return a tile of merged results; the backup holds no definition of them, only their id."""
-    sources = [world.shared_query(rng.randrange(SHARED_QUERIES)) for _ in range(rng.randint(2, 3))]
+    sources = [shared_query(world, rng.randrange(SHARED_QUERIES)) for _ in range(rng.randint(2, 3))]
     merge_id = token(rng, 22)
     maker = blank(
         RESULT_MAKER,
@@ -117,7 +121,7 @@ def merge_tile(world: World, rng: random.Random, number: int, listens: list[str]
 
 def text_tile(world: World, rng: random.Random, _: int, __: list[str]) -> Content:
     """Return a text tile, some with a link to another dashboard."""
-    target = world.id("dashboard", rng.randint(1, world.dashboards))
+    target = world.some_id(rng, "dashboard")
     return {
         "type": "text",
         "title_text": rng.choice(("Notes", "📌", "")),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 
-from vaultmaker.tree import ROOTS, plant
+from vaultmaker.tree import plant
 from vaultmaker.wording import MODELS, NAMES, ODD_TITLES, REGIONS, WORDS
 
 # One key for all types, as before schema 4, would let a look overwrite the dashboard with its number.
@@ -173,5 +173,3 @@ class World:
             return ODD_TITLES[which] + (f" #{number}" if again else "")
         first, second = rng.sample(WORDS, 2)
         return f"{first.capitalize()} and {second} — {rng.choice(REGIONS)} #{number}"
-
-

@@ -140,6 +140,57 @@ def use_layouts(sdk):
     sdk.delete_dashboard(made.id)
 
 
+def use_sets(sdk):
+    assert {p.permission for p in sdk.all_permissions()} >= {"explore", "see_looks"}
+    may = sdk.create_permission_set(models.WritePermissionSet(name="Readers", permissions=["see_looks"]))
+    assert sdk.update_permission_set(may.id, models.WritePermissionSet(permissions=["explore"])).permissions
+    assert sdk.permission_set(may.id) in sdk.all_permission_sets()
+    assert [found.id for found in sdk.search_permission_sets(name="read%")] == [may.id]
+    see = sdk.create_model_set(models.WriteModelSet(name="Shops", models=["shop"]))
+    assert sdk.update_model_set(see.id, models.WriteModelSet(name="Shop")).models == ["shop"]
+    assert sdk.model_set(see.id) in sdk.all_model_sets()
+    assert [found.id for found in sdk.search_model_sets(built_in=False)] == [see.id]
+    sdk.delete_permission_set(may.id)
+    sdk.delete_model_set(see.id)
+
+
+def use_roles(sdk):
+    me = sdk.me()
+    body = models.WriteRole(name="Readers", permission_set_id="1", model_set_id="1")
+    role = sdk.create_role(body)
+    assert (role.permission_set.name, role.permission_set_id) == ("Admin", None)
+    assert sdk.update_role(role.id, models.WriteRole(name="Writers")).model_set.id == "1"
+    assert sdk.role(role.id) in sdk.all_roles(ids=models.DelimSequence([role.id]))
+    assert [found.id for found in sdk.search_roles(built_in=False)] == [role.id]
+    assert [u.id for u in sdk.set_role_users(role.id, [me.id])] == [me.id]
+    assert [u.id for u in sdk.role_users(role.id, direct_association_only=True)] == [me.id]
+    assert [found.user_count for found in sdk.search_roles_with_user_count(name="writers")] == [1]
+    assert [g.id for g in sdk.set_role_groups(role.id, ["1"])] == [g.id for g in sdk.role_groups(role.id)]
+    assert {r.id for r in sdk.user_roles(me.id)} == {"1", role.id}
+    assert [r.id for r in sdk.set_user_roles(me.id, ["1"])] == ["1"]
+    sdk.delete_role(role.id)
+
+
+def use_groups(sdk):
+    me = sdk.me()
+    outer = sdk.create_group(models.WriteGroup(name="Outer", can_add_to_content_metadata=True))
+    inner = sdk.create_group(models.WriteGroup(name="Inner"))
+    assert sdk.update_group(inner.id, models.WriteGroup(name="Core")).user_count == 0
+    assert sdk.add_group_user(inner.id, models.GroupIdForGroupUserInclusion(user_id=me.id)).id == me.id
+    assert sdk.add_group_group(outer.id, models.GroupIdForGroupInclusion(group_id=inner.id)).name == "Core"
+    assert [u.id for u in sdk.all_group_users(inner.id)] == [me.id]
+    assert [g.id for g in sdk.all_group_groups(outer.id)] == [inner.id]
+    assert sdk.group(inner.id) in sdk.all_groups(sorts="id")
+    assert [g.id for g in sdk.search_groups(name="cor_")] == [inner.id]
+    found = sdk.search_groups_with_hierarchy(id=inner.id)[0]
+    assert (found.parent_group_ids, found.role_ids) == ([outer.id], [])
+    assert [g.roles for g in sdk.search_groups_with_roles(name="Core")] == [[]]
+    sdk.delete_group_from_group(outer.id, inner.id)
+    sdk.delete_group_user(inner.id, me.id)
+    sdk.delete_group(outer.id)
+    sdk.delete_group(inner.id)
+
+
 def use_the_rest(sdk):
     me = sdk.me()
     assert sdk.user(me.id).display_name == "API User"
@@ -161,6 +212,9 @@ def test_every_endpoint_serves_the_clients_typed_models(looker, sdk):
         use_tiles,
         use_filters,
         use_layouts,
+        use_sets,
+        use_roles,
+        use_groups,
         use_the_rest,
     ):
         use(sdk)

@@ -13,19 +13,21 @@ from hypothesis import strategies as st
 
 from lvrestore.errors import UsageError
 from lvrestore.looker.protocol import Answered, Request, Transport
-from lvrestore.sandbox.facts import FACTS, parse_body, writable
+from lvrestore.sandbox.facts import FACTS, IDS, parse_body, writable
 from lvrestore.sandbox.faults import Faults, path_pattern
-from lvrestore.sandbox.instance import ROOTS, iso
+from lvrestore.sandbox.founding import ROOTS
+from lvrestore.sandbox.instance import iso
 from lvrestore.sandbox.latency import PROFILES, parse_latency
 from lvrestore.sandbox.looker import ROUTES, CallRefusedError, Looker, find_route
 from lvrestore.sandbox.refusals import Refusal
+from lvrestore.sandbox.relations import Access, Relation, id_order
 from lvrestore.sandbox.search import like, matches
 from lvrestore.sandbox.server import RateLimit
-from lvrestore.sandbox.store import Shelf, Store, content_key, id_order, token
+from lvrestore.sandbox.store import Shelf, Store, content_key, token
 from lvrestore.sandbox.switches import SWITCHES, Switches, parse_switch
 from lvrestore.sandbox.views import parse_fields
 
-BODY_TYPES = sorted({e.body for methods in FACTS.paths.values() for e in methods.values() if e.body})
+BODY_TYPES = sorted({e.body for methods in FACTS.paths.values() for e in methods.values() if e.body} - {IDS})
 
 
 # Facts
@@ -254,6 +256,40 @@ def test_folders_in_a_circle_end():
     for folder_id, parent_id in (("a", "b"), ("b", "a")):
         store.put_folder({"id": folder_id, "name": folder_id, "parent_id": parent_id})
     assert sorted(store.descendants("a")) == ["a", "b"]
+
+
+def test_pairs_are_found_from_either_side_and_forgotten_on_both():
+    pairs = Relation()
+    pairs.set_rights("a", ["1", "2"])
+    pairs.add("b", "2")
+    pairs.add("b", "2")
+    assert (pairs.rights("a"), pairs.lefts("2"), pairs.count("b")) == (["1", "2"], ["a", "b"], 1)
+    pairs.set_lefts("1", ["b"])
+    assert (pairs.rights("a"), pairs.rights("b")) == (["2"], ["2", "1"])
+    pairs.forget_left("b")
+    pairs.remove("a", "2")
+    assert (pairs.lefts("1"), pairs.lefts("2"), pairs.has("a", "2")) == ([], [], False)
+
+
+def test_roles_come_down_through_groups_even_in_circles():
+    access = Access({"1": {}, "2": {}, "3": {}})
+    access.everyone = "all"
+    for outer, inner in (("a", "b"), ("b", "a")):
+        access.nested.add(outer, inner)
+    access.members.add("b", "1")
+    access.group_roles.add("reader", "a")
+    access.user_roles.add("writer", "2")
+    assert access.roles_of("1", inherited=True) == ["reader"]
+    assert access.roles_of("1", inherited=False) == []
+    assert access.users_with("reader", inherited=True) == ["1"]
+    assert access.members_of("all") == ["1", "2", "3"]
+    access.group_roles.add("viewer", "all")
+    assert access.users_with("viewer", inherited=True) == ["1", "2", "3"]
+    assert access.groups_of("1") == ["all", "b"]
+    access.forget_group("b")
+    assert access.roles_of("1", inherited=True) == ["viewer"]
+    access.forget_user("2")
+    assert access.users_with("writer", inherited=False) == []
 
 
 def test_content_key_ignores_nulls_and_order_of_names_only():
