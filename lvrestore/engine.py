@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -209,6 +209,7 @@ class _Restore:
             uncertain = store.uncertain(scope)
             self._cut_off = store.cut_off(scope)
             self._lands_until = self._last_landing(lock)
+            self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
                 status, code = self._guarded(lambda: self._run_here(store, scope, intent, uncertain))
                 return self._close(store, scope, intent, status, code)
@@ -217,9 +218,17 @@ class _Restore:
         with StateStore(self._state_path) as store:
             return self._close(store, scope, intent, status, code)
 
+    def _say_what_was_cut_off(self) -> None:
+        left_s = (self._lands_until - datetime.now(UTC)).total_seconds() if self._lands_until else 0.0
+        if self._cut_off and left_s > 0:
+            self._reporter.warn(
+                f"a run was cut off a moment ago: what it had in hand waits up to {left_s:.0f} s, "
+                "until its last requests cannot land any more"
+            )
+
     def _last_landing(self, lock: RunLock) -> datetime | None:
         """When the last request of an earlier run has been carried out, if ever."""
-        grace = timedelta(seconds=self._destination.endpoint.timeout_s)
+        grace = timedelta(seconds=self._destination.endpoint.grace_s)
         return lock.others_sent_until + grace if lock.others_sent_until else None
 
     def _open_session(self, store: StateStore, intent: Intent, session: SessionRow | None) -> Scope:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,6 +93,10 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
         return ExitCode.OK
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except Exception as bug:  # noqa: BLE001 - whatever it is, schedulers must see that it is a bug
+        traceback.print_exc()
+        hint = "this is a bug: please report it with the lines above; nothing that was stored is lost"
+        return _fail(ExitCode.INTERNAL, "internal", repr(bug), hint, as_json=as_json)
     return code if isinstance(code, int) else ExitCode.OK
 
 

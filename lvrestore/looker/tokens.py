@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import requests
 import urllib3
 
 from lvrestore.errors import ApiError
@@ -158,6 +157,8 @@ def _explain(failure: Failure, host: str) -> tuple[str, str]:
 
 def post_form(endpoint: Endpoint, path: str, form: Mapping[str, str]) -> Answered | NoAnswer:
     """Send a form below the API once, without following redirects or reading credentials of its own."""
+    import requests  # noqa: PLC0415 - workers never log in, and it takes a while to import
+
     if not endpoint.verify:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     start = time.perf_counter()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 API_PATH = "/api/4.0"
 USER_AGENT = f"lvrestore/{__version__}"
 MAX_REASON = 300
+# A server that lost its client finishes what it has begun, and proxies give up by then; no source says more.
+LANDS_WITHIN_S = 30.0
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -37,6 +39,11 @@ class Endpoint(msgspec.Struct, frozen=True):
     connect_timeout_s: float = 10.0
     verify: bool = True
     ca_bundle: str | None = None
+
+    @property
+    def grace_s(self) -> float:
+        """How long after its connection broke a request may still be carried out."""
+        return min(self.timeout_s, LANDS_WITHIN_S)
 
     @property
     def host(self) -> str:

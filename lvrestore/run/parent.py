@@ -325,7 +325,7 @@ class Crew:
         return msgspec.structs.replace(
             task,
             uncertain_since=task.uncertain_since or self._claimed_at[task.seq],
-            lands_until=datetime.now(UTC) + timedelta(seconds=self._config.endpoint.timeout_s),
+            lands_until=datetime.now(UTC) + timedelta(seconds=self._config.endpoint.grace_s),
         )
 
 

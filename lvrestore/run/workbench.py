@@ -92,7 +92,7 @@ class Workbench:
             decode,
             self._refs,
             self._history,
-            grace_s=self.config.endpoint.timeout_s,
+            grace_s=self.config.endpoint.grace_s,
             max_repeats=self.config.max_retries,
             wait=self._wait,
         )

@@ -1,10 +1,14 @@
 """A Looker that answers badly, over real connections: everything is restored, nothing twice."""
 
+import re
+
 import pytest
 from processes import TIMEOUT_S
 
 HTML = "<html><head><title>503 Service Unavailable</title></head></html>"
 WRITES = "/dashboard**"
+# Whether there is a layout to create, or anything to delete, is up to the generated backup.
+ALWAYS_HIT = re.compile(r"\.\*|/dashboards|/dashboard_(elements|filters)")
 
 
 def rate_limited(looker):
@@ -68,7 +72,7 @@ def test_everything_is_restored_once(fault, site):
     assert ended.code == 0, ended
     assert ended.summary["retries"] > 0
     assert ended.summary["rate_limited"] == (6 if "rate_limited" in fault.__name__ else 0)
-    assert site.looker.faults.rules == []
+    assert not [rule for rule in site.looker.faults.rules if ALWAYS_HIT.fullmatch(rule.path.pattern)]
     site.assert_restored()
 
 
