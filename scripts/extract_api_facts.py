@@ -19,9 +19,12 @@ Facts = dict[str, Any]
 SERVED = {
     "/versions": "GET",
     "/user": "GET",
-    "/users": "GET",
+    "/users": "GET POST",
     "/users/search": "GET",
-    "/users/{user_id}": "GET",
+    "/users/credential/{credential_type}/{credential_id}": "GET",
+    "/users/{user_id}": "GET PATCH DELETE",
+    "/users/{user_id}/credentials_email": "GET POST PATCH DELETE",
+    "/credentials_email/search": "GET",
     "/users/{user_id}/roles": "GET PUT",
     "/permissions": "GET",
     "/permission_sets": "GET POST",
@@ -45,8 +48,13 @@ SERVED = {
     "/groups/{group_id}/users/{user_id}": "DELETE",
     "/groups/{group_id}/groups": "GET POST",
     "/groups/{group_id}/groups/{deleting_group_id}": "DELETE",
-    "/lookml_models": "GET",
-    "/lookml_models/{lookml_model_name}": "GET",
+    "/lookml_models": "GET POST",
+    "/lookml_models/{lookml_model_name}": "GET PATCH DELETE",
+    "/lookml_models/{lookml_model_name}/explores/{explore_name}": "GET",
+    "/content_validation": "GET",
+    "/user_attributes": "GET",
+    "/user_attributes/{user_attribute_id}": "GET",
+    "/alerts/search": "GET",
     "/folders": "GET POST",
     "/folders/search": "GET",
     "/folders/{folder_id}": "GET PATCH DELETE",
@@ -72,6 +80,21 @@ SERVED = {
     "/dashboards/{dashboard_id}/dashboard_elements": "GET",
     "/dashboards/{dashboard_id}/dashboard_filters": "GET",
     "/dashboards/{dashboard_id}/dashboard_layouts": "GET",
+    "/boards": "GET POST",
+    "/boards/search": "GET",
+    "/boards/{board_id}": "GET PATCH DELETE",
+    "/board_sections": "GET POST",
+    "/board_sections/{board_section_id}": "GET PATCH DELETE",
+    "/board_items": "GET POST",
+    "/board_items/{board_item_id}": "GET PATCH DELETE",
+    "/scheduled_plans": "GET POST",
+    "/scheduled_plans/search": "GET",
+    "/scheduled_plans/run_once": "POST",
+    "/scheduled_plans/dashboard/{dashboard_id}": "GET",
+    "/scheduled_plans/look/{look_id}": "GET",
+    "/scheduled_plans/lookml_dashboard/{lookml_dashboard_id}": "GET",
+    "/scheduled_plans/{scheduled_plan_id}": "GET PATCH DELETE",
+    "/scheduled_plans/{scheduled_plan_id}/run_once": "POST",
     "/dashboard_elements": "POST",
     "/dashboard_elements/search": "GET",
     "/dashboard_elements/{dashboard_element_id}": "GET PATCH DELETE",
@@ -104,7 +127,7 @@ def ref_name(schema: Facts) -> str | None:
 def type_of(schema: Facts) -> str:
     """Name a schema's type: a JSON type, `any`, or the type it refers to."""
     name = ref_name(schema) or str(schema.get("type", "any"))
-    return "any" if OPAQUE.fullmatch(name) else name
+    return "any" if name == "number" or OPAQUE.fullmatch(name) else name
 
 
 def field_facts(schema: Facts) -> Facts:

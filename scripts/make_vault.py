@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,16 @@ SHARES = {
 }
 # The roots, the folder of LookML, and the models are in every vault.
 FIXED_ROWS = len(ROOTS) + 1 + len(MODELS)
-FEWEST_ITEMS = FIXED_ROWS + len(SHARES) + 2
-COUNTS = {"dashboards": 100, "looks": 50, "folders": 40, "users": 20} | dict.fromkeys(
-    ("boards", "groups", "roles", "permission_sets", "model_sets", "plans"), 0
-)
+DEFAULTS = {name: given.default for name, given in signature(World).parameters.items()}
 
 
 def mixed(total: int) -> dict[str, int]:
     """Return what `write_vault` takes to make a whole instance of this many rows, of every type."""
-    if total < FEWEST_ITEMS:
-        raise ValueError(f"a vault of all types has at least {FEWEST_ITEMS} rows, not {total}")
     counts = {name: max(1, round(total * share)) for name, share in SHARES.items()}
     # Each user brings a personal folder.
     dashboards = total - sum(counts.values()) - counts["users"] - FIXED_ROWS
+    if dashboards < 1:
+        raise ValueError(f"{total} rows are too few for a vault of all types")
     return {"dashboards": dashboards, **counts, "whole": True}
 
 
@@ -108,9 +106,14 @@ def _write_history(db: apsw.Connection, kinds: list[Kind], counts: dict[str, int
 
 def main() -> None:
     """Write a vault as the arguments say, and tell what is in it."""
-    given = vars(_parser().parse_args())
+    parser = _parser()
+    given = vars(parser.parse_args())
     out, items = given.pop("out"), given.pop("items")
-    counts = write_vault(out, **((mixed(items) if items else {}) | given))
+    try:
+        shares = {} if items is None else mixed(items)
+    except ValueError as error:
+        parser.error(str(error))
+    counts = write_vault(out, **(shares | given))
     print(f"{out}: " + ", ".join(f"{count:,} {label}s" for label, count in counts.items()))
 
 
@@ -122,15 +125,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path, metavar="OUT.db")
     parser.add_argument(
         "--items",
-        type=_total,
+        type=int,
         default=None,
         metavar="N",
         help="a whole instance of N rows of all types; a count given as well replaces its share",
     )
-    for name, default in COUNTS.items():
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, dest=name, type=int, metavar="N", help=f"default {default}")
-    parser.add_argument("--seed", type=int, metavar="N", help="default 1")
+    for name, default in DEFAULTS.items():
+        if type(default) is int:
+            option = f"--{name.replace('_', '-')}"
+            parser.add_argument(option, dest=name, type=int, metavar="N", help=f"default {default}")
     parser.add_argument("--id-form", choices=("bare", "composite"))
     parser.add_argument("--schema", type=int, choices=sorted(VERSION_ROWS))
     parser.add_argument("--oddities", action=argparse.BooleanOptionalAction)
@@ -140,13 +143,6 @@ def _parser() -> argparse.ArgumentParser:
         help="also links between content, other logins, embed folders; with --items the default",
     )
     return parser
-
-
-def _total(text: str) -> int:
-    total = int(text)
-    if total < FEWEST_ITEMS:
-        raise argparse.ArgumentTypeError(f"at least {FEWEST_ITEMS}")
-    return total
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from vaultmaker.wording import HOST, MODELS, TEXT, WORDS, can, chance, moment, t
 from vaultmaker.world import LOOKML_DASHBOARD, World
 
 ODD_TITLE = (4, 0)
-
 FILTERS = (
     ("Date", "date_filter", "30 days"),
     ("Région", "string_filter", "EMEA,APAC"),
@@ -24,8 +23,6 @@ FILTERS = (
     ("Owner", "field_filter", "{{ _user_attributes['email'] }}"),
     ("100%, really", "field_filter", None),
 )
-
-
 TABS = ("Overview", "Détails", "数字")
 
 

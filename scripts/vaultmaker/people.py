@@ -140,9 +140,13 @@ def make_service_account(rng: random.Random, number: int, made: Content) -> None
     made.update(nothing, credentials_api3=[key], is_service_account=True, service_account_name=name)
 
 
-def add_saml(rng: random.Random, _: int, made: Content) -> None:
+def add_saml(rng: random.Random, number: int, made: Content) -> None:
     """Add a login at an identity provider, which gives the roles as well."""
-    given = {"email": made["email"], "saml_user_id": token(rng, 16), "type": "saml"}
+    given = {
+        "email": made["email"] or f"user{number}@example.com",
+        "saml_user_id": token(rng, 16),
+        "type": "saml",
+    }
     made["credentials_saml"] = credentials(CREDENTIALS_SAML, rng, **given)
     made["roles_externally_managed"] = True
 
@@ -165,5 +169,5 @@ ODDITIES: tuple[tuple[int, int, Callable[[random.Random, int, Content], None]], 
     (11, 7, capitalise_email),
     (*EMBED_USER, make_embed_user),
     (50, 4, make_service_account),
-    (23, 12, keep_few_keys),
+    (40, 12, keep_few_keys),
 )

@@ -29,7 +29,7 @@ LOOKML_DASHBOARD = f"{MODELS[0]}::business_pulse"
 CONTENT_SHARES = {"dashboard": 70, "look": 22, "lookml_dashboard": 8}
 # (every, offset): users whose number is `offset` modulo `every`.
 EMBED_USER = (20, 10)
-NAMESAKE = (17, 15)
+NAMESAKE = (18, 15)
 ODD_NAME = (6, 5)
 
 Made = TypeVar("Made")
