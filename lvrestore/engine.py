@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError, StateError
+from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError, StateError, UsageError
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.looker.limiter import Limiter, SharedLimiter
@@ -22,6 +22,7 @@ from lvrestore.looker.transport import HttpTransport
 from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult, RestorationTask
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.report.reporter import Intent, Reporter
+from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
@@ -37,6 +38,7 @@ from lvrestore.vault import DoneIn, Vault
 FEW_ITEMS = 10
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
+IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ class _Restore:
     ) -> None:
         self._config, self._vault, self._reporter = config, vault, reporter
         self._destination = destination
-        self._tally = Tally()
+        self._tally, self._earlier = Tally(), Tally()
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
         self._fatal: ApiError | None = None
@@ -107,6 +109,7 @@ class _Restore:
             session = self._session(session_id)
             selection = msgspec.convert(session.config, type(self._config.selection), strict=False)
             self._config = msgspec.structs.replace(self._config, selection=selection)
+            self._earlier = journal_tally(StateReader(self._state_path), session)
             return self._run(stack, session)
 
     def _connect(self, stack: ExitStack) -> None:
@@ -148,15 +151,19 @@ class _Restore:
 
     def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
         if not self._config.dry_run:
-            lock = RunLock.acquire(self._state_path, self._config.lock_timeout_s)
+            lock = RunLock.acquire(
+                self._state_path, default_state_path(self._instance), self._config.lock_timeout_s
+            )
             stack.callback(lock.release)
         intent = self._look(session)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
-            return Ending(ExitCode.USAGE, {})
+            raise UsageError("not confirmed: nothing was done")
         self._stop.items_begun = True
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
+        if not intent.verdict.same:
+            self._reporter.warn(f"it is {intent.verdict}; nothing is matched by its number")
         if self._config.dry_run:
             return self._rehearse(intent)
         return self._really(intent, lock, session)
@@ -201,6 +208,8 @@ class _Restore:
             stop=self._stop,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
+        if self._stop.signal is not None:
+            return self._end(intent, None, "interrupted", 128 + self._stop.signal)
         return self._end(intent, None, "planned", ExitCode.OK)
 
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
@@ -350,7 +359,7 @@ class _Restore:
             return "failed", ExitCode.API
         if self._stop.signal is not None:
             return "interrupted", 128 + self._stop.signal
-        troubled = self._tally.count(Operation.FAILED, Operation.CONFLICT)
+        troubled = sum(t.count(Operation.FAILED, Operation.CONFLICT) for t in (self._earlier, self._tally))
         return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
 
     def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
@@ -395,6 +404,8 @@ def _state_file(instance: str, base_url: str) -> Path:
     `status` and `dlq` find the file by the URL alone, without asking the instance for its name.
     """
     path, alias = default_state_path(instance), default_state_path(base_url)
+    if alias.is_file() and not alias.is_symlink():
+        return alias  # begun when the instance did not say its name; two files would know half each
     if alias != path and not alias.exists():
         alias.parent.mkdir(parents=True, exist_ok=True)
         alias.unlink(missing_ok=True)
@@ -405,7 +416,13 @@ def _state_file(instance: str, base_url: str) -> Path:
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:
     if folder is None:
         return None
-    root = vault.find_folder(folder)
+    try:
+        root = vault.find_folder(folder)
+    except NotFoundError:
+        # A backup of some types has no folder rows, but its items say by id where they lie.
+        if not any(vault.count(t, folder_ids={folder}, deleted="include") for t in IN_FOLDERS):
+            raise
+        root = folder
     return {root, *(vault.subfolders(root) if recursive else ())}
 
 

@@ -95,14 +95,19 @@ class DeserializationError(ValidationError):
 
 
 class DependencyError(ValidationError):
-    """An item refers to objects that the destination does not have. `missing` names all of them."""
+    """An item refers to objects that the destination does not have. `missing` names all of them.
+
+    With `known` false it is not even known under which ids they would be there.
+    """
 
     kind = "dependency"
 
-    def __init__(self, missing: tuple[str, ...]) -> None:
-        super().__init__(f"missing on the destination: {', '.join(missing)}")
-        self.args = (missing,)
-        self.missing = missing
+    def __init__(self, missing: tuple[str, ...], known: bool = True) -> None:  # noqa: FBT001, FBT002 - pickles
+        names = ", ".join(missing)
+        elsewhere = "the destination is not proved to be what was backed up, so no id there is known for"
+        super().__init__(f"missing on the destination: {names}" if known else f"{elsewhere} {names}")
+        self.args = (missing, known)
+        self.missing, self.known = missing, known
 
 
 class ApiError(RestorationError):

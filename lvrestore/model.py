@@ -153,6 +153,17 @@ class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     slug: str | None = None
 
 
+class CreateSent(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The POST that makes a whole item is about to leave; the sender waits until that is stored.
+
+    Only after this can an object that is found later be the work of an attempt whose end is unknown.
+    """
+
+    content_type: ContentType
+    source_id: str
+    ticket: int
+
+
 class BeforeImage(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """What a write is about to replace; the sender waits until it is stored."""
 

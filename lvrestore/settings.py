@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,7 +51,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def default_state_path(instance: str) -> Path:
     """`$XDG_STATE_HOME/lvrestore/<host>-<port>.db` of an instance given as `https://host[:port]`."""
-    scheme, _, host = instance.partition("://")
-    name, _, port = host.partition(":")
+    parts = urlsplit(instance)
+    port = parts.port or {"http": 80}.get(parts.scheme, 443)
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "lvrestore" / f"{name}-{port or {'http': 80}.get(scheme, 443)}.db"
+    return base / "lvrestore" / f"{parts.hostname}-{port}.db"

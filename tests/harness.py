@@ -16,7 +16,7 @@ class Memory:
     def __init__(self, *, same_instance=True):
         self.same_instance = same_instance
         self.mappings, self.accepted, self.before = {}, {}, []
-        self.vault_ids = None
+        self.vault_ids, self.kind, self.ids = None, "", set()
 
     def note(self, m):
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
@@ -24,11 +24,16 @@ class Memory:
     def keep(self, kind, destination_id, body):
         self.before.append((kind, destination_id, body))
 
+    def create(self, task):
+        self.sent = task.source_id
+
     def mapped(self, kind, source_id):
         return self.mappings.get((kind, source_id))
 
     def in_vault(self, kind, source_id):
-        return self.vault_ids is None or (kind, source_id) in self.vault_ids
+        if self.vault_ids is not None:
+            return (kind, source_id) in self.vault_ids
+        return kind != self.kind or source_id in self.ids
 
 
 def restore(
@@ -45,6 +50,7 @@ def restore(
 ):
     """Restore vault rows (id, blob) one after the other; return the results."""
     memory = memory or Memory()
+    memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
 
     def sleep(seconds):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.settings import (
@@ -102,7 +102,7 @@ selection_options = together(
     option("--ids", metavar="1,2,3", help="Only these ids."),
     option(
         "--ids-file",
-        type=click.File(),
+        type=click.File(encoding="utf-8-sig"),
         metavar="F",
         help="Only the ids in this file, one a line; - is stdin.",
     ),
@@ -209,6 +209,8 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
 
 def given_selection(types: tuple[ContentType, ...], options: dict[str, Any]) -> Selection:
     """The selection of a bulk restore."""
+    if options["recursive"] and options["folder"] is None:
+        raise UsageError("--recursive needs --folder")
     return Selection(
         types=tuple(dict.fromkeys(types)),
         ids=_ids(options["ids"], options["ids_file"]),
@@ -223,8 +225,11 @@ def _ids(text: str | None, file: Any) -> tuple[str, ...] | None:  # noqa: ANN401
         raise UsageError("ids were given twice, by --ids and by --ids-file")
     if text is None and file is None:
         return None
-    listed = text if text is not None else file.read()
+    try:
+        listed = text if text is not None else file.read()
+    except UnicodeDecodeError as error:
+        raise UsageError("the file of ids is not text in UTF-8") from error
     ids = tuple(dict.fromkeys(one for part in listed.split(",") for one in part.split()))
     if not ids:
-        raise NotFoundError("no id", "the list that was given", "give at least one id")
+        raise UsageError("the list of ids is empty")
     return ids

@@ -44,6 +44,8 @@ CODE_OF_ERROR = {
 def single(content_type: ContentType, source_id: str, **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Restore one item: TYPE ID, as in `dashboard 42`."""
     _require_supported(content_type)
+    if not source_id.strip():
+        raise UsageError(f"which {content_type.label}? the id is empty")
     selection = Selection(types=(content_type,), ids=(bare_id(content_type, source_id),))
     config = opt.given_config(options, selection)
     reporter = _reporter(options, summary=False)

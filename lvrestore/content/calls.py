@@ -31,13 +31,15 @@ class Create(msgspec.Struct, frozen=True):
 
     `find_again` is a small generator of reads that looks for the object a lost POST may have made and returns
     its full reply, or None. The driver runs it after an unknown outcome, before it repeats the POST. `unique` says
-    that the server itself refuses a second one, so that the POST may be repeated without waiting for a late one.
+    that the server itself refuses a second one, so that the POST may be repeated without waiting for a late one;
+    `part` that it makes a part of an item or a query, not the item.
     """
 
     path: str
     body: Json
     find_again: Callable[[], Generator[Get, Json, Json]]
     unique: bool = False
+    part: bool = False
 
 
 class Update(msgspec.Struct, frozen=True):

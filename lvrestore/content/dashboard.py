@@ -37,6 +37,7 @@ from lvrestore.content.references import (
     keep_owner,
     made_since,
     require,
+    superseded,
 )
 from lvrestore.content.shapes import VaultDashboard, VaultLayout, VaultTile, known, parts
 from lvrestore.content.tiles import (
@@ -90,6 +91,13 @@ NESTED = {
 }
 
 
+class Tiles(msgspec.Struct, frozen=True):
+    """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written."""
+
+    all: list[VaultTile]
+    sourceless: frozenset[int]
+
+
 class Found(msgspec.Struct, frozen=True):
     """The live dashboard, if any. `slug_taken` says that another one holds the vault's slug."""
 
@@ -119,6 +127,8 @@ def restore_dashboard(
 def _find(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
     mapping = refs.mapped("dashboard", vault.id)
     if mapping is not None:
+        if stale := superseded(refs, "dashboard", vault.id, mapping.destination_id):
+            return stale
         live = yield from _by_id(mapping.destination_id)
         if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
             return Found(live)
@@ -129,7 +139,7 @@ def _find(vault: VaultDashboard, refs: References, history: History) -> Steps[Fo
         live = yield from _by_id(vault.id)
         if live is not None:
             return _same_or_stranger(vault, live)
-    return (yield from _by_slug(vault, history))
+    return (yield from _by_slug(vault, refs, history))
 
 
 def _same_or_stranger(vault: VaultDashboard, live: Body) -> Found | Restored:
@@ -144,14 +154,14 @@ def _same_or_stranger(vault: VaultDashboard, live: Body) -> Found | Restored:
 
 def _by_id(dashboard_id: str) -> Steps[Body | None]:
     """The dashboard, alive or in the trash. Whether a GET answers for trashed ones is undocumented."""
-    live: Body | None = yield Get(path("dashboards", dashboard_id))
-    if live is not None:
+    live = yield Get(path("dashboards", dashboard_id))
+    if isinstance(live, dict):
         return live
     hits = yield Get("/dashboards/search", {"id": dashboard_id, "deleted": "true"})
     return next((hit for hit in hits or () if hit["id"] == dashboard_id and hit.get("deleted")), None)
 
 
-def _by_slug(vault: VaultDashboard, history: History) -> Steps[Found]:
+def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
     slug = known(vault.slug)
     holder = (yield from _slug_holder(slug)) if slug else None
     if holder is not None:
@@ -159,7 +169,8 @@ def _by_slug(vault: VaultDashboard, history: History) -> Steps[Found]:
             holder.get("created_at"), history.uncertain_since
         )
         if ours:
-            return Found((yield Get(f"/dashboards/{holder['id']}")))
+            stale = superseded(refs, "dashboard", vault.id, holder["id"])
+            return stale or Found((yield Get(f"/dashboards/{holder['id']}")))
     return Found(None, slug_taken=holder is not None)
 
 
@@ -383,11 +394,11 @@ def _check_filters(vault: VaultDashboard) -> None:
 
 def _check_references(
     vault: VaultDashboard, live: Mapping[str, Json], refs: References, delta: Body
-) -> Steps[list[VaultTile] | None]:
+) -> Steps[Tiles | None]:
     """Return the tiles to restore; raise `DependencyError` that names everything which the destination lacks.
 
-    Only what would be written is asked for. A tile whose look was gone already when the backup was made is
-    left out with a report line.
+    Only what would be written is asked for. A tile whose look was gone already when the backup was made is no
+    reason to fail.
     """
     _check_filters(vault)
     tiles = parts(vault.dashboard_elements)
@@ -403,17 +414,8 @@ def _check_references(
     yield from require(needed)
     if tiles is None:
         return None
-    kept = []
-    for tile in tiles:
-        if lacks_source(tile) or (
-            tile in new and destination_of(refs, "look", known(tile.look_id) or "") in broken
-        ):
-            yield Warn(
-                "broken_tile", f"tile {known(tile.id)} showed nothing when the backup was made; left out"
-            )
-        else:
-            kept.append(tile)
-    return kept
+    lost = [t for t in new if destination_of(refs, "look", known(t.look_id) or "") in broken]
+    return Tiles(tiles, frozenset(id(t) for t in (*lost, *filter(lacks_source, tiles))))
 
 
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
@@ -421,7 +423,7 @@ def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: Ref
     wanted += [(SOURCES[source[0]], source[1]) for t in tiles if (source := source_of(t))]
     unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
     if unresolved:
-        raise DependencyError(tuple(dict.fromkeys(unresolved)))
+        raise DependencyError(tuple(dict.fromkeys(unresolved)), known=False)
 
 
 def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs: References) -> bool:
@@ -442,7 +444,7 @@ def _broken_looks(tiles: Sequence[VaultTile], refs: References) -> Steps[set[str
 
 
 def _complete(
-    vault: VaultDashboard, tiles: list[VaultTile] | None, live: Body, want: Body, refs: References, work: Work
+    vault: VaultDashboard, tiles: Tiles | None, live: Body, want: Body, refs: References, work: Work
 ) -> Steps[Restored]:
     """Bring everything inside the dashboard in line, delete what is surplus, and say how it ended."""
     if work.created and (rest := changed(want, live, NESTED)):
@@ -463,7 +465,7 @@ def _complete(
 
 
 def _arrange(
-    vault: VaultDashboard, tiles: list[VaultTile] | None, live: Body, refs: References, work: Work
+    vault: VaultDashboard, tiles: Tiles | None, live: Body, refs: References, work: Work
 ) -> Steps[None]:
     """Layouts and tiles, then the rectangles that the server made for both."""
     standing = live.get("dashboard_layouts")
@@ -471,7 +473,7 @@ def _arrange(
         standing = yield from read_layouts(work)
     wanted = restorable(parts(vault.dashboard_layouts) or [])
     layouts = yield from sync_layouts(work, wanted, standing, refs)
-    named = {known(tile.dashboard_layout_id) for tile in tiles or ()}
+    named = {known(tile.dashboard_layout_id) for tile in (tiles.all if tiles else ())}
     yield from layouts.create(work, [one for one in wanted if known(one.id) in named])
     tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
     old_tiles, old_layouts = set(tile_ids), {one["id"] for one in standing}
@@ -488,7 +490,7 @@ def _arrange(
 
 def _sync_tiles(
     work: Work,
-    tiles: Sequence[VaultTile],
+    tiles: Tiles,
     live: Body,
     refs: References,
     layout_ids: Mapping[str, str],
@@ -496,12 +498,20 @@ def _sync_tiles(
 ) -> Steps[dict[str, str]]:
     """Make the tiles equal the vault's; return live ids by the vault's."""
     standing = live.get("dashboard_elements") or []
-    bodies = {id(tile): tile_body(tile, refs, layout_ids) for tile in tiles}
+    bodies = {id(tile): tile_body(tile, refs, layout_ids) for tile in tiles.all}
     rules = tile_rules(refs, bodies, places(layouts[0]), places(layouts[1]))
-    pairs, surplus = pair(tiles, standing, rules)
+    pairs, surplus = pair(tiles.all, standing, rules)
     siblings = Parts(f"{work.path}/dashboard_elements", {one["id"] for one in standing}, looks_like)
     ids: dict[str, str] = {}
     for tile, now in pairs:
+        if id(tile) in tiles.sourceless:
+            # What shows its data is not ours to write: a live one keeps it, and a lost one stays lost.
+            if now is None:
+                yield Warn(
+                    "broken_tile", f"tile {known(tile.id)} has no source that can be restored; left out"
+                )
+                continue
+            bodies[id(tile)] = without(bodies[id(tile)], *SOURCES, "result_maker")
         ids[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings)
     for now in surplus:
         work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")

@@ -18,6 +18,7 @@ from lvrestore.content.references import (
     keep_owner,
     made_since,
     require,
+    superseded,
 )
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
@@ -175,7 +176,7 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Body:
             body[name] = destination_of(refs, kind, source_id)
             unresolved += [f"{kind} {source_id}"] if body[name] is None and kind != "user" else []
     if unresolved:
-        raise DependencyError(tuple(unresolved))
+        raise DependencyError(tuple(unresolved), known=False)
     for name in flat.required:
         if body.get(name) in (None, ""):
             raise ValidationError(
@@ -193,6 +194,8 @@ def _find(
 ) -> Steps[Body | Restored | None]:
     mapping = refs.mapped(flat.kind, vault.id)
     if mapping is not None:
+        if stale := superseded(refs, flat.kind, vault.id, mapping.destination_id):
+            return stale
         live = yield from _by_id(flat, mapping.destination_id)
         if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
             return live
@@ -208,9 +211,9 @@ def _find(
 
 
 def _by_id(flat: Flat, item_id: str) -> Steps[Body | None]:
-    live: Body | None = yield Get(path(flat.collection, item_id))
-    if live is not None or not flat.has_trash:
-        return live
+    live = yield Get(path(flat.collection, item_id))
+    if isinstance(live, dict) or not flat.has_trash:
+        return live if isinstance(live, dict) else None
     hits = yield Get(path(flat.collection, "search"), {"id": item_id, "deleted": "true"})
     return next((hit for hit in hits or () if hit["id"] == item_id and hit.get("deleted")), None)
 
@@ -285,7 +288,7 @@ def _make_query(vault: Shape, refused: Refused) -> Steps[str]:
     if query is None or not refused.about("query_id"):
         raise refused
     # Get-or-create by content: a repeat is harmless.
-    made = yield Create("/queries", body_of(query), _nothing, unique=True)
+    made = yield Create("/queries", body_of(query), _nothing, unique=True, part=True)
     if source_id := known(vault.query_id):
         yield Mapped("query", source_id, made["id"])
     return str(made["id"])

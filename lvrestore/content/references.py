@@ -7,12 +7,15 @@ from typing import Protocol
 
 import msgspec
 
-from lvrestore.content.calls import Exists, Steps, Warn
+from lvrestore.content.calls import Exists, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
+from lvrestore.model import Operation
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
 CREATED_AT_TOLERANCE = timedelta(seconds=1)
 CLOCK_SKEW = timedelta(minutes=2)
+# A POST is carried out soon after it was sent, or never.
+LANDS_WITHIN = timedelta(seconds=30)
 
 
 class MappedId(msgspec.Struct, frozen=True):
@@ -25,8 +28,9 @@ class MappedId(msgspec.Struct, frozen=True):
 class History(msgspec.Struct, frozen=True):
     """What earlier runs left behind about this item.
 
-    `uncertain_since`: an earlier run claimed the item then and never said how it ended. `accepted`: fingerprints
-    of a vault version and of the live object that the server made of it, differing as they are.
+    `uncertain_since`: an earlier attempt sent the POST that makes it then, and nobody knows how that ended.
+    `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
+    they are.
     """
 
     uncertain_since: datetime | None = None
@@ -57,6 +61,18 @@ def destination_of(refs: References, kind: str, source_id: str) -> str | None:
     return source_id if refs.same_instance else None
 
 
+def superseded(refs: References, kind: str, source_id: str, destination_id: str) -> Restored | None:
+    """The end of a row whose object lives on under an id that has a row of its own in the backup.
+
+    The backup was taken after that item was made again: the newer row says how it is, the older one is history.
+    """
+    elsewhere = refs.same_instance and destination_id != source_id
+    if not elsewhere or not refs.in_vault(kind, destination_id):
+        return None
+    reason = f"{kind} {source_id} became {kind} {destination_id}, which is in the backup itself"
+    return Restored(operation=Operation.SKIPPED, destination_id=None, reason=reason)
+
+
 def parse_time(value: str | datetime | None) -> datetime | None:
     """An aware datetime from what Looker or a vault gives; naive ones are UTC; None for anything else."""
     if isinstance(value, str):
@@ -76,9 +92,11 @@ def contradicts(one: str | datetime | None, other: str | datetime | None) -> boo
 
 
 def made_since(created_at: str | None, since: datetime | None) -> bool:
-    """Whether an object can be the work of a claim made at `since`, minus clock skew."""
+    """Whether an object can be what a POST sent at `since` made, give or take the clocks' difference."""
     at = parse_time(created_at)
-    return since is not None and at is not None and at >= since - CLOCK_SKEW
+    if since is None or at is None:
+        return False
+    return since - CLOCK_SKEW <= at <= since + LANDS_WITHIN + CLOCK_SKEW
 
 
 def require(needed: dict[str, set[str]]) -> Steps[None]:

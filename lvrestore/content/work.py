@@ -59,7 +59,7 @@ class Work:
         """POST a part; return it as it is live. `mapping` is the kind and the vault's id of the part."""
         yield from self.remember()
         before = set(parts.known_ids)
-        reply = yield Create(path, body, lambda: parts.find_new(before, body), unique=parts.unique)
+        reply = yield Create(path, body, lambda: parts.find_new(before, body), unique=parts.unique, part=True)
         parts.known_ids.add(reply["id"])
         self.changes.append(Change(label.rstrip("."), None, body))
         kind, source_id = mapping

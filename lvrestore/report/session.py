@@ -13,20 +13,7 @@ from lvrestore.state.store import SessionRow, StateReader
 
 def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]:
     """The summary object of a session, with `started_at` and `completed_at`."""
-    tally = Tally()
-    for content_type, status, calls, error_kind, warnings, source_id in reader.results(session.id):
-        tally.add(
-            RestorationResult(
-                seq=0,
-                content_type=content_type,
-                source_id=source_id,
-                name="",
-                operation=Operation(status),
-                calls=Calls(**orjson.loads(calls)),
-                warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
-                error=ItemError(kind=error_kind, message="") if error_kind else None,
-            )
-        )
+    tally = journal_tally(reader, session)
     shown = session.metadata.get("summary") or {}
     frame = Frame(
         session_id=session.id,
@@ -46,3 +33,22 @@ def _duration_s(session: SessionRow) -> float:
     return (
         datetime.fromisoformat(session.completed_at) - datetime.fromisoformat(session.started_at)
     ).total_seconds()
+
+
+def journal_tally(reader: StateReader, session: SessionRow) -> Tally:
+    """The counts of all items of a session that have ended."""
+    tally = Tally()
+    for content_type, status, calls, error_kind, warnings, source_id in reader.results(session.id):
+        tally.add(
+            RestorationResult(
+                seq=0,
+                content_type=content_type,
+                source_id=source_id,
+                name="",
+                operation=Operation(status),
+                calls=Calls(**orjson.loads(calls)),
+                warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
+                error=ItemError(kind=error_kind, message="") if error_kind else None,
+            )
+        )
+    return tally

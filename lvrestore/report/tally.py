@@ -29,6 +29,17 @@ class Tally:
         """Items that ended as one of these, over all types."""
         return sum(counts[op] for counts in self.by_type.values() for op in operations)
 
+    def merged(self, other: Tally) -> Tally:
+        """Both together."""
+        both = Tally()
+        for one in (self, other):
+            for content_type, counts in one.by_type.items():
+                both.by_type[content_type] += counts
+            both.errors += one.errors
+            both.warnings += one.warnings
+            both.calls.add(one.calls)
+        return both
+
     @property
     def total(self) -> int:
         """All items that have ended."""

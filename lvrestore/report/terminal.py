@@ -122,10 +122,10 @@ class Terminal:
             self._err.print(line, markup=False)
 
     def _show_changes(self, result: RestorationResult) -> None:
-        if result.operation is Operation.UNCHANGED:
+        if result.operation is Operation.UNCHANGED and self._summary:
             return
-        calls = result.calls.total
-        self._out.print(f"would be {result.operation}: {_named(result)} ({calls} calls)")
+        would = "would fail" if result.operation is Operation.FAILED else f"would be {result.operation}"
+        self._out.print(f"{would}: {_named(result)} ({result.calls.total} API calls)")
         if result.operation is Operation.CREATED:
             return  # everything in it is new
         for path, before, after in result.changes[:SHOWN_CHANGES]:

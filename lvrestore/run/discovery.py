@@ -111,11 +111,14 @@ class Discovery:
     def _pages(self, where: str, field: str, sorts: str = "id") -> Iterator[Json]:
         # Without an order, pages can skip and repeat rows; models cannot be sorted, but are few.
         params = {"fields": field, "limit": str(PAGE), **({"sorts": sorts} if sorts else {})}
-        offset = 0
+        offset, seen = 0, set[str]()
         while True:
             page = self._get(where, {**params, "offset": str(offset)}) or []
-            yield from page
-            if len(page) < PAGE:
+            new = [one for one in page if str(one[field]) not in seen]
+            seen |= {str(one[field]) for one in new}
+            yield from new
+            # A server that does not know `offset` answers the same page for ever.
+            if len(page) < PAGE or not new:
                 return
             offset += len(page)
 

@@ -25,8 +25,14 @@ from lvrestore.content.calls import (
 )
 from lvrestore.content.references import History, References
 from lvrestore.crashpoints import reached
-from lvrestore.errors import DependencyError, DeserializationError, RestorationError, ValidationError
-from lvrestore.looker.classify import FailureKind, Refused
+from lvrestore.errors import (
+    ApiError,
+    DependencyError,
+    DeserializationError,
+    RestorationError,
+    ValidationError,
+)
+from lvrestore.looker.classify import Failure, FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
@@ -57,6 +63,10 @@ class Recorder(Protocol):
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Return when the before-image is durable."""
+        ...
+
+    def create(self, task: RestorationTask) -> None:
+        """Return when it is durable that the POST which makes this item is about to leave."""
         ...
 
 
@@ -94,10 +104,11 @@ class Driver:
         self._uncertain, self._lands_until = False, 0.0
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
+        self._task: RestorationTask
 
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
-        self._repeats = 0
+        self._task, self._repeats = task, 0
         self._uncertain, self._lands_until = (
             task.uncertain_since is not None,
             self._on_our_clock(task.lands_until),
@@ -174,6 +185,11 @@ class Driver:
             try:
                 reply = self._perform(call)
             except Refused as answer:
+                if answer.kind is FailureKind.AUTH:
+                    # A fresh token was refused as well: nobody can go on, and it is no item's fault.
+                    raise ApiError(
+                        f"the instance refuses the login: {answer}", status=answer.status
+                    ) from answer
                 refused = answer
 
     def _perform(self, call: object) -> Json:
@@ -232,10 +248,12 @@ class Driver:
         # A part has no name of its own: one that lands late could not be told from the one made now.
         if not call.unique and self._clock() < self._lands_until:
             raise _Unsettled
+        if not call.part:
+            self._recorder.create(self._task)
         repeats = 0
         while True:
             try:
-                return self._send(Request("POST", call.path, body=call.body), creates=True)
+                return self._post(call)
             except UnknownOutcome as lost:
                 if (found := self._look_again(call, lost)) is not None:
                     return found
@@ -245,9 +263,22 @@ class Driver:
                 self._repeats += 1
             except Refused:
                 # The server says it is there already: perhaps by a POST whose answer was lost.
-                if (repeats or self._uncertain) and (found := self._play(call.find_again())) is not None:
+                if (repeats or (self._uncertain and call.part)) and (
+                    found := self._play(call.find_again())
+                ) is not None:
                     return found
                 raise
+
+    def _post(self, call: Create) -> Json:
+        """Send a POST; an answer without the new object says nothing about what was made."""
+        sent_at = self._clock()
+        made = self._send(Request("POST", call.path, body=call.body), creates=True)
+        if isinstance(made, dict) and made.get("id", made.get("name")):
+            return made
+        failure = Failure(
+            kind=FailureKind.UNKNOWN_OUTCOME, status=None, message="the answer lacks the new object"
+        )
+        raise UnknownOutcome(sent_at, lands_late=False, failure=failure)
 
     def _look_again(self, call: Create, lost: UnknownOutcome) -> Json:
         """Look for what the lost POST may have made, until it cannot land any more."""

@@ -55,7 +55,15 @@ def _ask(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
     except Refused:
         # Not allowed to look is not the same as absent: the write itself will tell.
         return True
+    if live is None and kind == "lookml_model":
+        return _lists_no_model(client)
     return live is not None and not live.get("deleted")
+
+
+def _lists_no_model(client: LookerClient | RehearsalClient) -> bool:
+    """Whether the caller sees no model at all: then a model that is not seen may well be there."""
+    page = {"fields": "name", "limit": "1"}
+    return not client.call(Request("GET", "/lookml_models", page)).json
 
 
 def _in_trash(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from lvrestore.content.references import MappedId
 from lvrestore.looker.limiter import Limiter, StoppedWaiting
 from lvrestore.looker.tokens import TokenSource
-from lvrestore.model import BeforeImage, MappingNote, RestorationResult, RestorationTask
+from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationResult, RestorationTask
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.store import Scope, StateStore
@@ -34,6 +34,12 @@ class LocalRecorder:
         image = BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=0)
         with self._lock:
             self._store.write(self._scope, [image])
+
+    def create(self, task: RestorationTask) -> None:
+        """Store that a POST is about to leave."""
+        sent = CreateSent(content_type=task.content_type, source_id=task.source_id, ticket=0)
+        with self._lock:
+            self._store.write(self._scope, [sent])
 
     def claim(self, task: RestorationTask) -> None:
         """Store the claim of one item."""
@@ -58,6 +64,9 @@ class NothingRecorded:
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Forget a before-image."""
+
+    def create(self, task: RestorationTask) -> None:
+        """Forget that a POST would leave."""
 
     def claim(self, task: RestorationTask) -> None:
         """Claim nothing."""

@@ -6,7 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from lvrestore.model import BeforeImage, ContentType, MappingNote, RestorationResult, RestorationTask
+from lvrestore.model import (
+    BeforeImage,
+    ContentType,
+    CreateSent,
+    MappingNote,
+    RestorationResult,
+    RestorationTask,
+)
 
 
 class Claim(msgspec.Struct, frozen=True, tag=True):
@@ -80,6 +87,7 @@ Message = (
     | RestorationResult
     | MappingNote
     | BeforeImage
+    | CreateSent
     | Claim
     | Unbegun
     | Stored

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -120,7 +121,14 @@ class Crew:
         self._writer = ours
         self._writer_process = self._context.Process(
             target=writer_main,
-            args=(self._folder, self._config.state_path, self._config.scope, theirs, self._lock),
+            args=(
+                self._folder,
+                (Path(self._limits.path).parent,) if self._limits else (),
+                self._config.state_path,
+                self._config.scope,
+                theirs,
+                self._lock,
+            ),
             name="lvrestore writer",
             daemon=True,
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.client import CallCounts, LookerClient, Reply, ResponseRecord
-from lvrestore.looker.protocol import Request
+from lvrestore.looker.protocol import Request, path
 from lvrestore.model import Json
 
 CREATED = 201
 NEW = "new-"
 NUMBERS = count(1)
 OK = 200
+UNPROCESSABLE = 422
 PARTS = frozenset({"dashboard_elements", "dashboard_filters", "dashboard_layouts"})
 
 
@@ -74,6 +76,7 @@ class RehearsalClient:
     def _post(self, request: Request) -> Json:
         made = {**request.body, "id": self._new_id()}
         if request.path == "/dashboards":
+            self._refuse_taken_title(request.body)
             layout = {"id": self._new_id(), "active": True, "dashboard_layout_components": []}
             self._dashboard = made | {
                 "dashboard_layouts": [layout],
@@ -84,6 +87,15 @@ class RehearsalClient:
         if self._dashboard is not None:
             self._add_part(request.path.lstrip("/"), made)
         return made
+
+    def _refuse_taken_title(self, body: dict[str, Any]) -> None:
+        """Refuse as the server would: a title is unique within its folder."""
+        listed = self._read(
+            Request("GET", path("folders", body["folder_id"], "dashboards"), {"fields": "id,title,deleted"})
+        ).json
+        if any(one.get("title") == body["title"] and not one.get("deleted") for one in listed or ()):
+            message = "a dashboard with this title is in the folder already"
+            raise Refused(FailureKind.VALIDATION, UNPROCESSABLE, message, ("title",))
 
     def _add_part(self, sort: str, made: dict[str, Any]) -> None:
         board = self._dashboard or {}

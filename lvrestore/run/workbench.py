@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -101,5 +100,4 @@ class Workbench:
         wait_until(time.monotonic() + seconds, self._stop, time.sleep, time.monotonic)
 
     def _history(self, task: RestorationTask) -> History:
-        since: datetime | None = task.uncertain_since
-        return self._reader.history(self.config.scope, task.content_type.label, task.source_id, since)
+        return self._reader.history(self.config.scope, task.content_type, task.source_id)

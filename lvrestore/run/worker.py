@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
-from lvrestore.model import BeforeImage, MappingNote, RestorationTask
+from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationTask
 from lvrestore.run.messages import Fatal, Hello, Stop, Stored, TokenGiven, TokenWanted, Unbegun
 from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
@@ -78,15 +78,26 @@ class PipeRecorder:
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Send a before-image and wait until it is stored."""
+        self._store(
+            lambda ticket: BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket)
+        )
+
+    def _store(self, message: Callable[[int], BeforeImage | CreateSent]) -> None:
         ticket = next(self._tickets)
         stored = self._waiting[ticket] = threading.Event()
-        self._writer.send(BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket))
+        self._writer.send(message(ticket))
         # Whoever gives up sets the flag first: either it is seen here, or the event is set there.
         if not self._given_up:
             stored.wait()
         del self._waiting[ticket]
         if self._given_up:
             raise PeerGone
+
+    def create(self, task: RestorationTask) -> None:
+        """Send that a POST is about to leave and wait until that is stored."""
+        self._store(
+            lambda ticket: CreateSent(content_type=task.content_type, source_id=task.source_id, ticket=ticket)
+        )
 
     def stored(self, ticket: int) -> None:
         """Let whoever waits for this ticket go on."""

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from lvrestore.errors import StateError
-from lvrestore.model import BeforeImage, MappingNote, RestorationResult
+from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationResult
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import Scope, StateStore
+from lvrestore.state.store import Scope, StateStore, Storable
 
 log = logging.getLogger(__name__)
 FRAMES_PER_TURN = 64
@@ -25,8 +25,18 @@ FRAMES_PER_TURN = 64
 LAST_WORDS_S = 10.0
 
 
-def writer_main(folder: Path, state_path: Path, scope: Scope, parent: Pipe, lock: RunLock) -> None:
-    """Entry of the writer process. Holding `lock` keeps the destination ours until the last word is stored."""
+def writer_main(
+    folder: Path,
+    leftovers: tuple[Path, ...],
+    state_path: Path,
+    scope: Scope,
+    parent: Pipe,
+    lock: RunLock,
+) -> None:
+    """Entry of the writer process. Holding `lock` keeps the destination ours until the last word is stored.
+
+    `leftovers` are temporary folders of the run: a parent that was killed cannot remove them.
+    """
     leave_signals_to_the_parent()
     try:
         with StateStore(state_path) as store:
@@ -36,7 +46,8 @@ def writer_main(folder: Path, state_path: Path, scope: Scope, parent: Pipe, lock
         parent.send(Fatal(error.kind, str(error)))
         os._exit(1)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for leftover in (folder, *leftovers):
+            shutil.rmtree(leftover, ignore_errors=True)
         lock.release()
 
 
@@ -60,7 +71,7 @@ class _Writer:
         if self._door in ready:
             self._workers[self._door.accept()] = -1
         claims: list[Claim | Unbegun] = []
-        batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]] = []
+        batch: list[tuple[Pipe, Storable]] = []
         gone: list[Pipe] = []
         for pipe in [p for p in (*self._workers, self._parent) if p in ready]:
             for message in self._frames(pipe, gone):
@@ -71,7 +82,7 @@ class _Writer:
                         self._stopping = True
                     case Hello(worker):
                         self._workers[pipe] = worker
-                    case MappingNote() | BeforeImage() | RestorationResult():
+                    case MappingNote() | BeforeImage() | CreateSent() | RestorationResult():
                         batch.append((pipe, message))
         self._commit(claims, batch)
         self._acknowledge(claims, batch)
@@ -89,7 +100,7 @@ class _Writer:
     def _commit(
         self,
         claims: list[Claim | Unbegun],
-        batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]],
+        batch: list[tuple[Pipe, Storable]],
     ) -> None:
         for claim in claims:
             store = self._store.claim if isinstance(claim, Claim) else self._store.unclaim
@@ -100,14 +111,14 @@ class _Writer:
     def _acknowledge(
         self,
         claims: list[Claim | Unbegun],
-        batch: list[tuple[Pipe, MappingNote | BeforeImage | RestorationResult]],
+        batch: list[tuple[Pipe, Storable]],
     ) -> None:
         for claim in claims:
             if isinstance(claim, Claim):
                 self._tell(self._parent, Stored(claim.ticket))
         finished: defaultdict[int, list[RestorationResult]] = defaultdict(list)
         for pipe, message in batch:
-            if isinstance(message, BeforeImage):
+            if isinstance(message, BeforeImage | CreateSent):
                 self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):
                 light = msgspec.structs.replace(message, blob=None, changes=())

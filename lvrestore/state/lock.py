@@ -11,7 +11,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Self
 
-from lvrestore.errors import LockedError
+from lvrestore.errors import LockedError, ValidationError
 
 # After a crash the children of the dead run finish what they have in hand before they let go.
 ORPHANS_LEAVE_S = 15.0
@@ -33,11 +33,18 @@ class RunLock:
         self._beating.start()
 
     @classmethod
-    def acquire(cls, state_path: Path, timeout_s: float) -> Self:
-        """Take the lock, or raise `LockedError` that names the holder."""
-        path = state_path.with_name(state_path.name + ".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    def acquire(cls, state_path: Path, usual_path: Path, timeout_s: float) -> Self:
+        """Take the lock, or raise `LockedError` that names the holder.
+
+        The lock lies beside the destination's usual state file, wherever the state is kept this time: it is the
+        destination that two runs must not share. Only where that folder cannot be used it lies beside the state.
+        """
+        fd = _open_beside(usual_path) or _open_beside(state_path)
+        if fd is None:
+            raise ValidationError(
+                f"cannot write beside the state file {state_path}",
+                hint="give --state PATH in a folder of yours",
+            )
         waited, deadline = False, time.monotonic() + timeout_s
         while not _try(fd):
             pid = _holder(fd)
@@ -64,6 +71,15 @@ class RunLock:
         self._released.set()
         self._beating.join()
         os.close(self._fd)
+
+
+def _open_beside(state_path: Path) -> int | None:
+    try:
+        path = state_path.resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError:
+        return None
 
 
 def _rebuild(duplicate: Any) -> RunLock:  # noqa: ANN401 - multiprocessing's own handle type

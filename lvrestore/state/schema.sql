@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS claims (
     source_id TEXT NOT NULL,
     generation INTEGER NOT NULL,
     claimed_at TEXT NOT NULL,
+    create_sent_at TEXT,                  -- when the POST that makes the item left; NULL: nothing can be ours
     failed INTEGER NOT NULL DEFAULT 0,    -- 1: its run saw the item fail, so nothing of it is under way any more
     PRIMARY KEY (destination_instance, content_type, source_id)
 ) WITHOUT ROWID;

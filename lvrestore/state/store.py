@@ -20,7 +20,16 @@ import orjson
 from lvrestore.content.references import History, MappedId
 from lvrestore.crashpoints import reached
 from lvrestore.errors import StateError, ValidationError
-from lvrestore.model import BeforeImage, Calls, ContentType, Json, MappingNote, Operation, RestorationResult
+from lvrestore.model import (
+    BeforeImage,
+    Calls,
+    ContentType,
+    CreateSent,
+    Json,
+    MappingNote,
+    Operation,
+    RestorationResult,
+)
 
 SCHEMA_VERSION = 1
 READABLE_BY_OWNER_ONLY = 0o600
@@ -29,6 +38,9 @@ READABLE_BY_OWNER_ONLY = 0o600
 PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
 STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
+
+
+Storable = MappingNote | BeforeImage | CreateSent | RestorationResult
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -84,14 +96,19 @@ class StateStore:
     """The writing side. Open it in one process only, the one that holds the lock or was started by it."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
+        except OSError as error:
+            hint = "give --state PATH in a folder of yours"
+            raise ValidationError(f"cannot use the state file {path}: {error.strerror}", hint=hint) from error
         self.path = path
         self._db = _connect(path, apsw.SQLITE_OPEN_READWRITE)
         self._prepare()
 
     def _prepare(self) -> None:
         try:
+            self._refuse_foreign()
             for pragma in PRAGMAS:
                 self._db.pragma(*pragma.split("="))
             with self._db:
@@ -106,6 +123,12 @@ class StateStore:
         except apsw.Error as error:
             raise StateError(str(self.path), str(error)) from error
         _refuse_newer(self._db, self.path)
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a database of somebody else, like a vault, before anything is written into it."""
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and "before_images" not in tables:
+            raise ValidationError(f"{self.path} is not a state file", hint="give another --state PATH")
 
     def __enter__(self) -> Self:
         return self
@@ -197,7 +220,7 @@ class StateStore:
         at = now_text()
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO claims VALUES (?, ?, ?, ?, ?, 0)"
+                "INSERT INTO claims VALUES (?, ?, ?, ?, ?, NULL, 0)"
                 " ON CONFLICT DO UPDATE SET generation = excluded.generation, failed = 0",
                 [(scope.destination_instance, int(t), i, scope.generation, at) for t, i in items],
             )
@@ -229,7 +252,7 @@ class StateStore:
         )
         return frozenset((ContentType(t), i) for t, i in rows)
 
-    def write(self, scope: Scope, batch: Sequence[MappingNote | BeforeImage | RestorationResult]) -> None:
+    def write(self, scope: Scope, batch: Sequence[Storable]) -> None:
         """Store a batch in one transaction: all of it is there afterwards, or nothing."""
         reached("before_commit")
         with self._transaction():
@@ -239,6 +262,8 @@ class StateStore:
                         self._map(scope, message)
                     case BeforeImage():
                         self._keep_before_image(scope, message)
+                    case CreateSent():
+                        self._note_create(scope, message)
                     case RestorationResult():
                         self._finish_item(scope, message)
             reached("in_commit")
@@ -268,16 +293,21 @@ class StateStore:
             (scope.session_id, image.kind, image.destination_id, zlib.compress(image.body), now_text()),
         )
 
+    def _note_create(self, scope: Scope, sent: CreateSent) -> None:
+        self._db.execute(
+            "UPDATE claims SET create_sent_at = ?"
+            " WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+            (now_text(), scope.destination_instance, int(sent.content_type), sent.source_id),
+        )
+
     def _finish_item(self, scope: Scope, result: RestorationResult) -> None:
         item = (scope.destination_instance, int(result.content_type), result.source_id)
         self._journal(scope, result)
         uncertain = result.error is not None and result.error.kind in STILL_UNCERTAIN
-        self._db.execute(
-            "UPDATE claims SET failed = 1 WHERE destination_instance = ? AND content_type = ? AND source_id = ?"
-            if uncertain
-            else "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
-            item,
-        )
+        this_claim = "destination_instance = ? AND content_type = ? AND source_id = ?"
+        self._db.execute(f"UPDATE claims SET failed = 1 WHERE {this_claim}", item)  # noqa: S608 - a constant
+        kept = " AND create_sent_at IS NULL" if uncertain else ""
+        self._db.execute(f"DELETE FROM claims WHERE {this_claim}{kept}", item)  # noqa: S608 - constants
         earlier = self._db.execute(
             "SELECT coalesce(sum(attempts), 0) FROM dead_letter_queue"
             " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
@@ -404,9 +434,21 @@ class StateReader:
         ).fetchall()
         return cast("tuple[bytes, bytes]", rows[0]) if rows else None
 
-    def history(self, scope: Scope, kind: str, source_id: str, since: datetime | None) -> History:
-        """What earlier runs left behind about an item."""
-        return History(uncertain_since=since, accepted=self.accepted(scope, kind, source_id))
+    def create_sent_at(self, scope: Scope, content_type: ContentType, source_id: str) -> datetime | None:
+        """When an attempt whose end is unknown sent the POST that makes this item; None if none did."""
+        at = self._db.execute(
+            "SELECT create_sent_at FROM claims"
+            " WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+            (scope.destination_instance, int(content_type), source_id),
+        ).get
+        return datetime.fromisoformat(at) if at else None
+
+    def history(self, scope: Scope, content_type: ContentType, source_id: str) -> History:
+        """What earlier attempts left behind about an item."""
+        return History(
+            uncertain_since=self.create_sent_at(scope, content_type, source_id),
+            accepted=self.accepted(scope, content_type.label, source_id),
+        )
 
     def sessions(self) -> list[SessionRow]:
         """All sessions, the newest first."""

@@ -255,6 +255,7 @@ def test_everything_missing_is_named_before_the_first_write():
     looker.call("DELETE", f"/looks/{looker.look}")
     looker.call("DELETE", f"/folders/{looker.folder}")
     looker.instance.store.models.clear()
+    looker.add_model("another")
     looker.clear_log()
     (result,) = restore(looker, [row])
     assert result.error.kind == "dependency"
@@ -279,6 +280,81 @@ def test_a_tile_that_was_broken_already_is_left_out_and_said():
     assert result.operation is Operation.CREATED
     assert "broken_tile" in dict(result.warnings)
     assert len(decoded(looker, result.destination_id)["dashboard_elements"]) == 2
+
+
+@pytest.mark.parametrize("source", ["none", "broken look"])
+def test_a_live_tile_whose_source_cannot_be_written_is_neither_deleted_nor_emptied(source):
+    looker = make_looker()
+    dashboard_id = make_dashboard(looker)
+    tiles = decoded(looker, dashboard_id)["dashboard_elements"]
+    number = 0 if source == "none" else 1
+    gone = {"query_id": None, "query": None} if source == "none" else {"look": None, "look_id": "999"}
+    tiles[number] |= gone
+    row = backup(looker, dashboard_id, dashboard_elements=tiles)
+    memory = Memory()
+    memory.vault_ids = set()
+    looker.clear_log()
+    (result,) = restore(looker, [row], memory)
+    assert result.operation is Operation.UNCHANGED
+    assert set(methods(looker)) == {"GET"}
+
+
+def test_without_any_model_in_sight_models_are_not_called_missing():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker))
+    destroy(looker, row[0])
+    looker.instance.store.models.clear()
+    (result,) = restore(looker, [row])
+    assert result.operation is Operation.CREATED
+
+
+def test_a_row_that_lives_on_under_the_id_of_another_row_is_left_to_that_one():
+    looker = make_looker()
+    old = backup(looker, make_dashboard(looker))
+    destroy(looker, old[0])
+    memory = Memory()
+    (made,) = restore(looker, [old], memory)
+    new = backup(looker, made.destination_id, description="edited since")
+    for state in (memory, Memory()):
+        results = restore(looker, [old, new], state)
+        assert results[0].operation is Operation.SKIPPED
+        assert made.destination_id in results[0].reason
+    assert decoded(looker, made.destination_id)["description"] == "edited since"
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_namesake_made_by_hand_is_not_taken_over_after_a_failed_attempt(sent):
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker))
+    destroy(looker, row[0])
+    since = datetime.fromtimestamp(looker.instance.now(), UTC) if sent else None
+    looker.advance(600)
+    other = make_dashboard(looker, tiles=1, description="by hand")
+    before = looker.dump()["dashboards"][other]
+    (result,) = restore(looker, [row], uncertain_since=since)
+    assert result.error.kind == "validation"
+    assert looker.dump()["dashboards"][other] == before
+
+
+def test_a_dry_run_says_that_the_title_is_taken():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker))
+    destroy(looker, row[0])
+    make_dashboard(looker, tiles=1)
+    looker.clear_log()
+    (planned,) = restore(looker, [row], dry_run=True)
+    assert (planned.operation, planned.error.kind) == (Operation.FAILED, "validation")
+    assert set(methods(looker)) == {"GET"}
+
+
+def test_a_create_answered_without_the_object_is_looked_up():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker))
+    destroy(looker, row[0])
+    looker.on("POST", "/dashboard_filters").answer(204, "", times=1)
+    (result,) = restore(looker, [row])
+    assert result.operation is Operation.CREATED
+    assert_restored(looker, row, result)
 
 
 def test_an_owner_that_is_gone_leaves_the_dashboard_with_the_caller():

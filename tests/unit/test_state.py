@@ -10,6 +10,7 @@ from lvrestore.model import (
     BeforeImage,
     Calls,
     ContentType,
+    CreateSent,
     ItemError,
     MappingNote,
     Operation,
@@ -88,11 +89,24 @@ def test_a_failure_is_a_dead_letter_until_the_item_succeeds(store, path):
 
 def test_an_unknown_outcome_leaves_the_item_uncertain(store):
     scope = begin(store)
-    store.claim(scope, [(D, "1"), (D, "2")])
-    for source_id, kind in (("1", "unknown_outcome"), ("2", "validation")):
+    store.claim(scope, [(D, "1"), (D, "2"), (D, "3")])
+    sent = [CreateSent(content_type=D, source_id=one, ticket=0) for one in "12"]
+    store.write(scope, sent)
+    for source_id, kind in (("1", "unknown_outcome"), ("2", "validation"), ("3", "transient")):
         error = ItemError(kind=kind, message="")
         store.write(scope, [result(source_id, Operation.FAILED, error=error)])
     assert set(store.uncertain(begin(store))) == {(D, "1")}
+    assert StateReader(store.path).create_sent_at(scope, D, "1") is not None
+    assert StateReader(store.path).create_sent_at(scope, D, "3") is None
+
+
+def test_a_vault_is_not_taken_for_a_state_file(tmp_path):
+    vault = tmp_path / "vault.db"
+    apsw.Connection(str(vault)).execute("CREATE TABLE content_items (id TEXT)")
+    before = vault.read_bytes()
+    with pytest.raises(ValidationError, match="not a state file"):
+        StateStore(vault)
+    assert vault.read_bytes() == before
 
 
 def test_accepted_fingerprints_are_those_of_the_last_result_that_had_them(store, path):
