@@ -380,7 +380,11 @@ class _Restore:
         )
         duration = time.monotonic() - self._started - self._waited
         result = summary(
-            self._tally, frame, status=status, duration_s=duration, other_calls=self._own_calls()
+            self._earlier.merged(self._tally),
+            frame,
+            status=status,
+            duration_s=duration,
+            other_calls=self._own_calls(),
         )
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)

@@ -136,7 +136,7 @@ class LockedError(RestorationError):
         self.hint = "wait for it to end, or give --lock-timeout SECONDS"
 
     def __str__(self) -> str:
-        return f"another run ({self.holder}) holds the state file {self.path}"
+        return f"another run ({self.holder}) works on this destination (lock {self.path})"
 
 
 class StateError(RestorationError):

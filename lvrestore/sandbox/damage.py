@@ -1,4 +1,7 @@
-"""Break a share of the dashboards, the same way for the same seed: what a restore is rehearsed on."""
+"""Break a share of the dashboards, or of everything, the same way for the same seed.
+
+That is what a restore is rehearsed on.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lvrestore.errors import UsageError
+from lvrestore.sandbox.damage_others import KINDS, Shares, break_kind, candidates
 from lvrestore.sandbox.dashboards import change_dashboard
 from lvrestore.sandbox.views import TILE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lvrestore.sandbox.looker import Looker
     from lvrestore.sandbox.store import Dashboard, Row
 
 DAY_S = 86_400.0
 EXTRA_CHANGES = 2
+
+DASHBOARD = "dashboard"
+TYPES = (DASHBOARD, *KINDS)
 
 # What a scalar is set to where it is not set.
 NEW_VALUES: Row = {
@@ -30,12 +39,21 @@ NEW_VALUES: Row = {
 }
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """Which objects of one type were broken, and how."""
+
+    dropped: list[str] = []
+    trashed: list[str] = []
+    changed: list[str] = []
+
+
 class Damage(msgspec.Struct):
-    """Which dashboards were broken, and how."""
+    """Which dashboards were broken, and how; and what else was, by type."""
 
     dropped: list[str] = []
     trashed: list[str] = []
     changed: dict[str, list[str]] = {}
+    others: dict[str, Broken] = {}
 
 
 class Vandal:
@@ -189,25 +207,55 @@ def _check_shares(*shares: float) -> None:
         )
 
 
+def _check_types(types: Sequence[str]) -> tuple[str, ...]:
+    wanted = TYPES if "all" in types else tuple(types)
+    if unknown := [name for name in wanted if name not in TYPES]:
+        raise UsageError(
+            f"there is no type {unknown[0]!r} to break", f"the types are: {', '.join(TYPES)}, all"
+        )
+    return wanted
+
+
 def damage(
-    looker: Looker, drop: float = 0.0, trash: float = 0.0, change: float = 0.0, seed: int = 1
+    looker: Looker,
+    drop: float = 0.0,
+    trash: float = 0.0,
+    change: float = 0.0,
+    seed: int = 1,
+    *,
+    types: Sequence[str] = (DASHBOARD,),
 ) -> Damage:
-    """Destroy, trash and change disjoint shares of the living dashboards; return what was done to which."""
+    """Destroy, trash and change disjoint shares of what lives, by type; return what was done to which.
+
+    What has no trash is only destroyed and changed. Content of a lost folder or owner goes to the parent
+    folder or the caller, and what was done to dashboards does not depend on the other types.
+    """
     _check_shares(drop, trash, change)
+    wanted = _check_types(types)
+    before = {name: candidates(looker, name) for name in KINDS if name in wanted}
+    # A day after the last edit, not now: the same vault and seed give the same dump.
+    rows = [dashboard.row for dashboard in looker.instance.store.dashboards.values()]
+    last = max((row.get("updated_at") or 0.0 for row in rows), default=0.0)
+    with looker.aside(last + DAY_S):
+        done = _damage_dashboards(looker, drop, trash, change, seed) if DASHBOARD in wanted else Damage()
+        for name, ids in before.items():
+            broken = break_kind(looker, name, ids, Shares(drop, trash, change), seed)
+            done.others[name] = Broken(*broken)
+    return done
+
+
+def _damage_dashboards(looker: Looker, drop: float, trash: float, change: float, seed: int) -> Damage:
     store = looker.instance.store
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     living = [i for i, dashboard in store.dashboards.items() if not dashboard.row.get("deleted")]
     rng.shuffle(living)
     ends = [round(len(living) * share) for share in (drop, drop + trash, drop + trash + change)]
     done = Damage(living[: ends[0]], living[ends[0] : ends[1]])
-    # A day after the last edit, not now: the same vault and seed give the same dump.
-    last = max((d.row.get("updated_at") or 0.0 for d in store.dashboards.values()), default=0.0)
-    with looker.aside(last + DAY_S):
-        for dashboard_id in done.dropped:
-            looker.call("DELETE", f"/dashboards/{dashboard_id}")
-        for dashboard_id in done.trashed:
-            change_dashboard(looker.instance, store.dashboards[dashboard_id], {"deleted": True})
-        vandal = Vandal(looker, rng)
-        for turn, dashboard_id in enumerate(living[ends[1] : ends[2]]):
-            done.changed[dashboard_id] = _change(vandal, store.dashboards[dashboard_id], turn)
+    for dashboard_id in done.dropped:
+        looker.call("DELETE", f"/dashboards/{dashboard_id}")
+    for dashboard_id in done.trashed:
+        change_dashboard(looker.instance, store.dashboards[dashboard_id], {"deleted": True})
+    vandal = Vandal(looker, rng)
+    for turn, dashboard_id in enumerate(living[ends[1] : ends[2]]):
+        done.changed[dashboard_id] = _change(vandal, store.dashboards[dashboard_id], turn)
     return done

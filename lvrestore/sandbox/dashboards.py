@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, accepted, merged, need, not_blank, refer, the
+from lvrestore.sandbox.destroy import destroy_dashboard
 from lvrestore.sandbox.parts import new_layout
 from lvrestore.sandbox.refusals import conflict, not_found, not_modifiable, taken
 from lvrestore.sandbox.search import listing
@@ -120,8 +121,8 @@ def move_dashboard(call: Call) -> Row:
 
 
 def delete_dashboard(call: Call) -> None:
-    """Destroy a dashboard for good."""
-    call.instance.store.remove_dashboard(_editable(call))
+    """Destroy a dashboard for good, its plans too."""
+    destroy_dashboard(call.instance, _editable(call))
 
 
 def get_dashboard(call: Call) -> Row:

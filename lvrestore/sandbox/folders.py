@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, need, not_blank, the
+from lvrestore.sandbox.destroy import destroy_folder
 from lvrestore.sandbox.refusals import conflict, invalid, not_found, not_modifiable, taken
 from lvrestore.sandbox.search import listing
-from lvrestore.sandbox.trash import trashed
 from lvrestore.sandbox.views import (
     DASHBOARD,
     FOLDER,
@@ -76,24 +76,8 @@ def update_folder(call: Call) -> Row:
 
 def delete_folder(call: Call) -> None:
     """Delete a folder with all folders, looks and dashboards below it."""
-    store = call.instance.store
-    for folder_id in list(store.descendants(_editable(call)["id"])):
-        _empty(call.instance, folder_id)
-        store.take_folder(store.folders[folder_id])
-
-
-def _empty(instance: Instance, folder_id: str) -> None:
-    store, destroys = instance.store, instance.on("folder_delete", "destroys")
-    for dashboard in [store.dashboards[i] for i in store.dashboard_shelf.ids(folder_id)]:
-        if destroys:
-            store.remove_dashboard(dashboard)
-        else:
-            dashboard.row.update(deleted=True, **trashed(instance, dashboard.row, {"deleted": True}))
-    for look in [store.looks[i] for i in store.look_shelf.ids(folder_id)]:
-        if destroys:
-            store.take_look(look)
-        else:
-            look.update(deleted=True, **trashed(instance, look, {"deleted": True}))
+    row, destroys = _editable(call), call.instance.on("folder_delete", "destroys")
+    destroy_folder(call.instance, row["id"], destroys=destroys)
 
 
 def all_folders(call: Call) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lvrestore.sandbox.permissions import PARENTS
+from lvrestore.sandbox.permissions import BUILT_IN_SETS, PARENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +20,29 @@ ROOTS: tuple[Row, ...] = (
 )
 ROOT_FLAGS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
 EVERYONE = "All Users"
+ADMIN = "Admin"
+
+
+def _has_root(store: Store, root: Row) -> bool:
+    flags = [flag for flag in ROOT_FLAGS if root.get(flag)]
+    return any(row.get(flag) for row in store.folders.values() for flag in flags)
+
+
+def root_with_id(store: Store, folder_id: str) -> Row:
+    """Return the root folder that usually has this id, if it is not there under another one."""
+    return next((dict(root) for root in ROOTS if root["id"] == folder_id and not _has_root(store, root)), {})
 
 
 def add_roots(store: Store) -> None:
-    """Add the root folders that are not there, as far as their ids are free."""
+    """Add the root folders that are not there, under their usual ids where these are free."""
     shift = store.first_id - 1
     for root in ROOTS:
         root_id = str(int(root["id"]) + shift) if root["id"].isdecimal() else root["id"]
         store.reserve("folder", root_id)
-        flags = [flag for flag in ROOT_FLAGS if root.get(flag)]
-        there = any(row.get(flag) for row in store.folders.values() for flag in flags)
-        if not there and root_id not in store.folders:
-            store.put_folder({**root, "id": root_id})
+        if _has_root(store, root) or (root_id in store.folders and not root_id.isdecimal()):
+            continue
+        free = root_id if root_id not in store.folders else store.new_id("folder")
+        store.put_folder({**root, "id": free})
 
 
 def _first(store: Store, kind: str, table: dict[str, Row], fits: Callable[[Row], bool], row: Row) -> str:
@@ -59,16 +70,21 @@ def add_built_ins(store: Store) -> str:
         "permission_set",
         store.permission_sets,
         _is_all,
-        {"name": "Admin", "permissions": list(PARENTS), **everything},
+        {"name": ADMIN, "permissions": list(PARENTS), **everything},
     )
+    for name, permissions in BUILT_IN_SETS.items():
+        if not any(row.get("name") == name for row in store.permission_sets.values()):
+            set_id = store.new_id("permission_set")
+            own: Row = {"id": set_id, "name": name, "permissions": list(permissions), "built_in": True}
+            store.permission_sets[set_id] = own
     see = _first(store, "model_set", store.model_sets, _is_all, {"name": "All", "models": [], **everything})
     sets: Row = {"permission_set_id": may, "model_set_id": see}
     admin = _first(
         store,
         "role",
         store.roles,
-        lambda row: sets.items() <= row.items(),
-        {"name": "Admin", **sets, "built_in": True},
+        lambda row: row.get("name") == ADMIN and sets.items() <= row.items(),
+        {"name": ADMIN, **sets, "built_in": True},
     )
     store.roles[admin]["built_in"] = True
     store.access.everyone = _first(

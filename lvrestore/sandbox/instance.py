@@ -43,6 +43,7 @@ class Instance:
         self.store: Store
         self.fresh: set[tuple[str, str]] = set()
         self.caller_id = ""
+        self.runs: list[str] = []
         self.found()
 
     def found(self) -> None:
@@ -64,15 +65,16 @@ class Instance:
 
     def add_caller(self) -> str:
         """Add the user that the API credentials belong to."""
-        user_id = self.store.new_id("user")
+        user_id, email = self.store.new_id("user"), "api@sandbox.invalid"
         self.store.users[user_id] = {
             "id": user_id,
             "first_name": "API",
             "last_name": "User",
             "display_name": "API User",
-            "email": "api@sandbox.invalid",
+            "credentials_email": {"email": email, "user_id": user_id, "type": "email"},
             "credentials_api3": [{"id": self.store.new_id("api3"), "client_id": "id", "type": "api3"}],
         }
+        self.store.set_email(self.store.users[user_id], email)
         return user_id
 
     def now(self) -> float:

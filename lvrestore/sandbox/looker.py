@@ -16,7 +16,21 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import msgspec
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
-from lvrestore.sandbox import access, dashboards, folders, groups, looks, parts, people, queries, tiles
+from lvrestore.sandbox import (
+    about,
+    access,
+    boards,
+    dashboards,
+    folders,
+    groups,
+    lookml,
+    looks,
+    parts,
+    people,
+    plans,
+    queries,
+    tiles,
+)
 from lvrestore.sandbox.call import Call, Handler
 from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
 from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Reply
@@ -46,7 +60,9 @@ if TYPE_CHECKING:
     from lvrestore.sandbox.store import Row
 
 ROUTES: dict[str, Handler] = {
+    **about.ROUTES,
     **people.ROUTES,
+    **lookml.ROUTES,
     **access.ROUTES,
     **groups.ROUTES,
     **queries.ROUTES,
@@ -55,6 +71,8 @@ ROUTES: dict[str, Handler] = {
     **dashboards.ROUTES,
     **tiles.ROUTES,
     **parts.ROUTES,
+    **boards.ROUTES,
+    **plans.ROUTES,
 }
 
 JSON_HEADERS = {"content-type": "application/json"}
@@ -170,6 +188,11 @@ class Looker:
         """Every request so far, oldest first."""
         return list(self._log)
 
+    @property
+    def runs(self) -> list[str]:
+        """The ids of the plans that somebody had sent at once, by whatever call."""
+        return list(self.instance.runs)
+
     def clear_log(self) -> None:
         """Forget the requests so far."""
         self._log.clear()
@@ -188,12 +211,13 @@ class Looker:
         return reply
 
     def titles(self, kind: str = "dashboards") -> list[str]:
-        """Return the titles of the living `dashboards` or `looks`, or the names of `folders`, by id."""
-        found = self.call("GET", f"/{kind}", params={"fields": "name" if kind == "folders" else "title"})
+        """Return the titles of the living `dashboards`, `looks` or `boards`, or the names of others, by id."""
+        field = "title" if kind in {"dashboards", "looks", "boards"} else "name"
+        found = self.call("GET", f"/{kind}", params={"fields": field})
         return [title for row in found for title in row.values()]
 
     def add(self, kind: str, **fields: object) -> str:
-        """Add an object to `groups`, `roles`, `permission_sets`, ... with fields that no call can set."""
+        """Add an object to `groups`, `roles`, `user_attributes`, ... with fields that no call can set."""
         with self._lock:
             object_id = self.instance.store.new_id(kind[:-1])
             getattr(self.instance.store, kind)[object_id] = {"id": object_id, **fields}
@@ -209,7 +233,10 @@ class Looker:
             "display_name": f"{first_name} {last_name}",
         }
         with self._lock:
-            user_id = self.add("users", **names, email=email, **fields)
+            user_id = self.add("users", **names, **fields)
+            user = self.instance.store.users[user_id]
+            user["credentials_email"] = {"email": email, "user_id": user_id, "type": "email"}
+            self.instance.store.set_email(user, email)
             for group_id in group_ids:
                 self.instance.store.access.members.add(group_id, user_id)
             return user_id
@@ -218,8 +245,8 @@ class Looker:
         """Add a LookML model with explores."""
         listed = [{"name": e, "label": e.title(), "description": None, "hidden": False} for e in explores]
         with self._lock:
-            row = {"name": name, "label": name.title(), "project_name": name, "explores": listed, **fields}
-            self.instance.store.models[name] = row
+            row = {"name": name, "label": name.title(), "project_name": name, **fields}
+            self.instance.store.models[name], self.instance.store.explores[name] = row, listed
 
     def advance(self, seconds: float) -> None:
         """Let time pass: late commits happen, tokens expire."""
@@ -392,6 +419,8 @@ class Looker:
         yield "model_sets", self._shown(MODEL_SET, store.model_sets, {})
         yield "roles", self._shown(ROLE, store.roles, {})
         yield "groups", self._shown(GROUP, store.groups, {})
+        yield "boards", self._shown(boards.BOARD, store.boards, {})
+        yield "scheduled_plans", self._shown(plans.PLAN, store.plans, {})
         yield "grants", _pairs(store.roles, store.access.user_roles, store.access.group_roles)
         yield "memberships", _pairs(store.groups, store.access.members, store.access.nested)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, accepted, merged, need, not_blank, refer, refer_query, the
+from lvrestore.sandbox.destroy import destroy_look
 from lvrestore.sandbox.queries import make_query
 from lvrestore.sandbox.refusals import not_found, taken
 from lvrestore.sandbox.search import listing
@@ -90,7 +91,7 @@ def move_look(call: Call) -> Row:
 
 def delete_look(call: Call) -> None:
     """Destroy a look for good; tiles that showed it stay, broken."""
-    call.instance.store.take_look(the(call.instance.store.looks, call.ids[0]))
+    destroy_look(call.instance, the(call.instance.store.looks, call.ids[0]))
 
 
 def get_look(call: Call) -> Row:

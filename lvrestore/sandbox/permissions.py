@@ -1,4 +1,4 @@
-"""The names of permissions that the sandbox knows from the start."""
+"""The permissions, and the sets of them, that the sandbox knows from the start."""
 
 from __future__ import annotations
 
@@ -71,4 +71,18 @@ PARENTS: dict[str, str | None] = {
     "chat_with_agent": "gemini_in_looker",
     "save_agents": "gemini_in_looker",
     "admin_agents": "gemini_in_looker",
+}
+
+_SEE = ("access_data", "see_looks", "see_user_dashboards", "see_lookml_dashboards", "see_drill_overlay")
+_VIEWER = (*_SEE, "download_with_limit", "schedule_look_emails", "create_alerts", "follow_alerts")
+_WITHOUT_LOOKML = (*_VIEWER, "explore", "create_table_calculations", "save_content", "send_to_integration")
+_USER = (*_WITHOUT_LOOKML, "see_lookml")
+
+# Sets that nobody can change, beside the one with everything.
+BUILT_IN_SETS = {
+    "Developer": (*_USER, "see_sql", "develop", "deploy", "support_access_toggle", "use_sql_runner"),
+    "LookML Dashboard User": ("access_data", "see_lookml_dashboards"),
+    "User": _USER,
+    "User who can't view LookML": _WITHOUT_LOOKML,
+    "Viewer": _VIEWER,
 }

@@ -2,66 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lvrestore.model import ContentType
-from lvrestore.sandbox.facts import FACTS, writable
+from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.founding import root_with_id
 from lvrestore.sandbox.instance import Instance
 from lvrestore.sandbox.queries import CLIENT_ID_LENGTH, CONTENT, encoded_query
+from lvrestore.sandbox.seed_others import OthersSeeder, Pairs
+from lvrestore.sandbox.seed_reading import Reader, fields_of
 from lvrestore.sandbox.store import Dashboard, Layout, Row, token
 from lvrestore.sandbox.tiles import has_source, own_result_maker
-from lvrestore.sandbox.views import COMPONENT, DASHBOARD, FILTER, FOLDER_BASE, LAYOUT, LOOK, TILE, View
-from lvrestore.vault import BlobError, decode_blob, open_vault
+from lvrestore.sandbox.views import COMPONENT, DASHBOARD, FILTER, FOLDER_BASE, LAYOUT, LOOK, TILE, TIME_FIELDS
+from lvrestore.vault import open_vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lvrestore.model import VaultRow
     from lvrestore.sandbox.looker import Looker
     from lvrestore.vault import Vault
 
 _STATS = {"content_metadata_id", "last_updater_id", "view_count", "favorite_count", "deleter_id"}
-_TIMES = frozenset({"created_at", "updated_at", "deleted_at", "last_viewed_at", "last_accessed_at"})
-_EMBEDDED = {"folder", "look", "query", "result_maker", "model"}
-
-
-def _fields(view: View, *more: str) -> Row:
-    """Return the fields of a type that are kept, with what a reply shows when a row lacks them."""
-    names = {"id", *(writable(view.type_name).keys() - _EMBEDDED), *more}
-    return {name: view.defaults[name] for name in names}
-
 
 # Everything else in a reply follows from these.
-DASHBOARD_FIELDS = _fields(DASHBOARD, *_STATS)
-LOOK_FIELDS = _fields(LOOK, *_STATS, "public_slug", "public_url")
-TILE_FIELDS = _fields(TILE)
-FILTER_FIELDS = _fields(FILTER) | {"model": None}
-LAYOUT_FIELDS = _fields(LAYOUT, "deleted")
-COMPONENT_FIELDS = _fields(COMPONENT)
-FOLDER_FIELDS = _fields(FOLDER_BASE, *(FACTS.types["FolderBase"].keys() - {"can", "child_count", *_TIMES}))
+DASHBOARD_FIELDS = fields_of(DASHBOARD, *_STATS)
+LOOK_FIELDS = fields_of(LOOK, *_STATS, "public_slug", "public_url")
+TILE_FIELDS = fields_of(TILE)
+FILTER_FIELDS = fields_of(FILTER) | {"model": None}
+LAYOUT_FIELDS = fields_of(LAYOUT, "deleted")
+COMPONENT_FIELDS = fields_of(COMPONENT)
+FOLDER_FIELDS = fields_of(
+    FOLDER_BASE, *(FACTS.types["FolderBase"].keys() - {"can", "child_count", *TIME_FIELDS})
+)
 
 
-def _stamp(value: object) -> float | None:
-    """Read a time, which is text in vaults with JSON content."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return round(value.timestamp(), 3) if isinstance(value, datetime) else None
-
-
-class Seeder:
+class Seeder(Reader):
     """Reads a vault once, front to back, and notes what has to be completed at the end."""
 
     def __init__(self, instance: Instance, vault: Vault) -> None:
-        self.instance, self.store, self.vault = instance, instance.store, vault
-        # Equal values are one object: fifty thousand dashboards say the same things over and over.
-        self._shared: dict[object, Any] = {}
+        super().__init__(instance, vault)
+        self._others = OthersSeeder(instance, vault)
         self._nameless: list[tuple[str, dict[str, Any], Row, Any]] = []
         self._models: set[str] = set()
         self._embedded_folders: dict[str, Row] = {}
+        # Pairs of group or role and user, in the vault's order.
+        self._memberships: Pairs = {"group_ids": {}, "role_ids": {}}
         self._marked_deleted: dict[str, set[str]] = {"folder": set(), "look": set(), "user": set()}
 
     def run(self) -> dict[str, int]:
@@ -71,10 +57,14 @@ class Seeder:
         self._folders()
         self._users()
         self._lookml_models()
+        self._others.run()
         self._fill_gaps()
+        self._others.fill_gaps(self._memberships)
         self._drop_deleted()
         self._name_the_nameless()
         self.instance.complete()
+        self._others.link(self._memberships)
+        self._others.add_personal_folders()
         return {
             kind: len(getattr(self.store, kind))
             for kind in (
@@ -87,37 +77,16 @@ class Seeder:
                 "queries",
                 "users",
                 "models",
+                "permission_sets",
+                "model_sets",
+                "roles",
+                "groups",
+                "boards",
+                "plans",
             )
         }
 
     # Reading.
-
-    def _contents(self, content_type: ContentType) -> Iterator[tuple[VaultRow, Row]]:
-        """Yield the rows that can be read; what cannot was hardly on the instance in that form."""
-        for row in self.vault.rows(content_type, deleted="include"):
-            try:
-                content = decode_blob(row.blob)
-            except BlobError:
-                continue
-            yield row, {**content, "id": str(content.get("id") or row.source_id)}
-
-    def _share(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
-        if isinstance(value, str):
-            return self._shared.setdefault(value, value)
-        return self._shared.setdefault(msgspec.json.encode(value), value) if value else value
-
-    def _kept(self, content: Row, fields: Row) -> Row:
-        """Return the fields that are to be kept and are not what a reply shows without them."""
-        row: Row = {}
-        for name, value in content.items():
-            if value is None:
-                continue
-            if name in fields:
-                if value is not fields[name]:
-                    row[name] = self._share(value) if isinstance(value, (str, dict, list)) else value
-            elif name in _TIMES:
-                row[name] = _stamp(value)
-        return row
 
     def _register(self, kind: str, table: dict[str, Any], row: Row, thing: Any) -> None:  # noqa: ANN401 - row or struct
         """Enter a part under its id; one without an id gets one when all ids are known."""
@@ -130,7 +99,7 @@ class Seeder:
     # Dashboards and what they embed.
 
     def _dashboards(self) -> None:
-        for vault_row, content in self._contents(ContentType.DASHBOARD):
+        for vault_row, content in self.contents(ContentType.DASHBOARD):
             self.store.reserve("dashboard", content["id"])
             for tile in content.get("dashboard_elements") or []:
                 self._embedded_in(tile)
@@ -140,7 +109,7 @@ class Seeder:
                 self._reserve_parts(content)
 
     def _dashboard(self, content: Row) -> None:
-        row = self._kept(content, DASHBOARD_FIELDS)
+        row = self.kept(content, DASHBOARD_FIELDS)
         row["slug"] = row.get("slug") or self.instance.new_slug("dashboard", row["id"])
         self._note_folder(content)
         dashboard = Dashboard(row)
@@ -148,7 +117,7 @@ class Seeder:
         for tile in content.get("dashboard_elements") or []:
             dashboard.tiles.append(self._tile(row["id"], tile))
         for part in content.get("dashboard_filters") or []:
-            filter_row = {**self._kept(part, FILTER_FIELDS), "dashboard_id": row["id"]}
+            filter_row = {**self.kept(part, FILTER_FIELDS), "dashboard_id": row["id"]}
             dashboard.filters.append(filter_row)
             self._register("filter", self.store.filters, filter_row, filter_row)
         for part in content.get("dashboard_layouts") or [{"type": "newspaper", "active": True}]:
@@ -181,7 +150,7 @@ class Seeder:
         self.store.put_query(encoded_query(query_id, slug, client_id, content), content)
 
     def _tile(self, dashboard_id: str, content: Row) -> Row:
-        row: Row = {**self._kept(content, TILE_FIELDS), "dashboard_id": dashboard_id}
+        row: Row = {**self.kept(content, TILE_FIELDS), "dashboard_id": dashboard_id}
         if has_source(row):
             given = content.get("result_maker")
             row["result_maker"] = given and own_result_maker(self.instance, row, self._shared_parts(given))
@@ -190,14 +159,14 @@ class Seeder:
         return row
 
     def _shared_parts(self, result_maker: Row) -> Row:
-        return {name: self._share(value) for name, value in result_maker.items() if name != "query"}
+        return {name: self.share(value) for name, value in result_maker.items() if name != "query"}
 
     def _layout(self, dashboard_id: str, content: Row) -> Layout:
-        layout = Layout({**self._kept(content, LAYOUT_FIELDS), "dashboard_id": dashboard_id})
+        layout = Layout({**self.kept(content, LAYOUT_FIELDS), "dashboard_id": dashboard_id})
         for part in content.get("dashboard_layout_components") or []:
             if part.get("dashboard_element_id") is not None:
                 component = {
-                    **self._kept(part, COMPONENT_FIELDS),
+                    **self.kept(part, COMPONENT_FIELDS),
                     "dashboard_layout_id": layout.row.get("id"),
                 }
                 layout.components.append(component)
@@ -223,7 +192,7 @@ class Seeder:
     # Everything else.
 
     def _looks(self) -> None:
-        for vault_row, content in self._contents(ContentType.LOOK):
+        for vault_row, content in self.contents(ContentType.LOOK):
             self._look(content)
             if vault_row.deleted_at is not None:
                 self._marked_deleted["look"].add(content["id"])
@@ -231,19 +200,19 @@ class Seeder:
     def _look(self, content: Row) -> None:
         self._note_folder(content)
         self.store.reserve("look", content["id"])
-        self.store.put_look(self._kept(content, LOOK_FIELDS))
+        self.store.put_look(self.kept(content, LOOK_FIELDS))
         if content.get("model"):
             self._models.add(content["model"]["id"])
 
     def _note_folder(self, content: Row) -> None:
         if content.get("folder_id") and content.get("folder"):
             self._embedded_folders.setdefault(
-                content["folder_id"], self._kept(content["folder"], FOLDER_FIELDS)
+                content["folder_id"], self.kept(content["folder"], FOLDER_FIELDS)
             )
 
     def _folders(self) -> None:
-        for vault_row, content in self._contents(ContentType.FOLDER):
-            self._folder(self._kept(content, FOLDER_FIELDS))
+        for vault_row, content in self.contents(ContentType.FOLDER):
+            self._folder(self.kept(content, FOLDER_FIELDS))
             if vault_row.deleted_at is not None:
                 self._marked_deleted["folder"].add(content["id"])
 
@@ -252,17 +221,26 @@ class Seeder:
         self.store.put_folder({"name": "", **row})
 
     def _users(self) -> None:
-        for vault_row, content in self._contents(ContentType.USER):
-            self.store.reserve("user", content["id"])
-            self.store.users[content["id"]] = msgspec.to_builtins(content)
+        for vault_row, content in self.contents(ContentType.USER):
+            self._user(msgspec.to_builtins(content))
             if vault_row.deleted_at is not None:
                 self._marked_deleted["user"].add(content["id"])
 
+    def _user(self, row: Row) -> None:
+        self.store.reserve("user", row["id"])
+        for name in ("group_ids", "role_ids"):
+            pairs = [(object_id, row["id"]) for object_id in row.pop(name, None) or ()]
+            self._memberships[name].update(dict.fromkeys(pairs))
+        self.store.users[row["id"]] = row
+        self.store.set_email(row, row.get("email"))
+
     def _lookml_models(self) -> None:
-        for vault_row, content in self._contents(ContentType.LOOKML_MODEL):
+        for vault_row, content in self.contents(ContentType.LOOKML_MODEL):
             if vault_row.deleted_at is None:
                 name = content.get("name") or content["id"]
-                self.store.models[name] = msgspec.to_builtins({**content, "name": name})
+                row = msgspec.to_builtins({**content, "name": name})
+                self.store.explores[name] = row.pop("explores", None) or []
+                self.store.models[name] = row
 
     # Completing.
 
@@ -274,8 +252,9 @@ class Seeder:
             "user": ("user_id", "creator_id"),
             "look": ("look_id",),
         }[kind]
-        rows = (*(d.row for d in store.dashboards.values()), *store.tiles.values(), *store.looks.values())
-        return {row[f] for row in (*rows, *store.folders.values()) for f in fields if row.get(f)}
+        tables = (store.tiles, store.looks, store.folders, store.boards, store.items, store.plans)
+        rows = (*(d.row for d in store.dashboards.values()), *(r for table in tables for r in table.values()))
+        return {row[f] for row in rows for f in fields if row.get(f)}
 
     def _fill_gaps(self) -> None:
         """Add what is referred to and not in the vault, as far as it can be made up."""
@@ -283,11 +262,11 @@ class Seeder:
         for look_id in sorted(self._referred("look") - store.looks.keys()):
             self._look({"id": look_id, "title": f"Look {look_id}", "folder_id": "1"})
         for name in sorted(self._models - store.models.keys()):
-            store.models[name] = {"name": name, "label": name, "project_name": name, "explores": []}
+            store.models[name] = {"name": name, "label": name, "project_name": name}
         self._fill_queries()
         while missing := self._referred("folder") - store.folders.keys():
             for folder_id in sorted(missing):
-                unknown = {"id": folder_id, "name": f"Folder {folder_id}"}
+                unknown = {"id": folder_id, "name": f"Folder {folder_id}", **root_with_id(store, folder_id)}
                 self._folder({**unknown, **self._embedded_folders.get(folder_id, {})})
         for user_id in sorted(self._referred("user") - store.users.keys()):
             self.store.reserve("user", user_id)
@@ -296,7 +275,7 @@ class Seeder:
     def _fill_queries(self) -> None:
         """Make up the queries that no tile embeds: of a look, the backup has the query's id only."""
         model = next(iter(self.store.models), "unknown")
-        explores = self.store.models.get(model, {}).get("explores") or [{"name": "unknown"}]
+        explores = self.store.explores.get(model) or [{"name": "unknown"}]
         referred = (*self.store.looks.values(), *self.store.tiles.values())
         for query_id in sorted(
             {row["query_id"] for row in referred if row.get("query_id")} - self.store.queries.keys()
@@ -317,6 +296,7 @@ class Seeder:
             for folder_id in unneeded:
                 store.take_folder(store.folders[folder_id])
         for user_id in self._marked_deleted["user"] - self._referred("user"):
+            store.set_email(store.users[user_id], None)
             del store.users[user_id]
 
     def _name_the_nameless(self) -> None:

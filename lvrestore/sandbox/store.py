@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lvrestore.sandbox.permissions import PARENTS
-from lvrestore.sandbox.relations import Access, id_order
+from lvrestore.sandbox.relations import Access, Relation, id_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,10 @@ class Shelf:
         """Return the ids of everything in a folder, oldest first."""
         return sorted((i for ids in self._folders.get(folder_id, {}).values() for i in ids), key=id_order)
 
+    def all_titles(self, folder_id: str | None) -> list[str | None]:
+        """Return the titles in a folder."""
+        return list(self._folders.get(folder_id, ()))
+
     def count(self, folder_id: str | None) -> int:
         """Return how much lies in a folder."""
         return sum(map(len, self._folders.get(folder_id, {}).values()))
@@ -97,6 +101,16 @@ def content_key(content: Row) -> bytes:
     """Digest what makes two queries the same one: their content, with null and absent alike."""
     known = {name: value for name, value in content.items() if value is not None}
     return hashlib.blake2b(msgspec.json.encode(known, order="sorted"), digest_size=16).digest()
+
+
+def content_keys(row: Row) -> list[str]:
+    """Return under what a board item or a plan is found."""
+    return [f"{field}/{row[field]}" for field in ("dashboard_id", "look_id") if row.get(field)]
+
+
+def _drop_from(row: Row | None, order: str, gone: str) -> None:
+    if row and row.get(order):
+        row[order] = [object_id for object_id in row[order] if object_id != gone]
 
 
 class Store:
@@ -122,6 +136,16 @@ class Store:
         self.groups: dict[str, Row] = {}
         self.permissions: list[str] = list(PARENTS)
         self.access = Access(self.users)
+        self.emails: dict[str, str] = {}
+        self.explores: dict[str, list[Row]] = {}
+        self.user_attributes: dict[str, Row] = {}
+        self.boards: dict[str, Row] = {}
+        self.sections: dict[str, Row] = {}
+        self.items: dict[str, Row] = {}
+        self.plans: dict[str, Row] = {}
+        self.board_sections, self.section_items = Relation(), Relation()
+        # What shows or sends `dashboard_id/7`.
+        self.content_items, self.content_plans = Relation(), Relation()
         self.dashboard_shelf, self.look_shelf, self.folder_shelf = Shelf(), Shelf(), Shelf()
         self.slugs: defaultdict[str, list[str]] = defaultdict(list)
         self.query_slugs: dict[str, str] = {}
@@ -192,6 +216,69 @@ class Store:
         """Remove a folder, not what is in it."""
         self.folder_shelf.take(row.get("parent_id"), row["name"], row["id"])
         del self.folders[row["id"]]
+
+    # Boards and plans refer to content and are found by it.
+
+    def put_board(self, row: Row) -> None:
+        """Add a board, without sections."""
+        self.boards[row["id"]] = row
+
+    def take_board(self, row: Row) -> None:
+        """Remove a board with its sections."""
+        for section_id in self.board_sections.rights(row["id"]):
+            self.take_section(self.sections[section_id])
+        del self.boards[row["id"]]
+
+    def put_section(self, row: Row) -> None:
+        """Add a section at the end of its board, without items."""
+        self.sections[row["id"]] = row
+        self.board_sections.add(row["board_id"], row["id"])
+
+    def take_section(self, row: Row) -> None:
+        """Remove a section with its items."""
+        for item_id in self.section_items.rights(row["id"]):
+            self.take_item(self.items[item_id])
+        self.board_sections.forget_right(row["id"])
+        _drop_from(self.boards.get(row["board_id"]), "section_order", row["id"])
+        del self.sections[row["id"]]
+
+    def move_section(self, row: Row, board_id: str) -> None:
+        """Put a section at the end of another board."""
+        _drop_from(self.boards.get(row["board_id"]), "section_order", row["id"])
+        self.board_sections.set_lefts(row["id"], [board_id])
+        board = self.boards[board_id]
+        board["section_order"] = [*(board.get("section_order") or []), row["id"]]
+
+    def put_item(self, row: Row) -> None:
+        """Add an item at the end of its section."""
+        self.items[row["id"]] = row
+        self.section_items.add(row["board_section_id"], row["id"])
+        self.content_items.set_lefts(row["id"], content_keys(row))
+
+    def take_item(self, row: Row) -> None:
+        """Remove an item."""
+        self.section_items.forget_right(row["id"])
+        self.content_items.forget_right(row["id"])
+        _drop_from(self.sections.get(row["board_section_id"]), "item_order", row["id"])
+        del self.items[row["id"]]
+
+    def put_plan(self, row: Row) -> None:
+        """Add a plan."""
+        self.plans[row["id"]] = row
+        self.content_plans.set_lefts(row["id"], content_keys(row))
+
+    def take_plan(self, row: Row) -> None:
+        """Remove a plan."""
+        self.content_plans.forget_right(row["id"])
+        del self.plans[row["id"]]
+
+    def set_email(self, user: Row, email: str | None) -> None:
+        """Change the address that a user is known by."""
+        if user.get("email"):
+            self.emails.pop(user["email"].casefold(), None)
+        user["email"] = email
+        if email:
+            self.emails[email.casefold()] = user["id"]
 
     # Parts of dashboards.
 

@@ -30,10 +30,18 @@ SWITCHES = {
     ),
     "active_layout_delete": Switch(("refused", "allowed"), "whether an active layout can be deleted"),
     "bad_credentials": Switch(("404", "401"), "how a login with wrong credentials is refused"),
+    "board_undelete": Switch(
+        ("honoured", "ignored"), "whether a board or section leaves the trash when deleted_at is cleared"
+    ),
     "component_placement": Switch(
         ("every_layout", "named_or_active"),
         "which layouts get a component for a new tile: all, or the one that it names (else the active one)",
     ),
+    "disabled_owner": Switch(("accepted", "refused"), "whether a plan can be given to a disabled user"),
+    "email_credentials": Switch(
+        ("allowed", "forbidden"), "whether logins by e-mail can be managed; some instances leave it to others"
+    ),
+    "email_taken": Switch(("409", "422"), "how a login by an e-mail that somebody has is refused"),
     "filter_name": Switch(
         ("free", "unique"), "whether filters of a dashboard may share a name (titles may not)"
     ),
@@ -41,11 +49,18 @@ SWITCHES = {
     "folder_name_taken": Switch(("422", "409"), "how a folder name that its parent holds already is refused"),
     "get_trashed": Switch(("answers", "404"), "whether GET by id answers for something in the trash"),
     "group_cycle": Switch(("refused", "allowed"), "whether a group can be put into one that it holds"),
+    "inline_credentials": Switch(
+        ("ignored", "honoured"), "whether a user's body can hold the login by e-mail"
+    ),
     "inline_query": Switch(
         ("ignored", "honoured"), "whether a query inside a tile's or look's body is created"
     ),
+    "items_of_destroyed": Switch(
+        ("go", "stay"), "whether board items go when the dashboard or look that they show is destroyed"
+    ),
     "listens_to_filters": Switch(("unchecked", "must_exist"), "whether filters listened to must exist"),
     "look_title": Switch(("unique", "free"), "whether two living looks of a folder may share a title"),
+    "model_taken": Switch(("422", "409"), "how a LookML model name that is configured already is refused"),
     "name_taken": Switch(
         ("422", "409", "allowed"), "whether groups, roles or sets may share a name, and how it is refused"
     ),
@@ -58,6 +73,9 @@ SWITCHES = {
         "whether trailing white space is stripped and colours become lower case",
     ),
     "not_found_just_after_create": Switch(("no", "once"), "whether the first GET of something new is 404"),
+    "order_arrays": Switch(
+        ("checked", "unchecked"), "whether section_order and item_order may name what is not there"
+    ),
     "patch_nested": Switch(("merges", "replaces"), "what PATCH does with appearance, result_maker and such"),
     "retry_after": Switch(("absent", "present"), "whether a 429 of the rate limit says how long to wait"),
     "role_ids": Switch(
@@ -73,7 +91,11 @@ SWITCHES = {
         ("implied", "explicit"),
         "whether a tile's new source drops the old one, or the old must be nulled too",
     ),
+    "tab_ids": Switch(
+        ("checked", "unchecked"), "whether the tabs that a plan names must be layouts of its dashboard"
+    ),
     "tile_edits_move_updated_at": Switch(("yes", "no"), "whether a dashboard's updated_at follows its parts"),
+    "trashed_boards": Switch(("unlisted", "listed"), "whether lists of boards hold those in the trash"),
     "trashed_title_blocks": Switch(("no", "yes"), "whether a title in the trash counts as taken"),
     "undelete_moves": Switch(("yes", "no"), "whether the PATCH that undeletes can move to another folder"),
     "unknown_fields": Switch(

@@ -129,8 +129,16 @@ def _user_name(name: str) -> Callable[[Instance, Any, Wanted], str | None]:
     return compute
 
 
-_TIME_FIELDS = ("created_at", "updated_at", "deleted_at", "last_viewed_at", "last_accessed_at")
-TIMES = {name: _time(name) for name in _TIME_FIELDS}
+TIME_FIELDS = (
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "last_viewed_at",
+    "last_accessed_at",
+    "last_run_at",
+    "next_run_at",
+)
+TIMES = {name: _time(name) for name in TIME_FIELDS}
 
 
 def _folder_of(instance: Instance, thing: Thing, wanted: Wanted) -> Row | None:
@@ -320,7 +328,19 @@ LOOK = View("Look", _OF_LOOK)
 LOOK_WITH_QUERY = View("LookWithQuery", {**_OF_LOOK, "query": _look_query, "url": _look_url})
 LOOK_WITH_DASHBOARDS = View("LookWithDashboards", {**_OF_LOOK, "dashboards": _look_dashboards})
 MERGE_QUERY = View("MergeQuery", {})
-MODEL = View("LookmlModel", {})
+
+
+def _explores(instance: Instance, model: Row, wanted: Wanted) -> list[Row]:
+    shown = instance.store.explores.get(model["name"], [])
+    return pick(shown, wanted)  # type: ignore[no-any-return]  # a list, as given
+
+
+def _has_explores(instance: Instance, model: Row, _wanted: Wanted) -> bool:
+    return bool(instance.store.explores.get(model["name"]))
+
+
+MODEL = View("LookmlModel", {"explores": _explores, "has_content": _has_explores})
+EXPLORE = View("LookmlModelExplore", {})
 
 # People and what they may do.
 
@@ -368,6 +388,8 @@ def _group_roles(instance: Instance, group: Row, wanted: Wanted) -> list[Row]:
 
 
 USER = View("User", {"group_ids": _user_groups, "role_ids": _user_roles})
+CREDENTIALS_EMAIL = View("CredentialsEmail", {})
+CREDENTIALS_FOUND = View("CredentialsEmailSearch", {})
 PERMISSION_SET = View("PermissionSet", {})
 MODEL_SET = View("ModelSet", {})
 _OF_ROLE = {

@@ -51,7 +51,7 @@ class RunLock:
             patience = 0.0 if _alive(pid) else ORPHANS_LEAVE_S
             if time.monotonic() >= deadline + patience:
                 os.close(fd)
-                raise LockedError(str(state_path), f"process {pid}" if pid else "unknown process")
+                raise LockedError(str(usual_path), f"process {pid}" if pid else "unknown process")
             waited = True
             time.sleep(POLL_S)
         others_sent_until = datetime.now(UTC) if waited else _last_sending(fd)

@@ -50,6 +50,22 @@ class Api:
         body = {"dashboard_id": dashboard_id, "name": title, "title": title, "type": "field_filter", **given}
         return self.ok("POST", "/dashboard_filters", body)
 
+    def board(self, title="Start here", **given):
+        return self.ok("POST", "/boards", {"title": title, **given})
+
+    def plan_body(self, **given):
+        """What a plan needs; content is a new dashboard unless given."""
+        if not given.keys() & {"dashboard_id", "look_id", "lookml_dashboard_id", "query_id"}:
+            given["dashboard_id"] = self.dashboard(f"Planned {len(self.looker.requests)}")["id"]
+        destination = {"type": "email", "format": "wysiwyg_pdf", "address": "ann@example.com"}
+        return {
+            "name": "Daily",
+            "crontab": "0 6 * * *",
+            "enabled": False,
+            "scheduled_plan_destination": [destination],
+            **given,
+        }
+
     def layouts(self, dashboard_id):
         return self.ok("GET", f"/dashboards/{dashboard_id}/dashboard_layouts")
 

@@ -183,7 +183,7 @@ def test_listen_is_writable_although_described_as_read_only(api):
 
 
 def test_endpoint_that_is_not_served_says_so(api):
-    assert api.refused("GET", "/boards") == (501,)
+    assert api.refused("GET", "/themes") == (501,)
     assert api.refused("POST", "/dashboard_layout_components", {}) == (501,)
 
 
@@ -795,6 +795,59 @@ def _circle(api):
     return api.call("POST", f"/groups/{inner}/groups", {"group_id": outer}, {})[0]
 
 
+def _same_email(api):
+    api.looker.add_user("Ann", "B", "ann@example.com")
+    made = api.ok("POST", "/users", {"first_name": "Bob"})
+    path = f"/users/{made['id']}/credentials_email"
+    return api.call("POST", path, {"email": "ANN@example.com"}, {})[0]
+
+
+def _inline_login(api):
+    body = {"first_name": "Bob", "credentials_email": {"email": "bob@example.com"}}
+    return api.ok("POST", "/users", body)["email"]
+
+
+def _own_login(api):
+    made = api.ok("POST", "/users", {"first_name": "Bob"})
+    path = f"/users/{made['id']}/credentials_email"
+    return api.call("POST", path, {"email": "bob@example.com"}, {})[0]
+
+
+def _same_model(api):
+    return api.call("POST", "/lookml_models", {"name": "shop"}, {})[0]
+
+
+def _undeleted_board(api):
+    board = api.board(deleted_at="2024-01-01T00:00:00Z")["id"]
+    return api.ok("PATCH", f"/boards/{board}", {"deleted_at": None})["deleted_at"] is None
+
+
+def _boards_listed(api):
+    api.board(deleted_at="2024-01-01T00:00:00Z")
+    return len(api.found("/boards"))
+
+
+def _strange_order(api):
+    return api.call("PATCH", f"/boards/{api.board()['id']}", {"section_order": ["99"]}, {})[0]
+
+
+def _item_left(api):
+    section = api.ok("POST", "/board_sections", {"board_id": api.board()["id"]})["id"]
+    made = api.dashboard()["id"]
+    api.ok("POST", "/board_items", {"board_section_id": section, "dashboard_id": made})
+    api.ok("DELETE", f"/dashboards/{made}")
+    return len(api.found("/board_items"))
+
+
+def _disabled_owner(api):
+    ann = api.looker.add_user("Ann", "B", "ann@example.com", is_disabled=True)
+    return api.call("POST", "/scheduled_plans", api.plan_body(user_id=ann), {})[0]
+
+
+def _strange_tab(api):
+    return api.call("POST", "/scheduled_plans", api.plan_body(tab_ids=["99"]), {})[0]
+
+
 def _bad_login(api):
     return api.call("POST", "/login", None, {"client_id": "x", "client_secret": "wrong"})[0]
 
@@ -803,15 +856,22 @@ PROBES = {
     "active_layout": (_active, {"post_deactivates_others": [False, True], "keeps": [True, True]}),
     "active_layout_delete": (_active_deleted, {"refused": (422, [True, False]), "allowed": (204, [True])}),
     "bad_credentials": (_bad_login, {"404": 404, "401": 401}),
+    "board_undelete": (_undeleted_board, {"honoured": True, "ignored": False}),
     "component_placement": (_placed, {"every_layout": [2, 2], "named_or_active": [1, 1]}),
+    "disabled_owner": (_disabled_owner, {"accepted": 200, "refused": 422}),
+    "email_credentials": (_own_login, {"allowed": 200, "forbidden": 403}),
+    "email_taken": (_same_email, {"409": 409, "422": 422}),
     "filter_name": (_same_name, {"free": 200, "unique": 422}),
     "folder_delete": (_folder_gone, {"destroys": False, "trashes": True}),
     "folder_name_taken": (_name_taken, {"422": 422, "409": 409}),
     "get_trashed": (_get_trashed, {"answers": {200}, "404": {404}}),
     "group_cycle": (_circle, {"refused": 422, "allowed": 200}),
+    "inline_credentials": (_inline_login, {"ignored": None, "honoured": "bob@example.com"}),
     "inline_query": (_inline, {"ignored": 422, "honoured": 200}),
+    "items_of_destroyed": (_item_left, {"go": 0, "stay": 1}),
     "listens_to_filters": (_listens, {"unchecked": 200, "must_exist": 422}),
     "look_title": (_same_look, {"unique": 422, "free": 200}),
+    "model_taken": (_same_model, {"422": 422, "409": 409}),
     "name_taken": (_same_group_name, {"422": 422, "409": 409, "allowed": 200}),
     "new_dashboard": (_defaults, {"defaults": ["dashboards-next", None], "empty": [None, None]}),
     "normalises": (
@@ -819,6 +879,7 @@ PROBES = {
         {"nothing": ("text  ", "#ABCDEF", "#ABCDEF"), "text_and_colours": ("text", "#abcdef", "#abcdef")},
     ),
     "not_found_just_after_create": (_just_made, {"no": [200, 200], "once": [404, 200]}),
+    "order_arrays": (_strange_order, {"checked": 422, "unchecked": 200}),
     "patch_nested": (_nested, {"merges": ("#1", "table"), "replaces": (None, "looker_bar")}),
     "role_ids": (_inherited_role, {"direct": 1, "with_inherited": 2}),
     "search_has_elements": (_parts_found, {"yes": True, "no": False}),
@@ -826,7 +887,9 @@ PROBES = {
     "set_in_use": (_set_deleted, {"refused": (405, False), "allowed": (204, True)}),
     "source_change": (_listens_after_swap, {"keeps_listens": 1, "drops_listens": 0}),
     "source_swap": (_swap, {"implied": (200, None, True), "explicit": (422, None, True)}),
+    "tab_ids": (_strange_tab, {"checked": 422, "unchecked": 200}),
     "tile_edits_move_updated_at": (_touched, {"yes": True, "no": False}),
+    "trashed_boards": (_boards_listed, {"unlisted": 0, "listed": 1}),
     "trashed_title_blocks": (_trashed_title, {"no": 200, "yes": 422}),
     "undelete_moves": (_undelete_elsewhere, {"yes": True, "no": False}),
     "unknown_fields": (_unknown, {"refused": (422, 422), "ignored": (200, 200)}),

@@ -191,6 +191,88 @@ def use_groups(sdk):
     sdk.delete_group(inner.id)
 
 
+def use_users(sdk):
+    made = sdk.create_user(models.WriteUser(first_name="Bob", last_name="C"))
+    assert sdk.folder(made.personal_folder_id).name == made.display_name == "Bob C"
+    assert sdk.update_user(made.id, models.WriteUser(is_disabled=True, locale="fr")).is_disabled
+    login = sdk.create_user_credentials_email(made.id, models.WriteCredentialsEmail(email="bob@example.com"))
+    assert sdk.user_credentials_email(made.id) == login
+    assert sdk.user_for_credential("email", "bob@example.com").id == made.id
+    assert [found.user_id for found in sdk.search_credentials_email(emails="BOB@example.com,x")] == [made.id]
+    changed = models.WriteCredentialsEmail(email="robert@example.com")
+    assert sdk.update_user_credentials_email(made.id, changed).email == "robert@example.com"
+    assert sdk.search_users(email="rob%")[0].credentials_email.email == "robert@example.com"
+    sdk.delete_user_credentials_email(made.id)
+    sdk.delete_user(made.id)
+
+
+def use_models(sdk):
+    body = models.WriteLookmlModel(name="wholesale", project_name="shops", allowed_db_connection_names=["a"])
+    assert sdk.create_lookml_model(body).explores == []
+    changed = sdk.update_lookml_model("wholesale", models.WriteLookmlModel(unlimited_db_connections=True))
+    assert sdk.lookml_model("wholesale") == changed
+    assert sdk.lookml_model_explore("shop", "orders").model_name == "shop"
+    sdk.delete_lookml_model("wholesale")
+    assert sdk.content_validation().content_with_errors == []
+
+
+def use_boards(sdk):
+    dashboard = make_dashboard(sdk, "On a board")
+    board = sdk.create_board(models.WriteBoard(title="Start here"))
+    section = sdk.create_board_section(models.WriteBoardSection(board_id=board.id, title="First"))
+    items = [
+        sdk.create_board_item(
+            models.WriteBoardItem(board_section_id=section.id, dashboard_id=dashboard.id)
+        ).id
+        for _ in range(2)
+    ]
+    order = models.WriteBoardSection(item_order=items[::-1])
+    assert sdk.update_board_section(section.id, order).item_order == items[::-1]
+    changed = sdk.update_board_item(items[0], models.WriteBoardItem(custom_title="x", use_custom_title=True))
+    assert sdk.board_item(items[0]) == changed
+    assert [item.id for item in sdk.all_board_items(board_section_id=section.id)] == items
+    assert sdk.board_section(section.id) in sdk.all_board_sections()
+    shown = sdk.update_board(board.id, models.WriteBoard(section_order=[section.id]))
+    assert sdk.board(board.id) == shown == sdk.all_boards()[0] == sdk.search_boards(title="start%")[0]
+    assert [item.title for item in shown.board_sections[0].board_items] == ["x", "On a board"]
+    sdk.delete_board_item(items[0])
+    sdk.delete_board_section(section.id)
+    sdk.delete_board(board.id)
+    sdk.delete_dashboard(dashboard.id)
+
+
+def use_plans(sdk):
+    dashboard = make_dashboard(sdk, "Sent")
+    destination = models.ScheduledPlanDestination(
+        type="email", format="csv", address="a@b.c", secret_parameters="x"
+    )
+    body = models.WriteScheduledPlan(
+        name="Daily",
+        dashboard_id=dashboard.id,
+        crontab="0 6 * * *",
+        enabled=False,
+        scheduled_plan_destination=[destination],
+    )
+    plan = sdk.create_scheduled_plan(body)
+    assert (plan.enabled, plan.scheduled_plan_destination[0].secret_parameters) == (False, None)
+    changed = sdk.update_scheduled_plan(plan.id, models.WriteScheduledPlan(name="Nightly"))
+    assert changed.scheduled_plan_destination == plan.scheduled_plan_destination
+    assert sdk.scheduled_plan(plan.id) == changed == sdk.all_scheduled_plans(all_users=True)[0]
+    assert sdk.scheduled_plans_for_dashboard(dashboard.id) == [changed]
+    assert sdk.scheduled_plans_for_look("1") == sdk.scheduled_plans_for_lookml_dashboard("a::b") == []
+    assert sdk.search_scheduled_plans(name="night%", all_users=True) == [changed]
+    assert sdk.scheduled_plan_run_once(body).id is None
+    assert sdk.scheduled_plan_run_once_by_id(plan.id).id == plan.id
+    sdk.delete_scheduled_plan(plan.id)
+    sdk.delete_dashboard(dashboard.id)
+
+
+def use_what_is_only_listed(looker, sdk):
+    attribute = looker.add("user_attributes", name="region", label="Region", type="string")
+    assert sdk.all_user_attributes() == [sdk.user_attribute(attribute)]
+    assert sdk.search_alerts(all_owners=True) == []
+
+
 def use_the_rest(sdk):
     me = sdk.me()
     assert sdk.user(me.id).display_name == "API User"
@@ -215,9 +297,14 @@ def test_every_endpoint_serves_the_clients_typed_models(looker, sdk):
         use_sets,
         use_roles,
         use_groups,
+        use_users,
+        use_models,
+        use_boards,
+        use_plans,
         use_the_rest,
     ):
         use(sdk)
+    use_what_is_only_listed(looker, sdk)
     sdk.logout()
     assert {request.status for request in looker.requests} == {200, 204}
     apart = {"/login", "/logout"}

@@ -19,6 +19,7 @@ from lvrestore.cli.sandbox import sandbox
 from lvrestore.errors import NotFoundError, UsageError, ValidationError
 from lvrestore.model import ContentType
 from lvrestore.sandbox.damage import CHANGES, Vandal, damage
+from lvrestore.sandbox.damage_others import KINDS, Breaker, candidates
 from lvrestore.sandbox.facts import FACTS, writable
 from lvrestore.sandbox.looker import Looker
 from lvrestore.sandbox.seed import from_vault
@@ -26,13 +27,19 @@ from lvrestore.sandbox.server import listen
 from lvrestore.vault import decode_blob, open_vault
 
 REFERENCES = {"folder", "look", "query", "model", "result_maker"}
+# What a sandbox cannot say as the vault does: nested objects, other people's times, what is never shown.
+NOT_SAID = {"permission_set", "model_set", "permission_set_id", "model_set_id", "deleted_at"}
+NOT_SAID |= {"scheduled_plan_destination", "credentials_email", "credentials_google", "ui_state"}
+NOT_SAID |= {"custom_image_data_base64", "secret_parameters", "scheduled_plan_id"}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     make_vault = importlib.import_module("make_vault")
     path = tmp_path_factory.mktemp("made") / "vault.db"
-    make_vault.write_vault(path, dashboards=60, looks=20, folders=15, users=8)
+    counts = {"dashboards": 60, "looks": 20, "folders": 15, "users": 8}
+    access = {"groups": 7, "roles": 9, "permission_sets": 12, "model_sets": 8}
+    make_vault.write_vault(path, **counts, **access, boards=8, plans=20, whole=True)
     return path
 
 
@@ -113,6 +120,75 @@ def test_users_and_models_are_shown_as_they_were(filled, vault):
         assert (shown["display_name"], shown["email"]) == (content.get("display_name"), content.get("email"))
     for name in contents(vault, ContentType.LOOKML_MODEL):
         assert filled.call("GET", f"/lookml_models/{name}")["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind", "type_name"),
+    [
+        (ContentType.USER, "users", "User"),
+        (ContentType.GROUP, "groups", "Group"),
+        (ContentType.PERMISSION_SET, "permission_sets", "PermissionSet"),
+        (ContentType.MODEL_SET, "model_sets", "ModelSet"),
+        (ContentType.ROLE, "roles", "Role"),
+        (ContentType.LOOKML_MODEL, "models", "LookmlModel"),
+        (ContentType.BOARD, "boards", "Board"),
+        (ContentType.SCHEDULED_PLAN, "scheduled_plans", "ScheduledPlan"),
+    ],
+)
+def test_everything_else_is_that_of_the_vault(filled, vault, content_type, kind, type_name):
+    live = filled.dump()[kind]
+    for object_id, content in contents(vault, content_type).items():
+        assert_same(type_name, without(content), live[object_id])
+
+
+def without(content):
+    return {name: value for name, value in content.items() if name not in NOT_SAID}
+
+
+def test_parts_of_boards_and_plans_are_those_of_the_vault(filled, vault):
+    dump = filled.dump()
+    for board_id, content in contents(vault, ContentType.BOARD).items():
+        sections = content.get("board_sections") or [], dump["boards"][board_id]["board_sections"]
+        for section, live in zip(*sections, strict=True):
+            assert_same("BoardSection", without(section), live)
+            assert (section["deleted_at"] is None) == (live["deleted_at"] is None)
+            for item, live_item in zip(section["board_items"], live["board_items"], strict=True):
+                assert_same("BoardItem", without(item), live_item)
+    for plan_id, content in contents(vault, ContentType.SCHEDULED_PLAN).items():
+        name = "scheduled_plan_destination"
+        for wanted, live in zip(content[name], dump["scheduled_plans"][plan_id][name], strict=True):
+            assert_same("ScheduledPlanDestination", without(wanted), live)
+
+
+def test_people_are_in_the_groups_and_roles_that_they_name(filled, vault):
+    dump = filled.dump()
+    everyone = filled.instance.store.access.everyone
+    for user_id, content in contents(vault, ContentType.USER).items():
+        live = dump["users"][user_id]
+        assert set(live["group_ids"]) == {*(content.get("group_ids") or ()), everyone}
+        assert set(live["role_ids"]) == set(content.get("role_ids") or ())
+        assert live["personal_folder_id"] is None or live["personal_folder_id"] in dump["folders"]
+    for role_id, content in contents(vault, ContentType.ROLE).items():
+        for name in ("permission_set", "model_set"):
+            assert dump["roles"][role_id][name]["id"] == content[name]["id"]
+
+
+def test_built_ins_and_caller_are_not_doubled(filled):
+    for kind in ("permission_sets", "model_sets"):
+        assert len(filled.call("GET", f"/{kind}/search", params={"all_access": "true"})) == 1
+    (admin,) = filled.call("GET", "/roles/search", params={"built_in": "true"})
+    assert filled.call("GET", "/user")["role_ids"] == [admin["id"]]
+    assert sum(group["include_by_default"] for group in filled.call("GET", "/groups")) == 1
+
+
+def test_groups_roles_and_personal_folders_are_made_up_from_users_alone(tmp_path, genuine_vault):
+    copy = tmp_path / "vault.db"
+    copy.write_bytes(genuine_vault.read_bytes())
+    with apsw.Connection(str(copy)) as db:
+        db.execute("DELETE FROM content_items WHERE content_type <> 7")
+    looker = Looker()
+    from_vault(looker, copy)
+    test_people_are_in_the_groups_and_roles_that_they_name(looker, copy)
 
 
 def test_everything_that_is_referred_to_exists(filled):
@@ -231,6 +307,74 @@ def test_each_kind_of_change_changes_the_dashboard(made, change):
     assert done
     after = looker.dump()["dashboards"]
     assert {i for i in after if after[i] != before[i]} == set(done)
+
+
+TABLES = {"scheduled_plan": "scheduled_plans", "lookml_model": "models"}
+
+
+def table_of(name):
+    return TABLES.get(name, f"{name}s")
+
+
+def test_damage_of_all_types_hits_its_share_of_each(vault):
+    looker, before, done = broken(vault, drop=0.3, trash=0.1, change=0.2, seed=3, types=("all",))
+    after = looker.dump()
+    fresh = Looker(clock=time.time)
+    from_vault(fresh, vault)
+    assert done.others.keys() == KINDS.keys()
+    for name, one in done.others.items():
+        total, table = len(candidates(fresh, name)), table_of(name)
+        lost = set(one.dropped)
+        if name == "folder":
+            lost |= {before["users"][i]["personal_folder_id"] for i in done.others["user"].dropped}
+        assert after[table].keys() == before[table].keys() - lost
+        assert len({*one.dropped, *one.trashed, *one.changed}) == sum(
+            map(len, (one.dropped, one.trashed, one.changed))
+        )
+        assert len(one.dropped) >= round(total * 0.3)
+        assert len(one.changed) == round(total * 0.2)
+        assert len(one.trashed) == (round(total * 0.1) if KINDS[name].trash else 0)
+    assert looker.requests == []
+    assert looker.runs == []
+
+
+def test_damage_of_all_types_is_repeatable_and_spares_the_caller(vault):
+    shares = {"drop": 0.3, "trash": 0.1, "change": 0.2, "seed": 3, "types": ("all",)}
+    (first, before, done), (second, _, again) = (broken(vault, **shares) for _ in range(2))
+    assert (done, first.dump()) == (again, second.dump())
+    caller = first.instance.caller_id
+    assert first.dump()["users"][caller] == before["users"][caller]
+    store = first.instance.store
+    assert store.access.everyone in store.groups
+    for content in (*store.looks.values(), *(d.row for d in store.dashboards.values())):
+        assert content["folder_id"] in store.folders
+        assert content.get("user_id") is None or content["user_id"] in store.users
+
+
+def test_dashboards_are_broken_the_same_whatever_else_is(vault):
+    shares = {"drop": 0.3, "trash": 0.1, "change": 0.2, "seed": 3}
+    alone, with_all = (broken(vault, **shares, types=types)[2] for types in (("dashboard",), ("all",)))
+    assert broken(vault, **shares)[2] == alone
+    for name in ("dropped", "trashed", "changed"):
+        assert getattr(alone, name) == getattr(with_all, name)
+    assert alone.others == {}
+    assert broken(vault, drop=0.5, types=("look",))[2].dropped == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_change_of_each_type_is_possible_and_changes_the_dump(made, name):
+    looker, kind = Looker(clock=time.time), KINDS[name]
+    from_vault(looker, made)
+    before, breaker = looker.dump(), Breaker(looker, random.Random(1))
+    table = getattr(looker.instance.store, kind.table)
+    for act in kind.changes:
+        assert any([act(breaker, table[i]) for i in candidates(looker, name)]), act  # noqa: C419 - all of them
+    assert looker.dump() != before
+
+
+def test_damage_refused_for_an_unknown_type():
+    with pytest.raises(UsageError, match="explore"):
+        damage(Looker(), drop=0.5, types=("explore",))
 
 
 def test_damage_refused_beyond_the_whole():

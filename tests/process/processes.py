@@ -122,6 +122,7 @@ class Site:
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ
         }
         given = {"LOOKER_CLIENT_ID": "id", "LOOKER_CLIENT_SECRET": SECRET, "TMPDIR": str(self.folder)}
+        given["XDG_STATE_HOME"] = str(self.folder / "usual")
         out, err = self.folder / "out", self.folder / "err"
         with out.open("wb") as stdout, err.open("wb") as stderr:
             popen = subprocess.Popen(

@@ -44,6 +44,15 @@ def test_second_run_is_refused_at_once(slow_site):
     slow_site.assert_restored()
 
 
+def test_second_run_is_refused_whatever_state_file_it_uses(slow_site, tmp_path):
+    first = slow_site.start(slow_site.bulk())
+    slow_site.await_writes(3)
+    second = slow_site.run(replaced(slow_site.bulk(), "--state", tmp_path / "other.db"))
+    assert second.code == 6, second
+    assert first.end().code == 0
+    slow_site.assert_restored()
+
+
 def test_second_run_waits_when_asked_to(slow_site):
     first = slow_site.start(slow_site.bulk())
     slow_site.await_writes(3)
@@ -150,7 +159,7 @@ def test_what_a_run_leaves_behind(site):
     assert ended.code == 0
     assert stat.S_IMODE(site.state.stat().st_mode) == 0o600
     left = {path.name.partition(".")[0] for path in site.folder.iterdir()}
-    assert left == {"state", "out", "err"}  # the temporary folders are gone
+    assert left == {"state", "usual", "out", "err"}  # the temporary folders are gone
     site.assert_no_secret(ended)
 
 
