@@ -24,6 +24,13 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS: Mapping[ContentType, Kind] = {
+    ContentType.LOOKML_MODEL: Kind(flat.VaultModel, partial(flat.restore_flat, flat.LOOKML_MODEL)),
+    ContentType.PERMISSION_SET: Kind(
+        flat.VaultPermissionSet, partial(flat.restore_flat, flat.PERMISSION_SET)
+    ),
+    ContentType.MODEL_SET: Kind(flat.VaultModelSet, partial(flat.restore_flat, flat.MODEL_SET)),
+    ContentType.ROLE: Kind(flat.VaultRole, partial(flat.restore_flat, flat.ROLE)),
+    ContentType.GROUP: Kind(flat.VaultGroup, partial(flat.restore_flat, flat.GROUP)),
     ContentType.FOLDER: Kind(flat.VaultFolder, partial(flat.restore_flat, flat.FOLDER)),
     ContentType.LOOK: Kind(flat.VaultLook, partial(flat.restore_flat, flat.LOOK)),
     ContentType.DASHBOARD: Kind(VaultDashboard, restore_dashboard),

@@ -10,7 +10,14 @@ from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request, path
 from lvrestore.run.rehearsal import RehearsalClient
 
-COLLECTIONS = {"folder": "folders", "look": "looks", "lookml_model": "lookml_models", "user": "users"}
+COLLECTIONS = {
+    "folder": "folders",
+    "look": "looks",
+    "lookml_model": "lookml_models",
+    "model_set": "model_sets",
+    "permission_set": "permission_sets",
+    "user": "users",
+}
 HAS_TRASH = frozenset({"look"})
 
 
