@@ -220,10 +220,12 @@ class _Restore:
             self._lands_until = self._last_landing(lock)
             self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
-                status, code = self._guarded(lambda: self._run_here(store, scope, intent, uncertain))
+                status, code = self._guarded(
+                    lambda: self._run_here(store, scope, intent, uncertain), intent.total
+                )
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
-        status, code = self._guarded(lambda: self._run_crew(scope, intent, uncertain, lock))
+        status, code = self._guarded(lambda: self._run_crew(scope, intent, uncertain, lock), intent.total)
         with StateStore(self._state_path) as store:
             return self._close(store, scope, intent, status, code)
 
@@ -321,7 +323,8 @@ class _Restore:
     ) -> Iterator[RestorationTask]:
         """The selected rows of a type; of a continued session, those without a journal entry."""
         done_in = DoneIn(self._state_path, scope.session_id) if scope else None
-        for row in self._vault.rows(content_type, **{**self._selected, "ids": ids}, done_in=done_in):
+        selected: dict[str, Any] = {**self._selected, "ids": ids}
+        for row in self._vault.rows(content_type, **selected, done_in=done_in):
             yield RestorationTask(
                 seq=next(self._numbers),
                 content_type=row.content_type,
@@ -346,8 +349,8 @@ class _Restore:
 
     # -- the end
 
-    def _guarded(self, run: Callable[[], None]) -> tuple[str, int]:
-        """Run; say how it ended."""
+    def _guarded(self, run: Callable[[], None], expected: int) -> tuple[str, int]:
+        """Run; say how it ended. Every one of the `expected` items must have."""
         try:
             run()
         except (RunBrokenError, StateError) as broken:
@@ -359,6 +362,12 @@ class _Restore:
             return "failed", ExitCode.API
         if self._stop.signal is not None:
             return "interrupted", 128 + self._stop.signal
+        if self._tally.total != expected:
+            # Whatever the reason, nobody may believe that all is done.
+            self._reporter.warn(
+                f"{self._tally.total} of {expected} items have ended: this is a bug, please report it"
+            )
+            return "stopped", ExitCode.INTERNAL
         troubled = sum(t.count(Operation.FAILED, Operation.CONFLICT) for t in (self._earlier, self._tally))
         return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
 

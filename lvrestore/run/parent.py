@@ -187,6 +187,8 @@ class Crew:
     # -- the loop
 
     def _work(self, tasks: Iterator[RestorationTask]) -> None:
+        """Restore one wave; the next one may refer to what is made here."""
+        self._exhausted = False
         while not self._stop:
             if not self._exhausted:
                 self._exhausted = not self._claim_more(tasks)
