@@ -15,7 +15,7 @@ import msgspec
 from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError, StateError, UsageError
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.looker.limiter import Limiter, SharedLimiter
+from lvrestore.looker.limiter import Limiter, LocalLimiter, SharedLimiter
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
@@ -55,7 +55,7 @@ def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ
     """Restore a selection of the vault in a new session."""
     _require_selected(vault, config)
     destination = resolve(config.destination, environ)
-    return _Restore(config, vault, reporter, destination).run(None)
+    return _Restore(config, vault, reporter, destination).run()
 
 
 def resume(
@@ -98,10 +98,10 @@ class _Restore:
         for warning in destination.warnings:
             reporter.warn(warning)
 
-    def run(self, session_id: str | None) -> Ending:
+    def run(self) -> Ending:
         with ExitStack() as stack:
             self._connect(stack)
-            return self._run(stack, None if session_id is None else self._session(session_id))
+            return self._run(stack, None)
 
     def run_again(self, session_id: str | None) -> Ending:
         with ExitStack() as stack:
@@ -133,6 +133,8 @@ class _Restore:
 
     def _make_limiter(self, stack: ExitStack) -> Limiter:
         config = self._config
+        if config.dry_run or config.procs == 1:
+            return LocalLimiter(config.rate_per_second, config.rate_per_minute)
         limiter = SharedLimiter.create(config.rate_per_second, config.rate_per_minute)
         stack.callback(limiter.close)
         return limiter

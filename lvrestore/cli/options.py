@@ -21,7 +21,6 @@ from lvrestore.settings import (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 MOST_INFLIGHT = 256
 
 

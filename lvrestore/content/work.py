@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 
 from lvrestore.content.bodies import Body, changed, changes
@@ -20,7 +20,6 @@ from lvrestore.content.calls import (
 from lvrestore.looker.classify import Refused
 from lvrestore.model import Json
 
-Nested = Mapping[str, Collection[str]]
 Difference = Callable[[Body, Mapping[str, Json]], Body]
 
 
