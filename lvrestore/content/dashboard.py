@@ -26,13 +26,13 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.filters import sync_filters
+from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
 from lvrestore.content.matching import pair
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
     References,
-    contradicts,
     destination_of,
     keep_owner,
     made_since,
@@ -125,40 +125,11 @@ def restore_dashboard(
 
 
 def _find(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
-    mapping = refs.mapped("dashboard", vault.id)
-    if mapping is not None:
-        if stale := superseded(refs, "dashboard", vault.id, mapping.destination_id):
-            return stale
-        live = yield from _by_id(mapping.destination_id)
-        if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
-            return Found(live)
-        yield Warn(
-            "dead_mapping", f"dashboard {vault.id} was mapped to {mapping.destination_id}, which is gone"
-        )
-    if refs.same_instance:
-        live = yield from _by_id(vault.id)
-        if live is not None:
-            return _same_or_stranger(vault, live)
-    return (yield from _by_slug(vault, refs, history))
-
-
-def _same_or_stranger(vault: VaultDashboard, live: Body) -> Found | Restored:
-    if not contradicts(known(vault.created_at), live.get("created_at")):
-        return Found(live)
-    return Restored(
-        operation=Operation.CONFLICT,
-        destination_id=vault.id,
-        reason=f"dashboard {vault.id} ({live.get('title')!r}, created {live.get('created_at')}) is another one",
-    )
-
-
-def _by_id(dashboard_id: str) -> Steps[Body | None]:
-    """The dashboard, alive or in the trash. Whether a GET answers for trashed ones is undocumented."""
-    live = yield Get(path("dashboards", dashboard_id))
-    if isinstance(live, dict):
+    created_at = known(vault.created_at)
+    live = yield from by_identity(refs, "dashboard", "dashboards", vault.id, created_at, has_trash=True)
+    if isinstance(live, Restored):
         return live
-    hits = yield Get("/dashboards/search", {"id": dashboard_id, "deleted": "true"})
-    return next((hit for hit in hits or () if hit["id"] == dashboard_id and hit.get("deleted")), None)
+    return Found(live) if live is not None else (yield from _by_slug(vault, refs, history))
 
 
 def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:

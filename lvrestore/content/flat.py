@@ -10,15 +10,14 @@ from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, body_of, changed, without
 from lvrestore.content.calls import Create, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.finding import by_identity
 from lvrestore.content.references import (
     History,
     References,
-    contradicts,
     destination_of,
     keep_owner,
     made_since,
     require,
-    superseded,
 )
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
@@ -186,46 +185,16 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Body:
 
 
 def _find(
-    flat: Flat,
-    vault: Shape,
-    body: Body,
-    refs: References,
-    history: History,
+    flat: Flat, vault: Shape, body: Body, refs: References, history: History
 ) -> Steps[Body | Restored | None]:
-    mapping = refs.mapped(flat.kind, vault.id)
-    if mapping is not None:
-        if stale := superseded(refs, flat.kind, vault.id, mapping.destination_id):
-            return stale
-        live = yield from _by_id(flat, mapping.destination_id)
-        if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
-            return live
-        yield Warn(
-            "dead_mapping", f"{flat.kind} {vault.id} was mapped to {mapping.destination_id}, which is gone"
-        )
-    if refs.same_instance:
-        live = yield from _by_id(flat, vault.id)
-        if live is not None:
-            return _same_or_stranger(flat, vault, live)
-    found = yield from flat.candidates(body)
-    return _the_one(flat, vault, body, found, history)
-
-
-def _by_id(flat: Flat, item_id: str) -> Steps[Body | None]:
-    live = yield Get(path(flat.collection, item_id))
-    if isinstance(live, dict) or not flat.has_trash:
-        return live if isinstance(live, dict) else None
-    hits = yield Get(path(flat.collection, "search"), {"id": item_id, "deleted": "true"})
-    return next((hit for hit in hits or () if hit["id"] == item_id and hit.get("deleted")), None)
-
-
-def _same_or_stranger(flat: Flat, vault: Shape, live: Body) -> Body | Restored:
-    if not contradicts(known(getattr(vault, "created_at", UNSET)), live.get("created_at")):
-        return live
-    name = live.get("name") or live.get("title")
-    return Restored(
-        operation=Operation.CONFLICT,
-        destination_id=vault.id,
-        reason=f"{flat.kind} {vault.id} ({name!r}, created {live.get('created_at')}) is another one",
+    created_at = known(getattr(vault, "created_at", UNSET))
+    found = yield from by_identity(
+        refs, flat.kind, flat.collection, vault.id, created_at, has_trash=flat.has_trash
+    )
+    return (
+        found
+        if found is not None
+        else _the_one(flat, vault, body, (yield from flat.candidates(body)), history)
     )
 
 
