@@ -38,6 +38,8 @@ from lvrestore.vault import DoneIn, Vault
 FEW_ITEMS = 10
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
+LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
+AN_OUTAGE = 20
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 
 
@@ -92,6 +94,7 @@ class _Restore:
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
         self._fatal: ApiError | None = None
+        self._lost_in_a_row = 0
         self._early: dict[int, RestorationResult] = {}
         self._cut_off: frozenset[tuple[ContentType, str]] = frozenset()
         self._lands_until: datetime | None = None
@@ -345,9 +348,17 @@ class _Restore:
 
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
+        self._watch_for_outage(result)
         self._reporter.result(result, self._tally)
         if self._config.selection.ids is not None and len(self._config.selection.ids) == 1:
             self._results.append(result)
+
+    def _watch_for_outage(self, result: RestorationResult) -> None:
+        """Stop when nothing comes through any more: an outage must not drain the vault into dead letters."""
+        lost = result.error is not None and result.error.kind in LOST_IN_AN_OUTAGE
+        self._lost_in_a_row = self._lost_in_a_row + 1 if lost else 0
+        if self._lost_in_a_row >= AN_OUTAGE and result.error is not None:
+            self._stop.give_up(f"{AN_OUTAGE} items in a row were lost: {result.error.message}")
 
     # -- the end
 
@@ -364,6 +375,9 @@ class _Restore:
             return "failed", ExitCode.API
         if self._stop.signal is not None:
             return "interrupted", 128 + self._stop.signal
+        if self._stop.reason is not None:
+            self._reporter.warn(f"{self._stop.reason}; what was lost is tried again by `lvrestore resume`")
+            return "stopped", ExitCode.STOPPED
         if self._tally.total != expected:
             # Whatever the reason, nobody may believe that all is done.
             self._reporter.warn(
@@ -376,6 +390,8 @@ class _Restore:
     def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
         ending = self._end(intent, scope, status, code)
         try:
+            if self._stop.reason is not None:
+                store.reopen(scope, LOST_IN_AN_OUTAGE)
             store.finish_session(scope, status, ending.summary, self._own_calls())
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))

@@ -15,21 +15,27 @@ DRAIN_S = 25.0
 
 
 class StopFlag:
-    """Set by the signal handlers, looked at by everybody else."""
+    """Set by the signal handlers, or by a run that must not go on; looked at by everybody else."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.reason: str | None = None
         # Until items are begun there is nothing to finish: reading and asking end at once.
         self.items_begun = False
         self._since = 0.0
 
     def __bool__(self) -> bool:
         """Whether no new item may be begun."""
-        return self.signal is not None
+        return self.signal is not None or self.reason is not None
+
+    def give_up(self, reason: str) -> None:
+        """Finish what is in hand and begin nothing more, as after a first signal."""
+        if not self:
+            self.reason, self._since = reason, time.monotonic()
 
     def cut_waits(self) -> bool:
         """Whether the time to finish what is in hand is over."""
-        return self.signal is not None and time.monotonic() - self._since > DRAIN_S
+        return bool(self) and time.monotonic() - self._since > DRAIN_S
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's shape
         """Note the first signal; leave at the second."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -233,6 +233,16 @@ class StateStore:
                 " AND generation = ?",
                 [(scope.destination_instance, int(t), i, scope.generation) for t, i in items],
             )
+
+    def reopen(self, scope: Scope, error_kinds: Collection[str]) -> None:
+        """Take back that items of this session failed in these ways: a resume tries them again."""
+        with self._transaction():
+            for kind in error_kinds:
+                for table in ("restored_items", "dead_letter_queue"):
+                    self._db.execute(
+                        f"DELETE FROM {table} WHERE session_id = ? AND error_kind = ?",  # noqa: S608 - constants
+                        (scope.session_id, kind),
+                    )
 
     def uncertain(self, scope: Scope) -> dict[tuple[ContentType, str], datetime]:
         """Items that an earlier run began and never finished, with the time it did."""

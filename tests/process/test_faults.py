@@ -5,6 +5,8 @@ import re
 import pytest
 from processes import TIMEOUT_S
 
+from lvrestore.state.store import StateReader
+
 HTML = "<html><head><title>503 Service Unavailable</title></head></html>"
 WRITES = "/dashboard**"
 # Whether there is a layout to create, or anything to delete, is up to the generated backup.
@@ -111,3 +113,17 @@ def test_credentials_that_are_revoked_in_mid_run(slow_site):
     resumed = slow_site.run(slow_site.resume())
     assert resumed.code == 0, resumed
     slow_site.assert_restored()
+
+
+def test_an_outage_stops_the_run_and_a_resume_finishes_it(site):
+    hook = site.looker.on("*", "**", skip=30)
+    hook.answer(503, html="<h1>down</h1>", times=100_000)
+    ended = site.run([*site.bulk(), "--max-retries", "0"])
+    assert ended.code == 7, ended
+    assert ended.summary["status"] == "stopped"
+    assert "in a row" in ended.err
+    site.looker.faults.rules.clear()
+    resumed = site.run(site.resume())
+    assert resumed.code == 0, resumed
+    assert StateReader(site.state).dead_letters() == []
+    site.assert_restored()
