@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import chain, islice
 
 from lvrestore.content.references import MappedId
@@ -99,7 +99,7 @@ def run_locally(
         recorder.finish(result)
         return result
 
-    with ThreadPoolExecutor(threads) as pool:
+    with closing(bench), ThreadPoolExecutor(threads) as pool:
         for done in chain.from_iterable(_bounded(pool, restore, tasks, threads, stop) for tasks in waves):
             with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
                 on_result(done.result())

@@ -70,6 +70,10 @@ class Workbench:
             self._reader, config.scope, config.vault_path, planned, same_instance=config.same_instance
         )
 
+    def close(self) -> None:
+        """Close what only some items needed."""
+        self._refs.close()
+
     def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
         """A function that restores one item, for one thread."""
         client = LookerClient(

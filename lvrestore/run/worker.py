@@ -140,9 +140,9 @@ class _Worker:
         self._inbox: SimpleQueue[RestorationTask | None] = SimpleQueue()
         self._drain_until: float | None = None
         limiter = SharedLimiter.attach(limits) if limits else NoLimit()
-        bench = Workbench(config, self._tokens, limiter, self._cut_waits, config.inflight)
+        self._bench = Workbench(config, self._tokens, limiter, self._cut_waits, config.inflight)
         self._threads = [
-            threading.Thread(target=self._restore_all, args=(bench,), daemon=True)
+            threading.Thread(target=self._restore_all, args=(self._bench,), daemon=True)
             for _ in range(config.inflight)
         ]
 
@@ -156,6 +156,7 @@ class _Worker:
                 if not self._listen(pipe):
                     self._leave_orphaned()
                     return
+        self._bench.close()
 
     def _listen(self, pipe: Pipe) -> bool:
         try:
