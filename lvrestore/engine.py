@@ -96,7 +96,8 @@ class _Restore:
         self._fatal: ApiError | None = None
         self._lost_in_a_row = 0
         self._early: dict[int, RestorationResult] = {}
-        self._cut_off: frozenset[tuple[ContentType, str]] = frozenset()
+        self._uncertain: frozenset[tuple[ContentType, str]] = frozenset()
+        self._cut_off = self._uncertain
         self._lands_until: datetime | None = None
         for warning in destination.warnings:
             reporter.warn(warning)
@@ -205,7 +206,7 @@ class _Restore:
         scope = Scope("", 0, self._source_name(intent), self._instance)
         run_locally(
             self._run_config(intent, scope, dry_run=True),
-            self._waves({}, None),
+            self._waves(None),
             NothingRecorded(),
             self._in_order,
             tokens=self._tokens,
@@ -220,17 +221,15 @@ class _Restore:
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path) as store:
             scope = self._open_session(store, intent, session)
-            uncertain = store.uncertain(scope)
+            self._uncertain = store.uncertain(scope)
             self._cut_off = store.cut_off(scope)
             self._lands_until = self._last_landing(lock)
             self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
-                status, code = self._guarded(
-                    lambda: self._run_here(store, scope, intent, uncertain), intent.total
-                )
+                status, code = self._guarded(lambda: self._run_here(store, scope, intent), intent.total)
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
-        status, code = self._guarded(lambda: self._run_crew(scope, intent, uncertain, lock), intent.total)
+        status, code = self._guarded(lambda: self._run_crew(scope, intent, lock), intent.total)
         with StateStore(self._state_path) as store:
             return self._close(store, scope, intent, status, code)
 
@@ -263,11 +262,10 @@ class _Restore:
         store: StateStore,
         scope: Scope,
         intent: Intent,
-        uncertain: dict[tuple[ContentType, str], datetime],
     ) -> None:
         run_locally(
             self._run_config(intent, scope),
-            self._waves(uncertain, scope),
+            self._waves(scope),
             LocalRecorder(store, scope),
             self._on_result,
             tokens=self._tokens,
@@ -276,14 +274,12 @@ class _Restore:
             threads=max(1, min(self._config.inflight, intent.total)),
         )
 
-    def _run_crew(
-        self, scope: Scope, intent: Intent, uncertain: dict[tuple[ContentType, str], datetime], lock: RunLock
-    ) -> None:
+    def _run_crew(self, scope: Scope, intent: Intent, lock: RunLock) -> None:
         limits = self._limiter.handle if isinstance(self._limiter, SharedLimiter) else None
         crew = Crew(self._run_config(intent, scope), self._tokens, limits, lock, self._stop)
         crew.on_result = self._on_result
         crew.on_tick = lambda: self._reporter.tick(self._tally)
-        crew.run(self._waves(uncertain, scope))
+        crew.run(self._waves(scope))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
         few = intent.total <= FEW_ITEMS
@@ -300,30 +296,27 @@ class _Restore:
             dry_run=dry_run,
         )
 
-    def _waves(
-        self, uncertain: dict[tuple[ContentType, str], datetime], scope: Scope | None
-    ) -> Iterator[Iterator[RestorationTask]]:
+    def _waves(self, scope: Scope | None) -> Iterator[Iterator[RestorationTask]]:
         """The selected rows in dependency order; a wave may begin when the one before has ended."""
         self._numbers = count()
         for content_type in DependencyGraph().get_restoration_order(self._config.selection.types):
             if content_type is not ContentType.FOLDER:
-                yield self._tasks(content_type, self._selected["ids"], uncertain, scope)
+                yield self._tasks(content_type, self._selected["ids"], scope)
                 continue
             folders = self._vault.folder_tree.folders
             wanted = folders.keys() if self._selected["ids"] is None else set(self._selected["ids"])
             parents = {one: folders[one].parent_id for one in wanted if one in folders}
             for ids in by_depth(parents):
-                yield self._tasks(content_type, ids, uncertain, scope)
+                yield self._tasks(content_type, ids, scope)
             # Rows that do not decode have no place in the tree; each fails by itself.
             rows = self._vault.rows(content_type, **self._selected)
             if lost := [row.source_id for row in rows if row.source_id not in folders]:
-                yield self._tasks(content_type, lost, uncertain, scope)
+                yield self._tasks(content_type, lost, scope)
 
     def _tasks(
         self,
         content_type: ContentType,
         ids: Sequence[str] | None,
-        uncertain: dict[tuple[ContentType, str], datetime],
         scope: Scope | None,
     ) -> Iterator[RestorationTask]:
         """The selected rows of a type; of a continued session, those without a journal entry."""
@@ -336,7 +329,7 @@ class _Restore:
                 source_id=row.source_id,
                 name=row.name,
                 blob=row.blob,
-                uncertain_since=uncertain.get((row.content_type, row.source_id)),
+                uncertain=(row.content_type, row.source_id) in self._uncertain,
                 lands_until=self._lands_until if (row.content_type, row.source_id) in self._cut_off else None,
             )
 

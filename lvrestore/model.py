@@ -75,8 +75,8 @@ Json = Any  # a decoded JSON value; its shape is Looker's, checked where it is u
 class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One claimed item on its way to a worker, blob undecoded.
 
-    `uncertain_since`: an earlier attempt was begun then and its end is unknown. `lands_until`: what it sent may
-    still be carried out until then.
+    `uncertain`: an earlier attempt was begun and its end is unknown. `lands_until`: what it sent may still be
+    carried out until then.
     """
 
     seq: int
@@ -84,7 +84,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     source_id: str
     name: str
     blob: bytes
-    uncertain_since: datetime | None = None
+    uncertain: bool = False
     lands_until: datetime | None = None
 
 

@@ -69,7 +69,7 @@ def restore(
             KnownIds({}),
             decode,
             memory,
-            lambda task: History(task.uncertain_since, memory.accepted.get(task.source_id)),
+            lambda task: History(uncertain_since, memory.accepted.get(task.source_id)),
             grace_s=grace_s,
             max_repeats=max_retries,
             wait=sleep,
@@ -81,7 +81,7 @@ def restore(
             source_id=source_id,
             name=source_id,
             blob=blob,
-            uncertain_since=uncertain_since,
+            uncertain=uncertain_since is not None,
             lands_until=lands_until,
         )
         result = driver.restore(task)

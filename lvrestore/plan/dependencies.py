@@ -48,6 +48,7 @@ class DependencyGraph:
 
     def get_restoration_order(self, types: Collection[ContentType]) -> list[ContentType]:
         """The given types, each after all it depends on; types without order between them by number."""
+        self.validate_no_cycles()
         sorter = TopologicalSorter(self._depends_on)
         sorter.prepare()
         order: list[ContentType] = []

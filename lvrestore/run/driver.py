@@ -101,7 +101,7 @@ class Driver:
         self._grace_s, self._max_repeats = grace_s, max_repeats
         self._wait, self._clock = wait, clock
         self._repeats = 0
-        self._uncertain, self._lands_until = False, 0.0
+        self._lands_until = 0.0
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
         self._task: RestorationTask
@@ -109,10 +109,7 @@ class Driver:
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
         self._task, self._repeats = task, 0
-        self._uncertain, self._lands_until = (
-            task.uncertain_since is not None,
-            self._on_our_clock(task.lands_until),
-        )
+        self._lands_until = self._on_our_clock(task.lands_until)
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
         error: ItemError | None = None
@@ -263,7 +260,7 @@ class Driver:
                 self._repeats += 1
             except Refused:
                 # The server says it is there already: perhaps by a POST whose answer was lost.
-                if (repeats or (self._uncertain and call.part)) and (
+                if (repeats or (self._task.uncertain and call.part)) and (
                     found := self._play(call.find_again())
                 ) is not None:
                     return found

@@ -94,7 +94,6 @@ class Crew:
         self._numbers = count(1)
         self._tickets = count(1)
         self._claiming: dict[int, list[RestorationTask]] = {}
-        self._claimed_at: dict[int, datetime] = {}
         self._ready: deque[RestorationTask] = deque()
         self._exhausted = False
         self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
@@ -171,7 +170,7 @@ class Crew:
 
     def _unclaim(self, tasks: list[RestorationTask]) -> None:
         """Take back the claims of items that nobody began: a resume need not doubt them."""
-        if unbegun := tuple((t.content_type, t.source_id) for t in tasks if t.uncertain_since is None):
+        if unbegun := tuple((t.content_type, t.source_id) for t in tasks if not t.uncertain):
             self._tell(self._writer, Unbegun(unbegun))
 
     def _end_all(self) -> None:
@@ -216,7 +215,6 @@ class Crew:
         reached("before_claim")
         ticket = next(self._tickets)
         self._claiming[ticket] = batch
-        self._claimed_at |= dict.fromkeys((task.seq for task in batch), datetime.now(UTC))
         self._tell(self._writer, Claim(tuple((t.content_type, t.source_id) for t in batch), ticket))
 
     def _give_out(self) -> None:
@@ -278,7 +276,6 @@ class Crew:
     def _finish(self, worker: int, result: RestorationResult) -> None:
         if worker in self._workers:
             self._workers[worker].in_hand.pop(result.seq, None)
-        self._claimed_at.pop(result.seq, None)
         self.on_result(result)
 
     def _handle_worker(self, number: int) -> None:
@@ -334,7 +331,7 @@ class Crew:
         """The item as it is given out again: its last request may be on its way for as long as one can take."""
         return msgspec.structs.replace(
             task,
-            uncertain_since=task.uncertain_since or self._claimed_at[task.seq],
+            uncertain=True,
             lands_until=datetime.now(UTC) + timedelta(seconds=self._config.endpoint.grace_s),
         )
 

@@ -177,7 +177,7 @@ class _Worker:
     def _drain(self, seconds: float) -> None:
         """Begin nothing new, and say what is left: nobody need doubt it."""
         self._drain_until = time.monotonic() + seconds
-        left = [task for task in self._emptied_inbox() if task.uncertain_since is None]
+        left = [task for task in self._emptied_inbox() if not task.uncertain]
         if left:
             with suppress(PeerGone):
                 self._writer.send(Unbegun(tuple((task.content_type, task.source_id) for task in left)))

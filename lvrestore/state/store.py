@@ -244,14 +244,13 @@ class StateStore:
                         (scope.session_id, kind),
                     )
 
-    def uncertain(self, scope: Scope) -> dict[tuple[ContentType, str], datetime]:
-        """Items that an earlier run began and never finished, with the time it did."""
+    def uncertain(self, scope: Scope) -> frozenset[tuple[ContentType, str]]:
+        """Items that an earlier run began and never finished."""
         rows = self._db.execute(
-            "SELECT content_type, source_id, claimed_at FROM claims"
-            " WHERE destination_instance = ? AND generation < ?",
+            "SELECT content_type, source_id FROM claims WHERE destination_instance = ? AND generation < ?",
             (scope.destination_instance, scope.generation),
         )
-        return {(ContentType(t), i): datetime.fromisoformat(at) for t, i, at in rows}
+        return frozenset((ContentType(t), i) for t, i in rows)
 
     def cut_off(self, scope: Scope) -> frozenset[tuple[ContentType, str]]:
         """Those of the uncertain items whose run ended under them: their requests may still be under way."""

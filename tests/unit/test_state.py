@@ -58,13 +58,14 @@ def test_done_and_mapping_come_together_and_end_the_claim(store, path):
     assert set(store.uncertain(later)) == {(D, "2")}
 
 
-def test_an_older_claim_keeps_its_time(store):
+def test_a_create_sent_in_an_earlier_attempt_is_remembered_by_the_next_claim(store, path):
     first = begin(store)
     store.claim(first, [(D, "1")])
-    second = begin(store)
-    before = store.uncertain(second)[D, "1"]
-    store.claim(second, [(D, "1")])
-    assert store.uncertain(begin(store))[D, "1"] == before
+    store.write(first, [CreateSent(content_type=D, source_id="1", ticket=0)])
+    before = StateReader(path).create_sent_at(first, D, "1")
+    store.claim(begin(store), [(D, "1")])
+    assert StateReader(path).create_sent_at(first, D, "1") == before is not None
+    assert store.uncertain(begin(store)) == {(D, "1")}
 
 
 def test_a_failure_is_a_dead_letter_until_the_item_succeeds(store, path):
