@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
+from lvrestore.run.pipes import private_folder
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import RestorationConfig, default_state_path
@@ -119,6 +121,8 @@ class _Restore:
     def _connect(self, stack: ExitStack) -> None:
         """Log in, learn the destination's name, find its state file."""
         config = self._config
+        self._scratch = private_folder()
+        stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._stop = stack.enter_context(stop_on_signals())
         self._limiter = self._make_limiter(stack)
         self._tokens = LoginTokens(self._destination, limiter=self._limiter, stop=self._stop.cut_waits)
@@ -293,6 +297,8 @@ class _Restore:
             inflight=self._config.inflight,
             max_retries=self._config.max_retries,
             known=self._discovery.ids_at_hand() if few else self._discovery.bulk_ids(),
+            scratch=self._scratch,
+            policy=self._config.policy,
             dry_run=dry_run,
         )
 

@@ -76,7 +76,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One claimed item on its way to a worker, blob undecoded.
 
     `uncertain`: an earlier attempt was begun and its end is unknown. `lands_until`: what it sent may still be
-    carried out until then.
+    carried out until then. `earlier`: how the item ended when it was restored in this run; it is looked at again.
     """
 
     seq: int
@@ -86,6 +86,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     blob: bytes
     uncertain: bool = False
     lands_until: datetime | None = None
+    earlier: Operation | None = None
 
 
 class ItemError(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +123,10 @@ class Calls(msgspec.Struct):
 
 
 class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """How one item ended. `blob` is kept for failures only, for the dead letter."""
+    """How one item ended. `blob` is kept for failures only, for the dead letter.
+
+    `waits`: it is to be looked at again when everything else is there. `earlier`: it was, and had ended like this.
+    """
 
     seq: int
     content_type: ContentType
@@ -141,6 +145,8 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     blob: bytes | None = None
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
+    waits: bool = False
+    earlier: Operation | None = None
 
 
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -18,6 +18,32 @@ MOST_PROCS = 64
 DEFAULT_RETRIES = 5
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The account that the API key belongs to, by the destination's ids. Its own access is never changed."""
+
+    id: str = ""
+    email: str | None = None
+    role_ids: tuple[str, ...] = ()
+    group_ids: tuple[str, ...] = ()
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be done to what is found. The same for all items of a run.
+
+    `access`: whether memberships, role grants and the disabled flag are written only where this run makes one
+    end (`new`), everywhere (`restore`) or nowhere (`skip`); with `assignments` `exact` what the backup does not
+    have is taken away as well. `orphans_to` is the destination's folder for what has lost its own.
+    """
+
+    access: Literal["new", "restore", "skip"] = "new"
+    assignments: Literal["merge", "exact"] = "merge"
+    schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
+    orphans_to: str | None = None
+    rewrite_links: bool = True
+    grants_by_role: bool = True
+    caller: Caller = Caller()
+
+
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which items of the vault are meant. `folder` is an id or a path of names."""
 
@@ -34,6 +60,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     db_path: Path
     selection: Selection
     destination: Given
+    policy: Policy = Policy()
     state_path: Path | None = None
     lock_timeout_s: float = 0.0
     procs: int = DEFAULT_PROCS

@@ -3,18 +3,23 @@
 from lvrestore.content.references import History, MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType, RestorationTask
+from lvrestore.model import ContentType, Operation, RestorationTask
 from lvrestore.run.driver import Driver
 from lvrestore.run.known import KnownIds
 from lvrestore.run.rehearsal import RehearsalClient
 from lvrestore.run.workbench import decode
+from lvrestore.settings import Policy
 
 
 class Memory:
-    """State without a file: recorder, references and history of an in-memory run."""
+    """State without a file: recorder, references and history of an in-memory run.
 
-    def __init__(self, *, same_instance=True):
-        self.same_instance = same_instance
+    `contents` is the backup's other items, decoded, by (kind, id); `policy` are fields of `Policy`.
+    """
+
+    def __init__(self, *, same_instance=True, **policy):
+        self.same_instance, self.policy = same_instance, Policy(**policy)
+        self.contents, self.queries, self.made, self.again = {}, {}, set(), False
         self.mappings, self.accepted, self.before = {}, {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
 
@@ -34,6 +39,22 @@ class Memory:
         if self.vault_ids is not None:
             return (kind, source_id) in self.vault_ids
         return kind != self.kind or source_id in self.ids
+
+    def made_now(self, kind, source_id):
+        return (kind, source_id) in self.made
+
+    def content(self, kind, source_id):
+        return self.contents.get((kind, source_id))
+
+    def query(self, query_id):
+        return self.queries.get(query_id)
+
+    def holders(self, role_id):
+        users = [(i, c) for (kind, i), c in self.contents.items() if kind == "user"]
+        return tuple(i for i, c in users if role_id in (c.get("role_ids") or ()))
+
+    def personal_folder(self, user_id):
+        return (self.content("user", user_id) or {}).get("personal_folder_id")
 
 
 def restore(
@@ -69,7 +90,7 @@ def restore(
             KnownIds({}),
             decode,
             memory,
-            lambda task: History(uncertain_since, memory.accepted.get(task.source_id)),
+            lambda task: History(uncertain_since, memory.accepted.get(task.source_id), memory.again),
             grace_s=grace_s,
             max_repeats=max_retries,
             wait=sleep,
@@ -85,6 +106,8 @@ def restore(
             lands_until=lands_until,
         )
         result = driver.restore(task)
+        if result.operation is Operation.CREATED:
+            memory.made.add((content_type.label, source_id))
         if result.live_fingerprint:
             memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
         results.append(result)

@@ -49,6 +49,13 @@ class Update(msgspec.Struct, frozen=True):
     body: Json
 
 
+class Replace(msgspec.Struct, frozen=True):
+    """PUT a whole list of ids: repeating it is harmless."""
+
+    path: str
+    body: Json
+
+
 class Delete(msgspec.Struct, frozen=True):
     """DELETE for good: repeating it is harmless, a 404 on the way means it is done."""
 
@@ -91,7 +98,7 @@ class Warn(msgspec.Struct, frozen=True):
     message: str
 
 
-Call = Get | Create | Update | Delete
+Call = Get | Create | Update | Replace | Delete
 Note = Exists | Mapped | Replaces | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
@@ -106,7 +113,10 @@ class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """How one item ended, as the generator sees it."""
+    """How one item ended, as the generator sees it.
+
+    `waits`: something in it refers to what is restored later in the run, so it is looked at again at the end.
+    """
 
     operation: Operation
     destination_id: str | None = None
@@ -114,3 +124,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
+    waits: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -9,7 +10,8 @@ import msgspec
 
 from lvrestore.content.calls import Exists, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
-from lvrestore.model import Operation
+from lvrestore.model import Json, Operation
+from lvrestore.settings import Policy
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
 CREATED_AT_TOLERANCE = timedelta(seconds=1)
@@ -30,20 +32,23 @@ class History(msgspec.Struct, frozen=True):
 
     `uncertain_since`: an earlier attempt sent the POST that makes it then, and nobody knows how that ended.
     `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
-    they are.
+    they are. `again`: the item was restored in this run already, and is looked at a second time for what it had
+    to wait for.
     """
 
     uncertain_since: datetime | None = None
     accepted: tuple[bytes, bytes] | None = None
+    again: bool = False
 
 
 NO_HISTORY = History()
 
 
 class References(Protocol):
-    """Answers about ids. `same_instance` is true only when the run has proved it."""
+    """Answers about other items. `same_instance` is true only when the run has proved it."""
 
     same_instance: bool
+    policy: Policy
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
@@ -51,6 +56,26 @@ class References(Protocol):
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or holds nothing of that kind and so cannot tell."""
+        ...
+
+    def made_now(self, kind: str, source_id: str) -> bool:
+        """Whether this run has created the item."""
+        ...
+
+    def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
+        """The backup's content of another item, also of one that it marks deleted."""
+        ...
+
+    def query(self, query_id: str) -> Mapping[str, Json] | None:
+        """A query's definition, from whatever tile of the backup embeds it."""
+        ...
+
+    def holders(self, role_id: str) -> tuple[str, ...]:
+        """The backup's users that have a role, by their source ids."""
+        ...
+
+    def personal_folder(self, user_id: str) -> str | None:
+        """The source id of a user's personal folder."""
         ...
 
 

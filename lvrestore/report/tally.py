@@ -94,7 +94,9 @@ def summary(
         "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
         "calls": {
             "total": calls.total,
-            **{method: calls.by_method.get(method, 0) for method in ("GET", "POST", "PATCH", "DELETE")},
+            **{
+                method: calls.by_method.get(method, 0) for method in ("GET", "POST", "PATCH", "PUT", "DELETE")
+            },
         },
         "retries": calls.retries,
         "rate_limited": calls.rate_limited,

@@ -177,7 +177,7 @@ def summary_table(summary: dict[str, Json]) -> Table:
 def summary_lines(summary: dict[str, Json]) -> list[str]:
     """Calls, errors, warnings and what to do next, in words."""
     counts, calls = summary["summary"], summary["calls"]
-    methods = ", ".join(f"{calls[m]:,} {m}" for m in ("GET", "POST", "PATCH", "DELETE") if calls[m])
+    methods = ", ".join(f"{calls[m]:,} {m}" for m in ("GET", "POST", "PATCH", "PUT", "DELETE") if calls[m])
     speed = f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s"
     lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:

@@ -17,6 +17,7 @@ from lvrestore.content.calls import (
     Exists,
     Get,
     Mapped,
+    Replace,
     Replaces,
     Restored,
     Steps,
@@ -78,6 +79,14 @@ class Generators(Protocol):
         ...
 
 
+def _operation(task: RestorationTask, end: Restored | None) -> Operation:
+    """How the item ended; a second look leaves it created or undeleted, as it became in this run."""
+    if end is None:
+        return Operation.FAILED
+    changed = task.earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
+    return end.operation if task.earlier is None or changed else task.earlier
+
+
 class Driver:
     """Restores one item at a time with one client; a worker thread has one of these."""
 
@@ -127,7 +136,7 @@ class Driver:
             content_type=task.content_type,
             source_id=task.source_id,
             name=task.name,
-            operation=end.operation if end else Operation.FAILED,
+            operation=_operation(task, end),
             destination_id=self._known_id(end),
             reason=end.reason if end else "",
             duration_ms=round((self._clock() - started) * 1000),
@@ -139,6 +148,8 @@ class Driver:
             blob=task.blob if error else None,
             vault_fingerprint=end.vault_fingerprint if end else b"",
             live_fingerprint=end.live_fingerprint if end else b"",
+            waits=end is not None and end.waits and task.earlier is None,
+            earlier=task.earlier,
         )
 
     def _on_our_clock(self, at: datetime | None) -> float:
@@ -195,8 +206,8 @@ class Driver:
                 return self._get(call)
             case Create():
                 return self._create(call)
-            case Update(path, body):
-                return self._send(Request("PATCH", path, body=body))
+            case Update(path, body) | Replace(path, body):
+                return self._send(Request("PATCH" if isinstance(call, Update) else "PUT", path, body=body))
             case Delete(path):
                 return self._send(Request("DELETE", path))
             case Exists(kind, ids):

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType
+from lvrestore.model import ContentType, Json, Operation
+from lvrestore.settings import Policy
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import Vault, open_vault
+from lvrestore.vault import Lookups
 
 
 class StateReferences:
-    """Committed mappings, read fresh each time: another worker may have just made one."""
+    """Committed mappings, read fresh each time: another worker may have just made one.
+
+    `planned` are the mappings of a dry run, which commits nothing.
+    """
 
     def __init__(
         self,
         reader: StateReader,
         scope: Scope,
-        vault_path: Path,
+        lookups: Lookups,
         planned: Mapping[tuple[str, str], MappedId],
         *,
         same_instance: bool,
+        policy: Policy,
     ) -> None:
-        self._reader, self._scope, self._vault_path = reader, scope, vault_path
-        self._planned = planned
-        self._vault: Vault | None = None
-        self._one_at_a_time = threading.Lock()
-        self.same_instance = same_instance
+        self._reader, self._scope, self._lookups, self._planned = reader, scope, lookups, planned
+        self.same_instance, self.policy = same_instance, policy
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
@@ -36,16 +36,26 @@ class StateReferences:
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""
-        content_type = ContentType[kind.upper()]
-        with self._one_at_a_time:
-            # Opening looks through the whole file, so it is done once, and only when somebody asks.
-            if self._vault is None:
-                self._vault = open_vault(self._vault_path)
-            return not self._vault.has_type(content_type) or self._vault.has(content_type, source_id)
+        return self._lookups.has(ContentType[kind.upper()], source_id)
 
-    def close(self) -> None:
-        """Close the vault, if it was needed."""
-        with self._one_at_a_time:
-            if self._vault is not None:
-                self._vault.close()
-                self._vault = None
+    def made_now(self, kind: str, source_id: str) -> bool:
+        """Whether this run has created the item."""
+        if (planned := self._planned.get((kind, source_id))) is not None:
+            return planned.destination_id.startswith("new-")
+        return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is Operation.CREATED
+
+    def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
+        """The backup's content of another item."""
+        return self._lookups.content(ContentType[kind.upper()], source_id)
+
+    def query(self, query_id: str) -> Mapping[str, Json] | None:
+        """A query's definition, from whatever tile of the backup embeds it."""
+        return self._lookups.query(query_id)
+
+    def holders(self, role_id: str) -> tuple[str, ...]:
+        """The backup's users that have a role."""
+        return self._lookups.holders(role_id)
+
+    def personal_folder(self, user_id: str) -> str | None:
+        """The source id of a user's personal folder."""
+        return self._lookups.personal_folder(user_id)

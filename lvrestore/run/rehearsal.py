@@ -49,7 +49,9 @@ class RehearsalClient:
             return self._read(request)
         self._written = True
         self._planned[request.method] = self._planned.get(request.method, 0) + 1
-        play = {"POST": self._post, "PATCH": self._patch, "DELETE": self._delete}[request.method]
+        play = {"POST": self._post, "PATCH": self._patch, "PUT": self._delete, "DELETE": self._delete}[
+            request.method
+        ]
         return Reply(CREATED if creates else OK, play(request), {})
 
     def _read(self, request: Request) -> Reply:

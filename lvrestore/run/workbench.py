@@ -21,12 +21,16 @@ from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.settings import Policy
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import ContentDeserializer
+from lvrestore.vault import ContentDeserializer, Lookups
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a run that all its processes share. Holds no secret."""
+    """Everything about a run that all its processes share. Holds no secret.
+
+    `scratch` is a folder for files of this run alone.
+    """
 
     endpoint: Endpoint
     scope: Scope
@@ -37,6 +41,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     inflight: int
     max_retries: int
     known: dict[str, frozenset[str]]
+    scratch: Path
+    policy: Policy
     dry_run: bool = False
 
 
@@ -66,13 +72,19 @@ class Workbench:
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
+        self._lookups = Lookups(config.vault_path, config.scratch)
         self._refs = StateReferences(
-            self._reader, config.scope, config.vault_path, planned, same_instance=config.same_instance
+            self._reader,
+            config.scope,
+            self._lookups,
+            planned,
+            same_instance=config.same_instance,
+            policy=config.policy,
         )
 
     def close(self) -> None:
         """Close what only some items needed."""
-        self._refs.close()
+        self._lookups.close()
 
     def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
         """A function that restores one item, for one thread."""
@@ -104,4 +116,5 @@ class Workbench:
         wait_until(time.monotonic() + seconds, self._stop, time.sleep, time.monotonic)
 
     def _history(self, task: RestorationTask) -> History:
-        return self._reader.history(self.config.scope, task.content_type, task.source_id)
+        history = self._reader.history(self.config.scope, task.content_type, task.source_id)
+        return msgspec.structs.replace(history, again=task.earlier is not None)

@@ -452,6 +452,14 @@ class StateReader:
         ).get
         return datetime.fromisoformat(at) if at else None
 
+    def status(self, scope: Scope, content_type: ContentType, source_id: str) -> Operation | None:
+        """How an item of this session has ended; None when it has not."""
+        found = self._db.execute(
+            "SELECT status FROM restored_items WHERE session_id = ? AND content_type = ? AND source_id = ?",
+            (scope.session_id, int(content_type), source_id),
+        ).get
+        return Operation(found) if found else None
+
     def history(self, scope: Scope, content_type: ContentType, source_id: str) -> History:
         """What earlier attempts left behind about an item."""
         return History(

@@ -2,6 +2,7 @@
 
 from lvrestore.vault.check import check, reference_states
 from lvrestore.vault.decode import BlobError, ContentDeserializer, convert, decode_as, decode_blob
+from lvrestore.vault.lookups import Lookups
 from lvrestore.vault.reader import (
     IdForm,
     TypeCount,
@@ -18,6 +19,7 @@ __all__ = [
     "Deleted",
     "DoneIn",
     "IdForm",
+    "Lookups",
     "Reference",
     "TypeCount",
     "Vault",

@@ -23,7 +23,7 @@ PATIENCE_S = 30.0
 ORPHANS_LEAVE_S = 8.0
 # Short, so that the grace for requests that land late is short as well.
 TIMEOUT_S = 1.0
-WRITES = {"POST", "PATCH", "DELETE"}
+WRITES = {"POST", "PATCH", "PUT", "DELETE"}
 STAT_AFTER_NAME = re.compile(r".*\) (\S) (\d+)", re.DOTALL)
 
 

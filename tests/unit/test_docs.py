@@ -176,7 +176,9 @@ def test_documented_sums_add_up():
         counts = sample["summary"]
         ends = ("created", "updated", "undeleted", "unchanged", "skipped", "conflict", "error")
         assert counts["total_items"] == sum(counts[f"{end}_count"] for end in ends)
-        assert sample["calls"]["total"] == sum(sample["calls"][m] for m in ("GET", "POST", "PATCH", "DELETE"))
+        assert sample["calls"]["total"] == sum(
+            sample["calls"][m] for m in ("GET", "POST", "PATCH", "PUT", "DELETE")
+        )
 
 
 def test_change_keys():

@@ -1,0 +1,162 @@
+"""What one item's restore asks about other rows of the backup; tables of it are made on disk when first asked for."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from lvrestore.model import ContentType
+from lvrestore.vault.decode import BlobError, decode_as, decode_blob
+from lvrestore.vault.reader import Vault, open_vault
+
+NIL = b"\xc0"
+NULL = b"null"
+Rows = Iterator[tuple[str, Any]]
+
+
+class _UserRoles(msgspec.Struct):
+    role_ids: list[str] | None = None
+
+
+class _Folder(msgspec.Struct):
+    is_personal: bool | None = None
+    creator_id: str | None = None
+
+
+class _Maker(msgspec.Struct):
+    query: msgspec.Raw = msgspec.Raw(NIL)
+
+
+class _Tile(msgspec.Struct):
+    query: msgspec.Raw = msgspec.Raw(NIL)
+    result_maker: _Maker | None = None
+
+
+class _Dashboard(msgspec.Struct):
+    dashboard_elements: list[_Tile] | None = None
+
+
+class Lookups:
+    """Answers about a vault for the threads of one process.
+
+    Tables lie in `folder`, which all processes of a run share: whoever asks first makes them.
+    """
+
+    def __init__(self, vault_path: Path, folder: Path) -> None:
+        self._path, self._folder = vault_path, folder
+        self._lock = threading.RLock()
+        self._vault: Vault | None = None
+        self._tables: dict[str, apsw.Connection] = {}
+
+    def has(self, content_type: ContentType, source_id: str) -> bool:
+        """Whether the vault holds the item, or holds nothing of that type and so cannot tell."""
+        with self._lock:
+            vault = self._open()
+            return not vault.has_type(content_type) or vault.has(content_type, source_id)
+
+    def content(self, content_type: ContentType, source_id: str) -> Mapping[str, Any] | None:
+        """The content of an item; None when the vault lacks it or it cannot be decoded."""
+        with self._lock:
+            row = self._open().get(content_type, source_id)
+        try:
+            return decode_blob(row.blob) if row is not None else None
+        except BlobError:
+            return None
+
+    def holders(self, role_id: str) -> tuple[str, ...]:
+        """Users whose `role_ids` hold the role, those that the vault marks deleted left out."""
+        return tuple(self._look_up("holders", _holders, role_id))
+
+    def query(self, query_id: str) -> Mapping[str, Any] | None:
+        """The definition of a query that some tile embeds."""
+        found = self._look_up("queries", _queries, query_id)
+        return decode_blob(found[0]) if found else None
+
+    def personal_folder(self, user_id: str) -> str | None:
+        """A user's personal folder: the user says so, else the folder says who made it."""
+        said = (self.content(ContentType.USER, user_id) or {}).get("personal_folder_id")
+        found = [said] if said else self._look_up("personal", _personal_folders, user_id)
+        return str(found[0]) if found else None
+
+    def close(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            for table in self._tables.values():
+                table.close()
+            self._tables.clear()
+            if self._vault is not None:
+                self._vault.close()
+                self._vault = None
+
+    def _open(self) -> Vault:
+        # Opening looks through the whole file, so it is done once, and only when somebody asks.
+        if self._vault is None:
+            self._vault = open_vault(self._path)
+        return self._vault
+
+    def _look_up(self, name: str, read: Callable[[Vault], Rows], key: str) -> list[Any]:
+        with self._lock:
+            table = self._tables.get(name)
+            if table is None:
+                table = self._tables[name] = self._table(name, read)
+            rows = table.execute("SELECT value FROM found WHERE key = ? ORDER BY rowid", (key,)).fetchall()
+        return [value for (value,) in rows]
+
+    def _table(self, name: str, read: Callable[[Vault], Rows]) -> apsw.Connection:
+        file = self._folder / f"{name}.db"
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of a run ask for it at about the same time
+            if not file.exists():
+                unfinished = file.with_suffix(".unfinished")
+                unfinished.unlink(missing_ok=True)
+                _fill(unfinished, read(self._open()))
+                unfinished.rename(file)
+        return apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+
+
+def _fill(file: Path, rows: Iterable[tuple[str, Any]]) -> None:
+    db = apsw.Connection(str(file))
+    db.execute("PRAGMA synchronous=OFF; CREATE TABLE found (key TEXT NOT NULL, value, UNIQUE (key, value))")
+    with db:
+        db.executemany("INSERT OR IGNORE INTO found VALUES (?, ?)", rows)
+    db.close()
+
+
+def _holders(vault: Vault) -> Rows:
+    for row in vault.rows(ContentType.USER):
+        try:
+            for role_id in decode_as(row.blob, _UserRoles).role_ids or ():
+                yield role_id, row.source_id
+        except BlobError:
+            continue
+
+
+def _personal_folders(vault: Vault) -> Rows:
+    for row in vault.rows(ContentType.FOLDER, deleted="include"):
+        try:
+            folder = decode_as(row.blob, _Folder)
+        except BlobError:
+            continue
+        if folder.is_personal and folder.creator_id:
+            yield folder.creator_id, row.source_id
+
+
+def _queries(vault: Vault) -> Rows:
+    """The queries that tiles embed, as the bytes that the vault has."""
+    for row in vault.rows(ContentType.DASHBOARD, deleted="include"):
+        try:
+            tiles = decode_as(row.blob, _Dashboard).dashboard_elements or ()
+        except BlobError:
+            continue
+        for tile in tiles:
+            for raw in (tile.query, tile.result_maker.query if tile.result_maker else msgspec.Raw(NIL)):
+                definition = bytes(raw)
+                if definition in {NIL, NULL}:
+                    continue
+                yield str(decode_blob(definition).get("id")), definition
