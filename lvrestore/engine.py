@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from lvrestore.errors import ApiError, ExitCode, NotFoundError, SessionMismatchError, StateError, UsageError
+from lvrestore.errors import (
+    ApiError,
+    ExitCode,
+    NotFoundError,
+    SessionMismatchError,
+    StateError,
+    UsageError,
+    ValidationError,
+)
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.looker.limiter import Limiter, LocalLimiter, SharedLimiter
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
-from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult, RestorationTask
-from lvrestore.plan.dependencies import DependencyGraph, by_depth
+from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
@@ -30,11 +37,13 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.signals import stop_on_signals
+from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
 from lvrestore.run.workbench import RunConfig
-from lvrestore.settings import RestorationConfig, default_state_path
+from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
 from lvrestore.vault import DoneIn, Vault
+from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
 FEW_ITEMS = 10
@@ -43,6 +52,7 @@ NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 20
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
+ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -97,10 +107,8 @@ class _Restore:
         self._results: list[RestorationResult] = []
         self._fatal: ApiError | None = None
         self._lost_in_a_row = 0
-        self._early: dict[int, RestorationResult] = {}
-        self._uncertain: frozenset[tuple[ContentType, str]] = frozenset()
-        self._cut_off = self._uncertain
-        self._lands_until: datetime | None = None
+        self._rehearsal = Rehearsal(self._on_result)
+        self._unfinished = Unfinished()
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -113,8 +121,7 @@ class _Restore:
         with ExitStack() as stack:
             self._connect(stack)
             session = self._session(session_id)
-            selection = msgspec.convert(session.config, type(self._config.selection), strict=False)
-            self._config = msgspec.structs.replace(self._config, selection=selection)
+            self._config = self._config.recalled(session.config)
             self._earlier = journal_tally(StateReader(self._state_path), session)
             return self._run(stack, session)
 
@@ -166,6 +173,7 @@ class _Restore:
             )
             stack.callback(lock.release)
         intent = self._look(session)
+        self._policy = self._settled_policy(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
             raise UsageError("not confirmed: nothing was done")
@@ -182,14 +190,17 @@ class _Restore:
         done_in = DoneIn(self._state_path, session.id) if session else None
         selection = self._config.selection
         folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
-        self._selected: dict[str, Any] = {
-            "ids": selection.ids,
-            "deleted": "include" if selection.ids is not None else selection.deleted,
-            "folder_ids": folders,
+        self._chosen = Chosen(
+            types=selection.types,
+            ids=selection.ids,
+            deleted="include" if selection.ids is not None else selection.deleted,
+            folder_ids=folders,
+        )
+        counts = {
+            t: self._vault.count(t, **self._chosen.rows, done_in=done_in) for t in self._chosen.in_order
         }
-        counts = {t: self._vault.count(t, **self._selected, done_in=done_in) for t in selection.types}
         left_out = 0
-        if self._selected["deleted"] == "exclude":
+        if self._chosen.deleted == "exclude":
             left_out = sum(
                 self._vault.count(t, ids=None, folder_ids=folders, deleted="only") for t in selection.types
             )
@@ -202,17 +213,37 @@ class _Restore:
             instance=self._instance,
             verdict=self._discovery.prove_instance(self._vault),
             session=session,
+            absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
+        )
+
+    def _settled_policy(self, intent: Intent) -> Policy:
+        """The policy, with what only vault and destination can tell."""
+        policy, types = self._config.policy, self._chosen.types
+        if policy.assignments == "exact" and not self._vault.has_type(ContentType.USER):
+            raise ValidationError(
+                "--assignments exact would take all roles from everybody: the backup has no users"
+            )
+        here = str(urlsplit(self._instance).hostname)
+        people = not ABOUT_PEOPLE.isdisjoint(types)
+        return msgspec.structs.replace(
+            policy,
+            orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
+            grants_by_role=ContentType.ROLE in types,
+            members_by_user=ContentType.USER in types,
+            link_hosts={host: host if intent.verdict.same else here for host in source_hosts(self._vault)},
+            caller=self._discovery.caller() if people else policy.caller,
         )
 
     # -- the two ways to run
 
     def _rehearse(self, intent: Intent) -> Ending:
         scope = Scope("", 0, self._source_name(intent), self._instance)
+        waves = self._waves(None)
         run_locally(
             self._run_config(intent, scope, dry_run=True),
-            self._waves(None),
+            chain(waves.first(), waves.again(self._rehearsal.waiting())),
             NothingRecorded(),
-            self._in_order,
+            self._rehearsal.take,
             tokens=self._tokens,
             limiter=self._limiter,
             stop=self._stop,
@@ -225,9 +256,11 @@ class _Restore:
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path) as store:
             scope = self._open_session(store, intent, session)
-            self._uncertain = store.uncertain(scope)
-            self._cut_off = store.cut_off(scope)
-            self._lands_until = self._last_landing(lock)
+            self._unfinished = Unfinished(
+                uncertain=store.uncertain(scope),
+                cut_off=store.cut_off(scope),
+                lands_until=self._last_landing(lock),
+            )
             self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
                 status, code = self._guarded(lambda: self._run_here(store, scope, intent), intent.total)
@@ -238,8 +271,9 @@ class _Restore:
             return self._close(store, scope, intent, status, code)
 
     def _say_what_was_cut_off(self) -> None:
-        left_s = (self._lands_until - datetime.now(UTC)).total_seconds() if self._lands_until else 0.0
-        if self._cut_off and left_s > 0:
+        until = self._unfinished.lands_until
+        left_s = (until - datetime.now(UTC)).total_seconds() if until else 0.0
+        if self._unfinished.cut_off and left_s > 0:
             self._reporter.warn(
                 f"a run was cut off a moment ago: what it had in hand waits up to {left_s:.0f} s, "
                 "until its last requests cannot land any more"
@@ -269,7 +303,7 @@ class _Restore:
     ) -> None:
         run_locally(
             self._run_config(intent, scope),
-            self._waves(scope),
+            self._all_waves(scope),
             LocalRecorder(store, scope),
             self._on_result,
             tokens=self._tokens,
@@ -283,7 +317,7 @@ class _Restore:
         crew = Crew(self._run_config(intent, scope), self._tokens, limits, lock, self._stop)
         crew.on_result = self._on_result
         crew.on_tick = lambda: self._reporter.tick(self._tally)
-        crew.run(self._waves(scope))
+        crew.run(self._all_waves(scope))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
         few = intent.total <= FEW_ITEMS
@@ -298,59 +332,26 @@ class _Restore:
             max_retries=self._config.max_retries,
             known=self._discovery.ids_at_hand() if few else self._discovery.bulk_ids(),
             scratch=self._scratch,
-            policy=self._config.policy,
+            policy=self._policy,
             dry_run=dry_run,
         )
 
-    def _waves(self, scope: Scope | None) -> Iterator[Iterator[RestorationTask]]:
-        """The selected rows in dependency order; a wave may begin when the one before has ended."""
-        self._numbers = count()
-        for content_type in DependencyGraph().get_restoration_order(self._config.selection.types):
-            if content_type is not ContentType.FOLDER:
-                yield self._tasks(content_type, self._selected["ids"], scope)
-                continue
-            folders = self._vault.folder_tree.folders
-            wanted = folders.keys() if self._selected["ids"] is None else set(self._selected["ids"])
-            parents = {one: folders[one].parent_id for one in wanted if one in folders}
-            for ids in by_depth(parents):
-                yield self._tasks(content_type, ids, scope)
-            # Rows that do not decode have no place in the tree; each fails by itself.
-            rows = self._vault.rows(content_type, **self._selected)
-            if lost := [row.source_id for row in rows if row.source_id not in folders]:
-                yield self._tasks(content_type, lost, scope)
-
-    def _tasks(
-        self,
-        content_type: ContentType,
-        ids: Sequence[str] | None,
-        scope: Scope | None,
-    ) -> Iterator[RestorationTask]:
-        """The selected rows of a type; of a continued session, those without a journal entry."""
+    def _waves(self, scope: Scope | None) -> Waves:
         done_in = DoneIn(self._state_path, scope.session_id) if scope else None
-        selected: dict[str, Any] = {**self._selected, "ids": ids}
-        for row in self._vault.rows(content_type, **selected, done_in=done_in):
-            yield RestorationTask(
-                seq=next(self._numbers),
-                content_type=row.content_type,
-                source_id=row.source_id,
-                name=row.name,
-                blob=row.blob,
-                uncertain=(row.content_type, row.source_id) in self._uncertain,
-                lands_until=self._lands_until if (row.content_type, row.source_id) in self._cut_off else None,
-            )
+        return Waves(self._vault, self._chosen, self._unfinished, done_in)
 
-    def _in_order(self, result: RestorationResult) -> None:
-        """A plan is read and compared: its items are told in the order of the backup."""
-        self._early[result.seq] = result
-        while (following := self._early.pop(self._tally.total, None)) is not None:
-            self._on_result(following)
+    def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
+        """Every item once, then those that had to wait for others."""
+        waves = self._waves(scope)
+        yield from waves.first()
+        yield from waves.again(waiting_in(self._state_path, scope))
 
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
         self._watch_for_outage(result)
         self._reporter.result(result, self._tally)
         if self._config.selection.ids is not None and len(self._config.selection.ids) == 1:
-            self._results.append(result)
+            self._results = [both_looks(*self._results, result)]
 
     def _watch_for_outage(self, result: RestorationResult) -> None:
         """Stop when nothing comes through any more: an outage must not drain the vault into dead letters."""

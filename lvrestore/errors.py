@@ -103,11 +103,29 @@ class DependencyError(ValidationError):
     kind = "dependency"
 
     def __init__(self, missing: tuple[str, ...], known: bool = True) -> None:  # noqa: FBT001, FBT002 - pickles
-        names = ", ".join(missing)
-        elsewhere = "the destination is not proved to be what was backed up, so no id there is known for"
-        super().__init__(f"missing on the destination: {names}" if known else f"{elsewhere} {names}")
+        names = ", ".join(_explained(one) for one in missing)
+        elsewhere = f"not known under any id on this instance, and not restored: {names}"
+        super().__init__(f"missing on the destination: {names}" if known else elsewhere)
         self.args = (missing, known)
         self.missing, self.known = missing, known
+
+
+class IncompleteError(DependencyError):
+    """An item is restored but for what refers to `missing`, which nothing here can bring."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(missing)
+        self.args = (missing,)
+
+    def __str__(self) -> str:
+        names = ", ".join(_explained(one) for one in self.missing)
+        return f"restored but for what refers to {names}"
+
+
+def _explained(missing: str) -> str:
+    """What is missing, with why the backup cannot help: queries are in it only where a tile embeds them."""
+    undefined = missing.startswith(("query ", "merge_query "))
+    return f"{missing} (its definition is not in the backup)" if undefined else missing
 
 
 class ApiError(RestorationError):

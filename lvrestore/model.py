@@ -150,13 +150,14 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A source id has its destination id, known before the item is done."""
+    """A source id has its destination id, known before the item is done. With a ticket the sender waits for it."""
 
     kind: str
     source_id: str
     destination_id: str
     created_at: str | None = None
     slug: str | None = None
+    ticket: int | None = None
 
 
 class CreateSent(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -33,6 +33,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `access`: whether memberships, role grants and the disabled flag are written only where this run makes one
     end (`new`), everywhere (`restore`) or nowhere (`skip`); with `assignments` `exact` what the backup does not
     have is taken away as well. `orphans_to` is the destination's folder for what has lost its own.
+    `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
+    and join their groups.
+    `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts.
     """
 
     access: Literal["new", "restore", "skip"] = "new"
@@ -40,7 +43,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
     orphans_to: str | None = None
     rewrite_links: bool = True
+    link_hosts: dict[str, str] = {}
     grants_by_role: bool = True
+    members_by_user: bool = True
     caller: Caller = Caller()
 
 
@@ -71,9 +76,15 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
     def remembered(self) -> dict[str, Any]:
-        """What a session keeps to be continued: the selection, nothing about credentials."""
+        """What a session keeps to be continued: the selection and the policy, nothing about credentials."""
         kept: dict[str, Any] = msgspec.to_builtins(self.selection)
-        return kept
+        return kept | {"policy": msgspec.to_builtins(self.policy)}
+
+    def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
+        """This restore with the selection and the policy that a session was started with."""
+        selection = msgspec.convert(kept, Selection, strict=False)
+        policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
+        return msgspec.structs.replace(self, selection=selection, policy=policy)
 
 
 def default_state_path(instance: str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sqlite3
 import sys
 from collections import defaultdict
@@ -51,6 +52,7 @@ FILTER = words(
     " ui_config"
 )
 LAYOUT = words("type active column_width width label description order")
+LINK = re.compile(r"(/(?:dashboards|looks|folders|boards)/)\d+")
 PLACE = words("row column width height")
 
 
@@ -105,10 +107,19 @@ def _listens(tile: Content) -> list[Any]:
 
 def _tile_view(tile: Content) -> dict[str, Any]:
     maker = tile.get("result_maker") or {}
-    return {name: tile.get(name) for name in TILE} | {
+    return {name: _unlinked(tile.get(name)) for name in TILE} | {
         "listens": _listens(tile),
-        "vis_config": maker.get("vis_config"),
+        "vis_config": _unlinked(maker.get("vis_config")),
     }
+
+
+def _unlinked(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Links without their ids: they follow content that has got a new one."""
+    if isinstance(value, dict):
+        return {name: _unlinked(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_unlinked(one) for one in value]
+    return LINK.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def _tiles(wanted: Content, live: Content) -> tuple[dict[str, str], list[str]]:

@@ -35,6 +35,10 @@ class Memory:
     def mapped(self, kind, source_id):
         return self.mappings.get((kind, source_id))
 
+    def mapped_from(self, kind, destination_id):
+        meant = (s for (k, s), to in self.mappings.items() if (k, to.destination_id) == (kind, destination_id))
+        return next(meant, None)
+
     def in_vault(self, kind, source_id):
         if self.vault_ids is not None:
             return (kind, source_id) in self.vault_ids
@@ -49,9 +53,9 @@ class Memory:
     def query(self, query_id):
         return self.queries.get(query_id)
 
-    def holders(self, role_id):
-        users = [(i, c) for (kind, i), c in self.contents.items() if kind == "user"]
-        return tuple(i for i, c in users if role_id in (c.get("role_ids") or ()))
+    def holders(self, kind, source_id):
+        users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
+        return tuple(i for i, c in users if source_id in (c.get(f"{kind}_ids") or ()))
 
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")

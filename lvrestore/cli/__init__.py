@@ -18,6 +18,7 @@ from lvrestore.errors import ExitCode, RestorationError
 COMMANDS = {
     "single": "restore:single",
     "bulk": "restore:bulk",
+    "all": "restore:everything",
     "resume": "restore:resume",
     "status": "state:status",
     "dlq": "state:dlq",
@@ -27,6 +28,7 @@ COMMANDS = {
 SUMMARIES = {
     "single": "Restore one item.",
     "bulk": "Restore all items of a type.",
+    "all": "Restore everything, in dependency order.",
     "resume": "Continue an unfinished session.",
     "status": "Show what a session did.",
     "dlq": "Look at what failed.",

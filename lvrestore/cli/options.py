@@ -16,6 +16,7 @@ from lvrestore.settings import (
     DEFAULT_PROCS,
     DEFAULT_RETRIES,
     MOST_PROCS,
+    Policy,
     RestorationConfig,
     Selection,
 )
@@ -52,6 +53,29 @@ def _content_type(_ctx: click.Context, _param: click.Parameter, value: Any) -> A
 
 
 content_type_argument = click.argument("content_type", metavar="TYPE", callback=_content_type)
+
+
+def _listed_types(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - click's own
+    names = tuple(name for text in value for name in text.split(",") if name.strip())
+    return _content_type(ctx, param, names)
+
+
+all_types_options = together(
+    option(
+        "--only-types",
+        multiple=True,
+        metavar="TYPE,...",
+        callback=_listed_types,
+        help="Only these content types.",
+    ),
+    option(
+        "--exclude-types",
+        multiple=True,
+        metavar="TYPE,...",
+        callback=_listed_types,
+        help="All but these content types.",
+    ),
+)
 types_option = option(
     "--type",
     "types",
@@ -97,6 +121,17 @@ destination_options = together(
     option("--no-verify-ssl", is_flag=True, help="Do not check the server's certificate."),
     option("--allow-insecure-http", is_flag=True, help="Allow http:// beyond this machine."),
 )
+folder_options = together(
+    option("--folder", metavar="ID_OR_PATH", help="Only what lies in this folder."),
+    option("--recursive", is_flag=True, help="And in the folders below it."),
+)
+deleted_option = option(
+    "--deleted",
+    type=click.Choice(["exclude", "include", "only"]),
+    default="exclude",
+    show_default=True,
+    help="Rows that the backup marks deleted.",
+)
 selection_options = together(
     option("--ids", metavar="1,2,3", help="Only these ids."),
     option(
@@ -105,14 +140,42 @@ selection_options = together(
         metavar="F",
         help="Only the ids in this file, one a line; - is stdin.",
     ),
-    option("--folder", metavar="ID_OR_PATH", help="Only what lies in this folder."),
-    option("--recursive", is_flag=True, help="And in the folders below it."),
+    folder_options,
+    deleted_option,
+)
+policy_options = together(
     option(
-        "--deleted",
-        type=click.Choice(["exclude", "include", "only"]),
-        default="exclude",
+        "--access",
+        type=click.Choice(["new", "restore", "skip"]),
+        default="new",
         show_default=True,
-        help="Rows that the backup marks deleted.",
+        help="Write memberships, role grants and disabled flags: where this run makes one end, everywhere, nowhere.",
+    ),
+    option(
+        "--assignments",
+        type=click.Choice(["merge", "exact"]),
+        default="merge",
+        show_default=True,
+        help="With --access restore: keep what the backup does not have, or take it away.",
+    ),
+    option(
+        "--schedules",
+        type=click.Choice(["disabled", "as-backup", "skip"]),
+        default="disabled",
+        show_default=True,
+        help="How new scheduled plans are made.",
+    ),
+    option(
+        "--orphans-to",
+        metavar="FOLDER",
+        help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
+    ),
+    option(
+        "--rewrite-links",
+        type=click.Choice(["on", "off"]),
+        default="on",
+        show_default=True,
+        help="Let links in texts follow content that gets a new id.",
     ),
 )
 engine_options = together(
@@ -195,6 +258,7 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
         db_path=options["db_path"],
         selection=selection,
         destination=given_destination(options),
+        policy=_given_policy(options),
         state_path=options["state_path"],
         lock_timeout_s=options["lock_timeout_s"],
         procs=options.get("procs", 1),
@@ -206,13 +270,38 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
     )
 
 
+def _given_policy(options: dict[str, Any]) -> Policy:
+    """What the options say may be done; `resume` has none of them, its session knows."""
+    if "access" not in options:
+        return Policy()
+    if options["assignments"] == "exact" and options["access"] != "restore":
+        raise UsageError("--assignments exact takes access away, and needs --access restore")
+    return Policy(
+        access=options["access"],
+        assignments=options["assignments"],
+        schedules=options["schedules"],
+        orphans_to=options["orphans_to"],
+        rewrite_links=options["rewrite_links"] == "on",
+    )
+
+
+def types_of_all(only: tuple[ContentType, ...], excluded: tuple[ContentType, ...]) -> tuple[ContentType, ...]:
+    """Every type, or those meant."""
+    if only and excluded:
+        raise UsageError("--only-types and --exclude-types cannot be combined")
+    types = tuple(t for t in ContentType if (not only or t in only) and t not in excluded)
+    if not types:
+        raise UsageError("every type is excluded")
+    return types
+
+
 def given_selection(types: tuple[ContentType, ...], options: dict[str, Any]) -> Selection:
     """The selection of a bulk restore."""
     if options["recursive"] and options["folder"] is None:
         raise UsageError("--recursive needs --folder")
     return Selection(
         types=tuple(dict.fromkeys(types)),
-        ids=_ids(options["ids"], options["ids_file"]),
+        ids=_ids(options.get("ids"), options.get("ids_file")),
         folder=options["folder"],
         recursive=options["recursive"],
         deleted=options["deleted"],

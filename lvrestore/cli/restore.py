@@ -10,7 +10,6 @@ import click
 from click.core import ParameterSource
 
 from lvrestore.cli import options as opt
-from lvrestore.content.kinds import KINDS
 from lvrestore.engine import Ending, restore
 from lvrestore.engine import resume as resume_session
 from lvrestore.errors import ExitCode, UsageError
@@ -38,12 +37,12 @@ CODE_OF_ERROR = {
 @opt.vault_option
 @opt.state_option
 @opt.destination_options
+@opt.policy_options
 @opt.dry_run_option
 @opt.limit_options
 @opt.output_options
 def single(content_type: ContentType, source_id: str, **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Restore one item: TYPE ID, as in `dashboard 42`."""
-    _require_supported(content_type)
     if not source_id.strip():
         raise UsageError(f"which {content_type.label}? the id is empty")
     selection = Selection(types=(content_type,), ids=(bare_id(content_type, source_id),))
@@ -68,14 +67,38 @@ def single(content_type: ContentType, source_id: str, **options: Any) -> int:  #
 @opt.state_option
 @opt.destination_options
 @opt.selection_options
+@opt.policy_options
 @opt.dry_run_option
 @opt.engine_options
 @opt.limit_options
 @opt.output_options
 def bulk(types: tuple[ContentType, ...], **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Restore all items of one or more types."""
-    for content_type in types:
-        _require_supported(content_type)
+    return _restore(types, options)
+
+
+@click.command("all")
+@opt.all_types_options
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.folder_options
+@opt.deleted_option
+@opt.policy_options
+@opt.dry_run_option
+@opt.engine_options
+@opt.limit_options
+@opt.output_options
+def everything(
+    only_types: tuple[ContentType, ...],
+    exclude_types: tuple[ContentType, ...],
+    **options: Any,  # noqa: ANN401 - click passes by name
+) -> int:
+    """Restore everything, in dependency order."""
+    return _restore(opt.types_of_all(only_types, exclude_types), options)
+
+
+def _restore(types: tuple[ContentType, ...], options: dict[str, Any]) -> int:
     config = opt.given_config(options, opt.given_selection(types, options))
     with open_vault(config.db_path) as vault:
         return _code(restore(config, vault, _reporter(options), dict(os.environ)))
@@ -104,12 +127,6 @@ def _vault_of(session: str | None, config: RestorationConfig) -> Path:
     reader = StateReader(config.state_path or default_state_path(base_url))
     found = next((s for s in reader.sessions() if session in {None, s.id} and s.status != "completed"), None)
     return Path(found.metadata["vault"]) if found is not None else config.db_path
-
-
-def _require_supported(content_type: ContentType) -> None:
-    if content_type not in KINDS:
-        known = ", ".join(t.label for t in KINDS)
-        raise UsageError(f"{content_type.label} cannot be restored; what can is: {known}")
 
 
 def _reporter(options: dict[str, Any], *, summary: bool = True) -> Reporter:

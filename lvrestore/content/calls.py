@@ -19,11 +19,13 @@ class Get(msgspec.Struct, frozen=True):
 
     `seen` says that the object exists for sure: a server that has just made it may say 404 for a moment
     (terraform-provider-looker#41), so it is asked again, and a 404 that stays is a refusal.
+    `fresh` says that only the server can answer, not what was read at the start of the run.
     """
 
     path: str
     params: Mapping[str, str] = {}
     seen: bool = False
+    fresh: bool = False
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -65,8 +67,8 @@ class Delete(msgspec.Struct, frozen=True):
 class Exists(msgspec.Struct, frozen=True):
     """Which of these ids of one kind are absent on the destination? The reply is a tuple of ids.
 
-    `kind` is `folder`, `look`, `lookml_model` or `user`. The driver answers from what the run already knows and
-    asks the server only for the rest.
+    `kind` is `folder`, `look`, `dashboard`, `user` or another that the driver knows. The driver answers from what
+    the run already knows and asks the server only for the rest.
     """
 
     kind: str
@@ -116,6 +118,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """How one item ended, as the generator sees it.
 
     `waits`: something in it refers to what is restored later in the run, so it is looked at again at the end.
+    `incomplete`: what nothing here can bring, like `merge_query 7`; the rest is restored, and the item counts as
+    failed.
     """
 
     operation: Operation
@@ -125,3 +129,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
     waits: bool = False
+    incomplete: tuple[str, ...] = ()

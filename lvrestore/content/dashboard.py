@@ -6,7 +6,7 @@ rectangles, deletions last.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
@@ -25,10 +25,12 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
-from lvrestore.content.filters import sync_filters
+from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
+from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
+from lvrestore.content.queries import make_query, query_here
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
@@ -39,17 +41,21 @@ from lvrestore.content.references import (
     require,
     superseded,
 )
-from lvrestore.content.shapes import VaultDashboard, VaultLayout, VaultTile, known, parts
+from lvrestore.content.required import check_required
+from lvrestore.content.shapes import VaultDashboard, VaultFilter, VaultLayout, VaultTile, known, parts
 from lvrestore.content.tiles import (
     SOURCES,
     lacks_source,
     looks_like,
     models_of,
     new_tile_body,
+    relinked_tile,
     source_of,
     tile_body,
     tile_changes,
     tile_rules,
+    unsettled_in,
+    with_live_links,
 )
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError, ValidationError
@@ -92,10 +98,14 @@ NESTED = {
 
 
 class Tiles(msgspec.Struct, frozen=True):
-    """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written."""
+    """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written.
+
+    `undefined` are the sources that only the instance of the backup knows.
+    """
 
     all: list[VaultTile]
     sourceless: frozenset[int]
+    undefined: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -111,6 +121,12 @@ def restore_dashboard(
     """Make the destination's dashboard equal the vault's, creating it if it is gone."""
     if "::" in vault.id:
         return Restored(operation=Operation.SKIPPED, reason="a LookML dashboard lives in its project's code")
+    if not history.again:
+        links = {link for tile in parts(vault.dashboard_elements) or () for link in unsettled_in(tile, refs)}
+        # Where a second look would see nothing new, this one counts as that.
+        history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
+    vault = _relinked(vault, refs)
+    yield from _make_queries(vault, refs)
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
@@ -119,6 +135,14 @@ def restore_dashboard(
     if found.slug_taken:
         yield _warning_without("slug", vault)
     return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
+
+
+def _relinked(vault: VaultDashboard, refs: References) -> VaultDashboard:
+    """The dashboard with links to where their content is by now, so that nothing else need know of them."""
+    tiles = parts(vault.dashboard_elements)
+    if tiles is None:
+        return vault
+    return msgspec.structs.replace(vault, dashboard_elements=[relinked_tile(tile, refs) for tile in tiles])
 
 
 # --- finding it
@@ -167,7 +191,7 @@ def _create(
     """POST the shell and fill it. `left_out` are fields that the server has refused, or is known to refuse."""
     body = without(_shell_body(vault, refs), *left_out)
     tiles = yield from _check_references(vault, {}, refs, body)
-    _check_required(vault, body)
+    check_required("dashboard", body, f"dashboard {vault.id}")
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from keep_owner(body.pop("user_id", None), new=True))) is not None:
@@ -179,7 +203,7 @@ def _create(
     except Refused as refused:
         return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
-    work = _work(live["id"], created=True, not_kept=bool(left_out))
+    work = _work(live["id"], history, created=True, not_kept=bool(left_out))
     return (yield from _complete(vault, tiles, dict(live), body, refs, work))
 
 
@@ -221,12 +245,6 @@ def _warning_without(field: str, vault: VaultDashboard) -> Warn:
         return Warn("slug_taken", text)
     text = f"the server refuses user {known(vault.user_id)} as owner of dashboard {vault.id}"
     return Warn("owner_not_set", text)
-
-
-def _check_required(vault: VaultDashboard, body: Body) -> None:
-    for name in ("title", "folder_id"):
-        if not body.get(name):
-            raise ValidationError(f"the backup of dashboard {vault.id} has no {name}, which Looker requires")
 
 
 def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
@@ -285,14 +303,14 @@ def _repair(
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
     if history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
-        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"])
+        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
     tiles = yield from _check_references(vault, live, refs, delta)
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
     yield from _note_mapping(vault, live, refs)
-    work = _work(live["id"], before=live)
+    work = _work(live["id"], history, before=live)
     trashed = bool(live.get("deleted"))
     if trashed:
         delta = {"deleted": False, **delta}
@@ -333,10 +351,15 @@ def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[
 
 
 def _work(
-    dashboard_id: str, *, before: Body | None = None, created: bool = False, not_kept: bool = False
+    dashboard_id: str,
+    history: History,
+    *,
+    before: Body | None = None,
+    created: bool = False,
+    not_kept: bool = False,
 ) -> Work:
-    where = path("dashboards", dashboard_id)
-    return Work("dashboard", where, dashboard_id, before, created=created, not_kept=not_kept)
+    where, waits = path("dashboards", dashboard_id), not history.again
+    return Work("dashboard", where, dashboard_id, before, created=created, not_kept=not_kept, waits=waits)
 
 
 def _shell_body(vault: VaultDashboard, refs: References) -> Body:
@@ -357,10 +380,12 @@ def _shell_body(vault: VaultDashboard, refs: References) -> Body:
 
 def _check_filters(vault: VaultDashboard) -> None:
     for one in parts(vault.dashboard_filters) or ():
-        for name in ("name", "title", "type"):
-            if not known(getattr(one, name)):
-                which = f"filter {known(one.id) or known(one.name)} of dashboard {vault.id}"
-                raise ValidationError(f"{which} has no {name} in the backup, which Looker requires")
+        check_required("dashboard_filter", filter_body(one), filter_name(vault, one))
+
+
+def filter_name(vault: VaultDashboard, one: VaultFilter) -> str:
+    """A filter, to people."""
+    return f"filter {known(one.id) or known(one.name)} of dashboard {vault.id}"
 
 
 def _check_references(
@@ -385,16 +410,46 @@ def _check_references(
     yield from require(needed)
     if tiles is None:
         return None
+    undefined = _undefined_merges(tiles, refs)
     lost = [t for t in new if destination_of(refs, "look", known(t.look_id) or "") in broken]
-    return Tiles(tiles, frozenset(id(t) for t in (*lost, *filter(lacks_source, tiles))))
+    return Tiles(
+        tiles,
+        frozenset(id(t) for t in (*lost, *undefined, *filter(lacks_source, tiles))),
+        tuple(dict.fromkeys(f"merge_query {t.merge_result_id}" for t in undefined)),
+    )
+
+
+def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
+    """Elsewhere than where they came from, queries have no ids yet: they are made of what the tiles embed."""
+    if refs.same_instance:
+        return
+    tiles = parts(vault.dashboard_elements) or []
+    _check_resolved(vault, tiles, refs)
+    queries = {s[1]: t for t in tiles if (s := source_of(t)) and SOURCES[s[0]] == "query"}
+    for query_id, tile in queries.items():
+        yield from query_here(refs, query_id, known(tile.query))
 
 
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
-    wanted = [("folder", known(vault.folder_id))]
-    wanted += [(SOURCES[source[0]], source[1]) for t in tiles if (source := source_of(t))]
+    """Raise when something has no counterpart here. Merged results can have none, so their tiles are left out."""
+    wanted: list[tuple[str, str | None]] = [("folder", known(vault.folder_id))]
+    wanted += [(SOURCES[s[0]], s[1]) for t in tiles if not _can_be_made(t, refs) and (s := source_of(t))]
     unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
+    unresolved = [one for one in dict.fromkeys(unresolved) if not one.startswith("merge_query ")]
     if unresolved:
-        raise DependencyError(tuple(dict.fromkeys(unresolved)), known=False)
+        raise DependencyError(tuple(unresolved), known=False)
+
+
+def _can_be_made(tile: VaultTile, refs: References) -> bool:
+    source = source_of(tile)
+    is_query = source is not None and SOURCES[source[0]] == "query"
+    return is_query and (known(tile.query) or refs.query(str(tile.query_id))) is not None
+
+
+def _undefined_merges(tiles: Sequence[VaultTile], refs: References) -> list[VaultTile]:
+    """Tiles of merged results that do not exist here: their definitions are in no backup."""
+    merged = [t for t in tiles if known(t.merge_result_id)]
+    return [t for t in merged if destination_of(refs, "merge_query", str(t.merge_result_id)) is None]
 
 
 def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs: References) -> bool:
@@ -432,6 +487,8 @@ def _complete(
         changes=tuple(work.changes),
         vault_fingerprint=vault_fingerprint(vault),
         live_fingerprint=live_mark,
+        incomplete=tiles.undefined if tiles is not None else (),
+        waits=work.waits,
     )
 
 
@@ -483,22 +540,46 @@ def _sync_tiles(
                 )
                 continue
             bodies[id(tile)] = without(bodies[id(tile)], *SOURCES, "result_maker")
-        ids[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings)
+        ids[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings, refs)
     for now in surplus:
         work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")
     return ids
 
 
-def _sync_tile(work: Work, tile: VaultTile, body: Body, now: Body | None, siblings: Parts) -> Steps[str]:
+def _sync_tile(
+    work: Work, tile: VaultTile, body: Body, now: Body | None, siblings: Parts, refs: References
+) -> Steps[str]:
     if now is None:
         send = new_tile_body(body, work.item_id)
         label = f"dashboard_elements[{known(tile.id)}]."
         mapping = ("dashboard_element", known(tile.id))
-        now = yield from work.create("/dashboard_elements", label, send, siblings, mapping)
+        now = yield from _with_its_query(
+            tile, send, refs, lambda body: work.create("/dashboard_elements", label, body, siblings, mapping)
+        )
+        body = {**body, **only(now, ("query_id",))} if body.get("query_id") else body
     label = f"dashboard_elements[{now['id']}]."
+    body = with_live_links(body, now) if work.waits else body
     if delta := tile_changes(body, now):
-        now = yield from work.update(f"/dashboard_elements/{now['id']}", label, delta, now, tile_changes)
+        where, live = f"/dashboard_elements/{now['id']}", now
+        now = yield from _with_its_query(
+            tile, delta, refs, lambda body: work.update(where, label, body, live, tile_changes)
+        )
     return str(now["id"])
+
+
+def _with_its_query(
+    tile: VaultTile, body: Body, refs: References, write: Callable[[Body], Steps[Body]]
+) -> Steps[Body]:
+    """Write a tile; if the server does not know its query any more, make that from the backup and try again."""
+    try:
+        return (yield from write(body))
+    except Refused as refused:
+        if not body.get("query_id") or not refused.about("query_id"):
+            raise
+        made = yield from make_query(refs, str(tile.query_id), known(tile.query))
+        if made is None:
+            raise DependencyError((f"query {tile.query_id}",)) from refused
+    return (yield from write({**body, "query_id": made}))
 
 
 # --- fingerprints

@@ -9,19 +9,24 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, body_of, changed, without
-from lvrestore.content.calls import Create, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
+from lvrestore.content.queries import make_query, query_here
 from lvrestore.content.references import (
     History,
     References,
     destination_of,
     keep_owner,
     made_since,
+    orphanage,
     require,
+    superseded,
+    woken_plans,
 )
+from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
-from lvrestore.errors import DependencyError, ValidationError
+from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.models import (
     CreateFolder,
@@ -31,7 +36,6 @@ from lvrestore.looker.models import (
     WriteLookWithQuery,
     WriteModelSet,
     WritePermissionSet,
-    WriteQuery,
     WriteRole,
 )
 from lvrestore.looker.protocol import path
@@ -42,6 +46,7 @@ Shape = Any  # the struct of whatever row is at work
 Text = str | None | UnsetType
 NESTED = {"certification_metadata": WriteCertification.__struct_fields__}
 PAGE = 500
+ROOTS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
 Candidates = Generator[Get, Json, list[Body]]
 
 
@@ -63,7 +68,7 @@ class VaultLook(WriteLookWithQuery, frozen=True, kw_only=True):
 
     id: str = ""
     created_at: Any = UNSET
-    query: WriteQuery | UnsetType | None = UNSET
+    query: dict[str, Any] | UnsetType | None = UNSET
 
 
 class VaultModel(WriteLookmlModel, frozen=True, kw_only=True):
@@ -118,16 +123,17 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """What is particular to one type.
 
     `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
-    why an item must not be touched. `wanted` and `seen` bring what vault and server say into one form.
+    why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
+    `wanted` and `seen` bring what vault and server say into one form.
     """
 
     kind: str
     collection: str
     writes: type[msgspec.Struct]
-    required: tuple[str, ...]
     candidates: Callable[[Body], Candidates]
     refers_to: Mapping[str, str] = {}
     skip: Callable[[Any], str | None] = lambda _vault: None
+    counterparts: Callable[[Any], Candidates] | None = None
     wanted: Callable[[Any], Body] = lambda _vault: {}
     seen: Callable[[Body], Body] = lambda live: live
     cleared: tuple[str, ...] = ()
@@ -148,40 +154,52 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
     if reason := flat.skip(vault):
         yield from _map_untouchable(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, reason=reason)
-    body = _wanted_body(flat, vault, refs)
+    body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
     if isinstance(found, Restored):
         return found
     if found is None:
-        return (yield from _create(flat, vault, body))
+        return (yield from _create(flat, vault, body, refs))
     return (yield from _repair(flat, vault, body, found, refs))
 
 
 def _map_untouchable(flat: Flat, vault: Shape, refs: References) -> Steps[None]:
-    """Elsewhere, what comes with every instance has another id: others refer to it, so it is found by name."""
+    """Elsewhere, what comes with every instance has another id: others refer to it, so it is looked up."""
     if refs.same_instance or refs.mapped(flat.kind, vault.id):
         return
-    found = yield from flat.candidates(body_of(vault, flat.writes))
+    found = (
+        yield from flat.counterparts(vault) if flat.counterparts else flat.candidates(own_body(flat, vault))
+    )
     if len(found) == 1:
         yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
 
 
-def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Body:
-    body = {**without(body_of(vault, flat.writes), "deleted"), **flat.wanted(vault)}
-    body = {**dict.fromkeys(flat.cleared), **body}
+def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
+    """Every field the vault knows of the item, references translated."""
+    body = {**dict.fromkeys(flat.cleared), **own_body(flat, vault)}
     unresolved = []
     for name, kind in flat.refers_to.items():
-        if source_id := body.get(name):
-            body[name] = destination_of(refs, kind, source_id)
-            unresolved += [f"{kind} {source_id}"] if body[name] is None and kind != "user" else []
+        if not (source_id := body.get(name)):
+            continue
+        body[name] = destination_of(refs, kind, source_id)
+        if body[name] is None and kind == "folder":
+            body[name] = yield from orphanage(refs, source_id)
+        if body[name] is None and kind == "query":
+            body[name] = yield from query_here(refs, source_id, known(vault.query))
+        if body[name] is None and kind == "user":
+            yield Warn("owner_missing", f"user {source_id} is not on the destination")
+            del body[name]
+        elif body[name] is None:
+            unresolved.append(f"{kind} {source_id}")
     if unresolved:
         raise DependencyError(tuple(unresolved), known=False)
-    for name in flat.required:
-        if body.get(name) in (None, ""):
-            raise ValidationError(
-                f"the backup of {flat.kind} {vault.id} has no {name}, which Looker requires"
-            )
+    check_required(flat.kind, body, f"{flat.kind} {vault.id}")
     return body
+
+
+def own_body(flat: Flat, vault: Shape) -> Body:
+    """Every writable field the vault knows of the item, references as they are there."""
+    return {**without(body_of(vault, flat.writes), "deleted"), **flat.wanted(vault)}
 
 
 def _find(
@@ -191,11 +209,29 @@ def _find(
     found = yield from by_identity(
         refs, flat.kind, flat.collection, vault.id, created_at, has_trash=flat.has_trash
     )
-    return (
-        found
-        if found is not None
-        else _the_one(flat, vault, body, (yield from flat.candidates(body)), history)
-    )
+    if found is not None:
+        return found
+    listed = yield from flat.candidates(body)
+    free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
+    if flat.id_field == "id" and refs.same_instance:
+        return _among_rows(flat, vault, body, free, refs, history)
+    return _the_one(flat, vault, body, free, history)
+
+
+def _among_rows(
+    flat: Flat, vault: Shape, body: Body, found: list[Body], refs: References, history: History
+) -> Body | Restored | None:
+    """As `_the_one`, on the instance of the backup, where a live object may have a row of its own.
+
+    Then it is that row's. A row of the same name says that the item was made again before the backup was taken;
+    two folders of a name cannot be, so that there the server may say which is wrong.
+    """
+    rows = {flat.id_of(live): refs.content(flat.kind, flat.id_of(live)) for live in found}
+    name = "title" if "title" in body else "name"
+    newer = next((i for i, row in rows.items() if row is not None and row.get(name) == body[name]), None)
+    if newer is not None and flat.kind != "folder":
+        return superseded(refs, flat.kind, vault.id, newer)
+    return _the_one(flat, vault, body, [live for live in found if rows[flat.id_of(live)] is None], history)
 
 
 def _the_one(
@@ -220,12 +256,13 @@ def _the_one(
     )
 
 
-def _create(flat: Flat, vault: Shape, body: Body) -> Steps[Restored]:
+def _create(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Restored]:
+    body = yield from _housed(flat, vault, body, refs)
     yield from _require(flat, body)
     if "user_id" in flat.refers_to:
         owner = yield from keep_owner(body.get("user_id"), new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
-    live, body = yield from _post(flat, vault, body)
+    live, body = yield from _post(flat, vault, body, refs)
     item_id = flat.id_of(live)
     yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
@@ -236,7 +273,7 @@ def _create(flat: Flat, vault: Shape, body: Body) -> Steps[Restored]:
     return Restored(operation=Operation.CREATED, destination_id=item_id, changes=tuple(work.changes))
 
 
-def _post(flat: Flat, vault: Shape, body: Body) -> Steps[tuple[Body, Body]]:
+def _post(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[tuple[Body, Body]]:
     """POST; return the live object and the body it was made of, whose query may be a new one."""
 
     def find_again() -> Generator[Get, Json, Json]:
@@ -247,29 +284,34 @@ def _post(flat: Flat, vault: Shape, body: Body) -> Steps[tuple[Body, Body]]:
     try:
         return dict((yield Create(where, body, find_again))), body
     except Refused as refused:
-        body = {**body, "query_id": (yield from _make_query(vault, refused))}
+        body = {**body, "query_id": (yield from _refused_query(vault, refused, refs))}
     return dict((yield Create(where, body, find_again))), body
 
 
-def _make_query(vault: Shape, refused: Refused) -> Steps[str]:
-    """The id of the query on this server, which refused the backup's id; the refusal stays without a definition."""
-    query = known(getattr(vault, "query", UNSET))
-    if query is None or not refused.about("query_id"):
+def _refused_query(vault: Shape, refused: Refused, refs: References) -> Steps[str]:
+    """The id of the query on this server, which refused the backup's id."""
+    if not refused.about("query_id"):
         raise refused
-    # Get-or-create by content: a repeat is harmless.
-    made = yield Create("/queries", body_of(query), _nothing, unique=True, part=True)
-    if source_id := known(vault.query_id):
-        yield Mapped("query", source_id, made["id"])
-    return str(made["id"])
+    made = yield from make_query(refs, vault.query_id, known(vault.query))
+    if made is None:
+        raise DependencyError((f"query {vault.query_id}",)) from refused
+    return made
 
 
-def _nothing() -> Generator[Get, Json, Json]:
-    yield from ()
-    return None
+def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Body]:
+    """`body` in the folder for orphans, if its own folder is neither here nor in the backup."""
+    name = next((one for one, kind in flat.refers_to.items() if kind == "folder" and one in body), None)
+    if name is None or refs.policy.orphans_to in {None, body[name]}:
+        return body
+    if not (yield Exists("folder", (body[name],))):
+        return body
+    home = yield from orphanage(refs, str(getattr(vault, name)))
+    return {**body, name: home} if home else body
 
 
 def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) -> Steps[Restored]:
     delta = changed(body, flat.seen(live), NESTED)
+    delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
     yield from _require(flat, delta)
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
@@ -281,7 +323,9 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     if trashed:
         delta = {"deleted": False, **delta}
     if delta:
-        delta = yield from _patch(flat, vault, work, delta, live)
+        delta = yield from _patch(flat, vault, work, delta, live, refs)
+    if trashed:
+        yield from woken_plans(flat.kind, item_id)
     done = Operation.UPDATED if delta else Operation.UNCHANGED
     return Restored(
         operation=Operation.UNDELETED if trashed else done,
@@ -290,12 +334,12 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     )
 
 
-def _patch(flat: Flat, vault: Shape, work: Work, delta: Body, live: Body) -> Steps[Body]:
+def _patch(flat: Flat, vault: Shape, work: Work, delta: Body, live: Body, refs: References) -> Steps[Body]:
     """PATCH; return what was sent in the end."""
     try:
         yield from work.update(work.path, "", delta, live, _difference(flat))
     except Refused as refused:
-        query_id = yield from _make_query(vault, refused)
+        query_id = yield from _refused_query(vault, refused, refs)
         delta = changed({**delta, "query_id": query_id}, live, NESTED)
         if delta:
             yield from work.update(work.path, "", delta, live, _difference(flat))
@@ -320,9 +364,17 @@ def _folder_candidates(body: Body) -> Candidates:
     return [live for live in listed if live.get("name") == body["name"]]
 
 
+def _same_root(vault: VaultFolder) -> Candidates:
+    """The root folder with the same flag, which is no matter of name or id; a personal folder has none."""
+    flag = next((name for name in ROOTS if getattr(vault, name) is True), None)
+    if flag is None:
+        return []
+    listed = (yield Get("/folders", {"fields": f"id,{','.join(ROOTS)}"})) or []
+    return [live for live in listed if live.get(flag) is True]
+
+
 def _folder_skip(vault: VaultFolder) -> str | None:
-    roots = (vault.is_shared_root, vault.is_users_root, vault.is_embed_shared_root, vault.is_embed_users_root)
-    if any(flag is True for flag in roots):
+    if any(getattr(vault, name) is True for name in ROOTS):
         return "a root folder comes with the instance"
     if vault.is_personal is True:
         return "a personal folder is made with its user"
@@ -394,17 +446,16 @@ FOLDER = Flat(
     kind="folder",
     collection="folders",
     writes=CreateFolder,
-    required=("name", "parent_id"),
     candidates=_folder_candidates,
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
+    counterparts=_same_root,
     notice="has the access of its parent; access is not in the backup",
 )
 LOOK = Flat(
     kind="look",
     collection="looks",
     writes=WriteLookWithQuery,
-    required=("title", "query_id", "folder_id"),
     candidates=_look_candidates,
     refers_to={"folder_id": "folder", "query_id": "query", "user_id": "user"},
     cleared=("description",),
@@ -414,7 +465,6 @@ LOOKML_MODEL = Flat(
     kind="lookml_model",
     collection="lookml_models",
     writes=WriteLookmlModel,
-    required=("name",),
     candidates=_named("lookml_models", paged=True),
     id_field="name",
 )
@@ -422,7 +472,6 @@ PERMISSION_SET = Flat(
     kind="permission_set",
     collection="permission_sets",
     writes=WritePermissionSet,
-    required=("name",),
     candidates=_named("permission_sets"),
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("permissions")(body_of(vault, WritePermissionSet)),
@@ -432,7 +481,6 @@ MODEL_SET = Flat(
     kind="model_set",
     collection="model_sets",
     writes=WriteModelSet,
-    required=("name",),
     candidates=_named("model_sets"),
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("models")(body_of(vault, WriteModelSet)),
@@ -442,7 +490,6 @@ ROLE = Flat(
     kind="role",
     collection="roles",
     writes=WriteRole,
-    required=("name", "permission_set_id", "model_set_id"),
     candidates=_named("roles"),
     refers_to={"permission_set_id": "permission_set", "model_set_id": "model_set"},
     skip=_role_skip,
@@ -453,7 +500,6 @@ GROUP = Flat(
     kind="group",
     collection="groups",
     writes=WriteGroup,
-    required=("name",),
     candidates=_named("groups", paged=True),
     skip=_group_skip,
 )

@@ -8,8 +8,10 @@ from typing import Protocol
 
 import msgspec
 
-from lvrestore.content.calls import Exists, Restored, Steps, Warn
+from lvrestore.content.calls import Exists, Get, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
+from lvrestore.looker.classify import Refused
+from lvrestore.looker.protocol import path
 from lvrestore.model import Json, Operation
 from lvrestore.settings import Policy
 
@@ -54,6 +56,10 @@ class References(Protocol):
         """The committed mapping, if there is one."""
         ...
 
+    def mapped_from(self, kind: str, destination_id: str) -> str | None:
+        """A source id that is committed to be that destination's object, if there is one."""
+        ...
+
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or holds nothing of that kind and so cannot tell."""
         ...
@@ -70,8 +76,8 @@ class References(Protocol):
         """A query's definition, from whatever tile of the backup embeds it."""
         ...
 
-    def holders(self, role_id: str) -> tuple[str, ...]:
-        """The backup's users that have a role, by their source ids."""
+    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
+        """The backup's users that have a role or are in a group, by their source ids."""
         ...
 
     def personal_folder(self, user_id: str) -> str | None:
@@ -133,6 +139,26 @@ def require(needed: dict[str, set[str]]) -> Steps[None]:
             missing += [f"{kind} {i}" for i in absent]
     if missing:
         raise DependencyError(tuple(missing))
+
+
+def orphanage(refs: References, source_id: str) -> Steps[str | None]:
+    """The destination's folder for what lay in a folder that is neither there nor in the backup, with a report."""
+    if refs.policy.orphans_to is None or refs.content("folder", source_id) is not None:
+        return None
+    yield Warn("orphan", f"folder {source_id} is nowhere: put into folder {refs.policy.orphans_to}")
+    return refs.policy.orphans_to
+
+
+def woken_plans(kind: str, item_id: str) -> Steps[None]:
+    """Report the scheduled plans that run again because their content is back from the trash."""
+    params = {"all_users": "true", "fields": "id,name,enabled"}
+    try:
+        plans = (yield Get(path("scheduled_plans", kind, item_id), params)) or []
+    except Refused:
+        return  # not allowed to see schedules
+    for plan in plans:
+        if plan.get("enabled"):
+            yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {plan.get('name')!r} runs again")
 
 
 def keep_owner(user_id: str | None, *, new: bool) -> Steps[str | None]:

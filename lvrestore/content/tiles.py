@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, settled, without
+from lvrestore.content.links import each_text, relinked, unsettled_targets, without_ids
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known
@@ -21,12 +23,14 @@ from lvrestore.model import Json
 # A tile has exactly one source; the surest to survive comes first (looker-cli#62 answers 422 to several).
 SOURCES = {"merge_result_id": "merge_query", "look_id": "look", "query_id": "query"}
 SOURCELESS_TYPES = frozenset({"text", "button", "extension"})
-RESULT_MAKER_FIELDS = WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__
+Maker = WriteResultMakerWithIdVisConfigAndDynamicFields
+RESULT_MAKER_FIELDS = Maker.__struct_fields__
 NESTED = {
     "result_maker": RESULT_MAKER_FIELDS,
     "certification_metadata": WriteCertification.__struct_fields__,
 }
 Geometry = tuple[Json, ...]
+TEXTS = ("title_text", "body_text", "subtitle_text", "rich_content_json", "note_text")
 
 
 def source_of(tile: VaultTile) -> tuple[str, str] | None:
@@ -59,7 +63,7 @@ def tile_body(tile: VaultTile, refs: References, layouts: Mapping[str, str]) -> 
 
 
 def _result_maker(tile: VaultTile) -> Body | None:
-    if not isinstance(tile.result_maker, WriteResultMakerWithIdVisConfigAndDynamicFields):
+    if not isinstance(tile.result_maker, Maker):
         return None
     maker = body_of(tile.result_maker)
     entries = maker.get("filterables") or []
@@ -68,6 +72,39 @@ def _result_maker(tile: VaultTile) -> Body | None:
         listens = [listen for entry in entries for listen in entry.get("listen") or []]
         maker["filterables"] = [{**entries[0], "listen": listens}]
     return maker
+
+
+def unsettled_in(tile: VaultTile, refs: References) -> set[tuple[str, str]]:
+    """The (kind, id) of what the tile links to and nobody knows yet where it will be."""
+    config = known(tile.result_maker.vis_config) if isinstance(tile.result_maker, Maker) else None
+    return unsettled_targets([config, *(known(getattr(tile, name)) for name in TEXTS)], refs)
+
+
+def relinked_tile(tile: VaultTile, refs: References) -> VaultTile:
+    """The tile with links to where their content is by now."""
+    new: Body = {name: relinked(getattr(tile, name), refs) for name in TEXTS}
+    if isinstance(tile.result_maker, Maker):
+        config = relinked(tile.result_maker.vis_config, refs)
+        new["result_maker"] = msgspec.structs.replace(tile.result_maker, vis_config=config)
+    return msgspec.structs.replace(tile, **new)
+
+
+def with_live_links(want: Body, live: Mapping[str, Json]) -> Body:
+    """`want` with the live form of everything that differs only in where its links go."""
+    body = {**want, **_live_where_alike(want, live, TEXTS)}
+    if want.get("result_maker") and live.get("result_maker"):
+        maker = _live_where_alike(want["result_maker"], live["result_maker"], ("vis_config",))
+        body["result_maker"] = {**want["result_maker"], **maker}
+    return body
+
+
+def _live_where_alike(want: Body, live: Mapping[str, Json], names: Sequence[str]) -> Body:
+    alike = (name for name in names if want.get(name) and _alike(want[name]) == _alike(live.get(name)))
+    return {name: live[name] for name in alike}
+
+
+def _alike(value: Json) -> Json:
+    return each_text(value, without_ids)
 
 
 def comparable(tile: Mapping[str, Json]) -> Body:
@@ -118,7 +155,7 @@ def tile_rules(
     places: Mapping[str, Geometry],
     live_places: Mapping[str, Geometry],
 ) -> list[Rule[VaultTile, Body]]:
-    """From the surest to the loosest: mapping, id, content in place, content, source and title.
+    """From the surest to the loosest: mapping, id, content in place, content, the same but for links, source.
 
     `bodies` holds the wanted body by `id()` of the vault tile; the places are geometry by tile id.
     """
@@ -127,20 +164,32 @@ def tile_rules(
         found = refs.mapped("dashboard_element", known(tile.id) or "")
         return found.destination_id if found else None
 
-    def content(body: Mapping[str, Json]) -> tuple[Json, ...]:
-        text = (body.get("body_text"), body.get("rich_content_json"), body.get("title_text"))
-        return (*_heading(body), *text, body.get("subtitle_text"))
+    def place(tile: VaultTile) -> Geometry | None:
+        return places.get(known(tile.id) or "")
 
     return [
         Rule(mapped, lambda live: live["id"]),
         Rule(lambda tile: known(tile.id) if refs.same_instance else None, lambda live: live["id"]),
         Rule(
-            lambda tile: (content(bodies[id(tile)]), places.get(known(tile.id) or "")),
-            lambda live: (content(live), live_places.get(live["id"])),
+            lambda tile: (_content(bodies[id(tile)]), place(tile)),
+            lambda live: (_content(live), live_places.get(live["id"])),
         ),
-        Rule(lambda tile: content(bodies[id(tile)]), content),
+        Rule(lambda tile: _content(bodies[id(tile)]), _content),
+        Rule(
+            lambda tile: (_alike_but_for_links(bodies[id(tile)]), place(tile)),
+            lambda live: (_alike_but_for_links(live), live_places.get(live["id"])),
+        ),
+        Rule(lambda tile: _alike_but_for_links(bodies[id(tile)]), _alike_but_for_links),
         Rule(lambda tile: _sourced(bodies[id(tile)]), _sourced),
     ]
+
+
+def _content(body: Mapping[str, Json]) -> tuple[Json, ...]:
+    return (*_heading(body), *(body.get(name) for name in TEXTS[:-1]))
+
+
+def _alike_but_for_links(body: Mapping[str, Json]) -> tuple[Json, ...]:
+    return tuple(_alike(part) for part in _content(body))
 
 
 def _heading(body: Mapping[str, Json]) -> tuple[Json, ...]:

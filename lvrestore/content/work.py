@@ -25,7 +25,10 @@ Difference = Callable[[Body, Mapping[str, Json]], Body]
 
 @dataclass
 class Work:
-    """One item under restoration: where it lives, what was changed, what is to be deleted last."""
+    """One item under restoration: where it lives, what was changed, what is to be deleted last.
+
+    `waits`: links in it are settled when the item is looked at again.
+    """
 
     kind: str
     path: str
@@ -35,6 +38,7 @@ class Work:
     changes: list[Change] = field(default_factory=list)
     last: list[tuple[str, str]] = field(default_factory=list)
     not_kept: bool = False
+    waits: bool = False
 
     def remember(self) -> Steps[None]:
         """Have the live object stored before the first write that changes it."""

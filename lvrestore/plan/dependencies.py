@@ -14,10 +14,17 @@ DEPENDS_ON: Mapping[ContentType, tuple[ContentType, ...]] = {
     ContentType.EXPLORE: (ContentType.LOOKML_MODEL,),
     ContentType.PERMISSION_SET: (),
     ContentType.MODEL_SET: (ContentType.LOOKML_MODEL,),
-    ContentType.ROLE: (ContentType.PERMISSION_SET, ContentType.MODEL_SET),
-    ContentType.GROUP: (ContentType.ROLE,),
-    ContentType.USER: (ContentType.GROUP, ContentType.ROLE),
-    ContentType.FOLDER: (ContentType.USER,),
+    ContentType.GROUP: (),
+    ContentType.USER: (ContentType.GROUP,),
+    # A role comes after the people: it is given to all of its holders with one call, as part of the role.
+    ContentType.ROLE: (
+        ContentType.PERMISSION_SET,
+        ContentType.MODEL_SET,
+        ContentType.USER,
+        ContentType.GROUP,
+    ),
+    # Content comes after roles: what its owner may do decides whether a plan is accepted.
+    ContentType.FOLDER: (ContentType.USER, ContentType.ROLE),
     ContentType.LOOK: (ContentType.FOLDER, ContentType.USER, ContentType.EXPLORE),
     ContentType.DASHBOARD: (ContentType.FOLDER, ContentType.USER, ContentType.LOOK, ContentType.EXPLORE),
     ContentType.BOARD: (ContentType.DASHBOARD, ContentType.LOOK),

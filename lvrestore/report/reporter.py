@@ -14,9 +14,13 @@ from lvrestore.state.store import SessionRow
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """What is about to happen, for the question before it does."""
+    """What is about to happen, for the question before it does.
+
+    `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all.
+    """
 
     counts: dict[ContentType, int]
+    absent_types: tuple[ContentType, ...] = ()
     left_out_deleted: int
     vault_path: Path
     vault_newest: str | None

@@ -38,7 +38,7 @@ def _duration_s(session: SessionRow) -> float:
 def journal_tally(reader: StateReader, session: SessionRow) -> Tally:
     """The counts of all items of a session that have ended."""
     tally = Tally()
-    for content_type, status, calls, error_kind, warnings, source_id in reader.results(session.id):
+    for content_type, status, calls, error_kind, warnings, reason, source_id in reader.results(session.id):
         tally.add(
             RestorationResult(
                 seq=0,
@@ -46,6 +46,7 @@ def journal_tally(reader: StateReader, session: SessionRow) -> Tally:
                 source_id=source_id,
                 name="",
                 operation=Operation(status),
+                reason=reason,
                 calls=Calls(**orjson.loads(calls)),
                 warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
                 error=ItemError(kind=error_kind, message="") if error_kind else None,

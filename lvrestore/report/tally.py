@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from lvrestore.model import SUCCESSES, Calls, ContentType, Json, Operation, RestorationResult
 
+# Reasons that name an id are as many as items.
+MOST_REASONS = 20
+
 
 class Tally:
     """Totals of a run: by type and operation, errors and warnings by kind, calls by method."""
@@ -15,12 +18,18 @@ class Tally:
         self.by_type: defaultdict[ContentType, Counter[Operation]] = defaultdict(Counter)
         self.errors: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self.calls = Calls()
 
     def add(self, result: RestorationResult) -> None:
         """Count one result."""
-        self.by_type[result.content_type][result.operation] += 1
+        counts = self.by_type[result.content_type]
+        counts[result.operation] += 1
+        if result.earlier is not None:
+            counts[result.earlier] -= 1  # it was counted when it was looked at first
         self.warnings.update(kind for kind, _ in result.warnings)
+        if result.operation is Operation.SKIPPED:
+            self.skipped[result.reason] += 1
         if result.error is not None:
             self.errors[result.error.kind] += 1
         self.calls.add(result.calls)
@@ -34,9 +43,10 @@ class Tally:
         both = Tally()
         for one in (self, other):
             for content_type, counts in one.by_type.items():
-                both.by_type[content_type] += counts
+                both.by_type[content_type].update(counts)
             both.errors += one.errors
             both.warnings += one.warnings
+            both.skipped += one.skipped
             both.calls.add(one.calls)
         return both
 
@@ -92,6 +102,7 @@ def summary(
         },
         "error_breakdown": dict(tally.errors),
         "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
+        "skipped": [{"reason": reason, "count": n} for reason, n in tally.skipped.most_common(MOST_REASONS)],
         "calls": {
             "total": calls.total,
             **{

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import MutableMapping
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from lvrestore.errors import UsageError
 from lvrestore.model import Json, Operation, RestorationResult
 from lvrestore.report.console import result_console
+from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
 from lvrestore.report.wording import intent_lines
 
-HEARTBEAT_S = 30.0
 SHOWN_CHANGES = 8
-# What matters most comes first: a narrow terminal cuts the line at its end.
-BAR = "{desc} {bar:12} {percentage:3.0f}% {n:,}/{total:,}  {speed}  ETA {remaining}  {counts}"
-SHOWN = (Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED, Operation.CONFLICT)
-
-
-class Bar(tqdm):  # type: ignore[type-arg]  # the class is generic in its stubs only
-    """A progress bar that also shows counts by operation."""
-
-    counts = speed = ""
-
-    @property
-    def format_dict(self) -> MutableMapping[str, Any]:
-        """What `bar_format` may name."""
-        return {**super().format_dict, "counts": self.counts, "speed": self.speed}
 
 
 class Terminal:
@@ -49,9 +31,8 @@ class Terminal:
         self._progress, self._summary = progress and not quiet, summary
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
         self._out = result_console()
-        self._bar: Bar | None = None
-        self._total = 0
-        self._beat = self._started = time.monotonic()
+        self._bars: Progress | None = None
+        self._tally = Tally()
         self._dry_run = False
 
     def confirm(self, intent: Intent) -> bool:
@@ -64,16 +45,14 @@ class Terminal:
         return ask()
 
     def begin(self, intent: Intent, *, dry_run: bool) -> None:
-        """Start the bar."""
-        self._total, self._dry_run = intent.total, dry_run
-        self._beat = self._started = time.monotonic()
+        """Start the bars."""
+        self._dry_run = dry_run
         if dry_run:
             self._say(["Nothing is written: this only shows what would be done.", *intent_lines(intent)])
         if not intent.total and not self._quiet:
             self._err.print("Nothing to restore.")
-        name = ", ".join(t.label.replace("_", " ").capitalize() + "s" for t in intent.counts)
-        if self._progress and sys.stderr.isatty() and intent.total > 1:
-            self._bar = Bar(total=intent.total, desc=f"[1/1] {name}", bar_format=BAR, file=sys.stderr)
+        if self._progress and intent.total > 1:
+            self._bars = Progress(intent.counts, intent.absent_types, self._line)
 
     def result(self, result: RestorationResult, tally: Tally) -> None:
         """Show what matters of one item, and move on."""
@@ -83,23 +62,24 @@ class Terminal:
             self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
         if result.error is not None:
             self._note(f"failed: {_named(result)}: {result.error.kind}: {result.error.message}")
-        elif result.operation in {Operation.CONFLICT, Operation.SKIPPED}:
+        elif result.operation is Operation.CONFLICT or (
+            self._verbose and result.operation is Operation.SKIPPED
+        ):
             self._note(f"{result.operation}: {_named(result)}: {result.reason}")
-        if self._bar is not None:
-            self._bar.counts, self._bar.speed = _counts(tally), _speed(tally, self._started)
-            self._bar.update(1)
+        self._tally = tally
+        if self._bars is not None:
+            self._bars.result(result, tally)
 
     def tick(self, tally: Tally) -> None:
         """Say that the run is alive where no bar does."""
-        if self._bar is not None or not self._progress or time.monotonic() - self._beat < HEARTBEAT_S:
-            return
-        self._beat = time.monotonic()
-        self._err.print(f"{tally.total:,}/{self._total:,}  {_speed(tally, self._started)}  {_counts(tally)}")
+        if self._bars is not None:
+            self._bars.tick(tally)
 
     def end(self, summary: dict[str, Json]) -> None:
         """Show the summary."""
-        if self._bar is not None:
-            self._bar.close()
+        if self._bars is not None:
+            self._bars.close(self._tally, completed=summary["status"] in {"completed", "planned"})
+            self._bars = None
         if self._quiet or not self._summary or not summary["summary"]["total_items"]:
             return
         self._out.print(summary_table(summary))
@@ -116,10 +96,13 @@ class Terminal:
 
     def _note(self, text: str) -> None:
         line = printable(text)
-        if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
+        if self._bars is not None:
+            self._bars.write(line)
         else:
-            self._err.print(line, markup=False)
+            self._line(line)
+
+    def _line(self, text: str) -> None:
+        self._err.print(text, markup=False)
 
     def _show_changes(self, result: RestorationResult) -> None:
         if result.operation is Operation.UNCHANGED and self._summary:
@@ -150,16 +133,6 @@ def _short(value: Json) -> str:
     return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what fits beside a path
 
 
-def _counts(tally: Tally) -> str:
-    return "  ".join(f"{op} {n:,}" for op in SHOWN if (n := tally.count(op)))
-
-
-def _speed(tally: Tally, started: float) -> str:
-    seconds = max(time.monotonic() - started, 0.001)
-    failed = f"failed {tally.count(Operation.FAILED):,}"
-    return f"{failed}  {tally.total / seconds:,.0f} items/s  {tally.calls.total / seconds:,.0f} calls/s"
-
-
 def summary_table(summary: dict[str, Json]) -> Table:
     """One row per content type, one column per operation that happened."""
     breakdown: dict[str, dict[str, int]] = summary["content_type_breakdown"]
@@ -182,6 +155,7 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:
         lines.append(f"left out: {counts['left_out_deleted']:,} that the backup marks deleted")
+    lines += [f"skipped: {one['count']:,} {one['reason']}" for one in summary["skipped"]]
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]
     lines += [f"warnings: {w['count']:,} {w['kind']}" for w in summary["warnings"]]
     if counts["error_count"] and summary["status"] != "planned":

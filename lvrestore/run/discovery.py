@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
-from lvrestore.errors import ApiError
+from lvrestore.errors import ApiError, NotFoundError, UsageError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json
 from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, judge, settled
+from lvrestore.settings import Caller
 from lvrestore.vault import BlobError, Vault, decode_blob
+from lvrestore.vault.folders import Folder, FolderTree
 
 PAGE = 1000
 FOLDER_FIELDS = "id,name,parent_id,created_at,is_personal,is_shared_root,is_users_root"
@@ -27,21 +29,51 @@ class Discovery:
     def __init__(self, client: LookerClient) -> None:
         self._client = client
         self._folders: list[Json] | None = None
+        self._versions: Json = None
 
     def instance_name(self, base_url: str) -> str:
         """What the instance calls itself, else the URL: `https://host[:port]`."""
-        try:
-            said = (self._get("/versions") or {}).get("web_server_url") or base_url
-        except Refused:
-            said = base_url
+        said = self.versions().get("web_server_url") or base_url
         parts = urlsplit(said if "://" in said else f"https://{said}")
         return f"{parts.scheme}://{parts.netloc}".lower()
+
+    def versions(self) -> dict[str, Json]:
+        """The instance's release and API versions, read once; empty when it does not say."""
+        if self._versions is None:
+            try:
+                self._versions = self._get("/versions") or {}
+            except Refused:
+                self._versions = {}
+        return dict(self._versions)
 
     def folders(self) -> list[Json]:
         """All folders, read once."""
         if self._folders is None:
             self._folders = self._get("/folders", {"fields": FOLDER_FIELDS}) or []
         return self._folders
+
+    def folder_id(self, path_or_id: str) -> str:
+        """The id of a folder given by id, or by its path of names from the top (`Shared/Lost and found`)."""
+        folders = self.folders()
+        if any(str(one["id"]) == path_or_id for one in folders):
+            return path_or_id
+        tree = FolderTree(Folder(str(f["id"]), f.get("name") or "", f.get("parent_id")) for f in folders)
+        found = tree.find(path_or_id)
+        if not found:
+            raise NotFoundError(f"the folder {path_or_id!r}", "the destination", "give its id")
+        if len(found) > 1:
+            raise UsageError(f"{path_or_id!r} names folders {', '.join(found)}", hint="give the id")
+        return found[0]
+
+    def caller(self) -> Caller:
+        """The account that the API key belongs to."""
+        said = self._get("/user", {"fields": "id,email,role_ids,group_ids"}) or {}
+        return Caller(
+            id=str(said.get("id") or ""),
+            email=said.get("email"),
+            role_ids=tuple(said.get("role_ids") or ()),
+            group_ids=tuple(said.get("group_ids") or ()),
+        )
 
     def prove_instance(self, vault: Vault) -> Verdict:
         """Compare ids and creation times until the verdict is clear or nothing is left to ask."""

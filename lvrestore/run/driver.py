@@ -30,6 +30,7 @@ from lvrestore.errors import (
     ApiError,
     DependencyError,
     DeserializationError,
+    IncompleteError,
     RestorationError,
     ValidationError,
 )
@@ -81,7 +82,7 @@ class Generators(Protocol):
 
 def _operation(task: RestorationTask, end: Restored | None) -> Operation:
     """How the item ended; a second look leaves it created or undeleted, as it became in this run."""
-    if end is None:
+    if end is None or end.incomplete:
         return Operation.FAILED
     changed = task.earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
     return end.operation if task.earlier is None or changed else task.earlier
@@ -124,6 +125,8 @@ class Driver:
         error: ItemError | None = None
         try:
             end = self._play_settled(task)
+            if end.incomplete:
+                error = self._item_error(IncompleteError(end.incomplete))
         except (Refused, GaveUp, ValidationError) as failure:
             error = self._item_error(failure)
         except (RestorationError, StoppedWaiting, PeerGone):

@@ -11,6 +11,9 @@ from lvrestore.looker.protocol import Request, path
 from lvrestore.run.rehearsal import RehearsalClient
 
 COLLECTIONS = {
+    "dashboard": "dashboards",
+    "group": "groups",
+    "role": "roles",
     "folder": "folders",
     "look": "looks",
     "lookml_model": "lookml_models",
@@ -18,7 +21,7 @@ COLLECTIONS = {
     "permission_set": "permission_sets",
     "user": "users",
 }
-HAS_TRASH = frozenset({"look"})
+HAS_TRASH = frozenset({"dashboard", "look"})
 
 
 class KnownIds:

@@ -34,6 +34,13 @@ class StateReferences:
         """The committed mapping, if there is one."""
         return self._planned.get((kind, source_id)) or self._reader.mapping(self._scope, kind, source_id)
 
+    def mapped_from(self, kind: str, destination_id: str) -> str | None:
+        """A source id that is mapped to a destination's id."""
+        for (planned_kind, source_id), to in tuple(self._planned.items()):
+            if (planned_kind, to.destination_id) == (kind, destination_id):
+                return source_id
+        return self._reader.mapped_from(self._scope, kind, destination_id)
+
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""
         return self._lookups.has(ContentType[kind.upper()], source_id)
@@ -52,9 +59,9 @@ class StateReferences:
         """A query's definition, from whatever tile of the backup embeds it."""
         return self._lookups.query(query_id)
 
-    def holders(self, role_id: str) -> tuple[str, ...]:
-        """The backup's users that have a role."""
-        return self._lookups.holders(role_id)
+    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
+        """The backup's users that have a role or are in a group."""
+        return self._lookups.holders(kind, source_id)
 
     def personal_folder(self, user_id: str) -> str | None:
         """The source id of a user's personal folder."""

@@ -9,6 +9,7 @@ from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.client import CallCounts, LookerClient, Reply, ResponseRecord
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import Json
+from lvrestore.run.rehearsed_boards import RehearsedBoards
 
 CREATED = 201
 NEW = "new-"
@@ -16,6 +17,7 @@ NUMBERS = count(1)
 OK = 200
 UNPROCESSABLE = 422
 PARTS = frozenset({"dashboard_elements", "dashboard_filters", "dashboard_layouts"})
+BOARDS = ("boards", "board_sections", "board_items")
 
 
 class RehearsalClient:
@@ -27,6 +29,7 @@ class RehearsalClient:
     def __init__(self, client: LookerClient) -> None:
         self._client = client
         self._dashboard: dict[str, Any] | None = None
+        self._boards = RehearsedBoards()
         self._written = False
         self._planned: dict[str, int] = {}
 
@@ -59,11 +62,16 @@ class RehearsalClient:
             sort = request.path.rpartition("/")[2]
             if request.path.startswith(f"/dashboards/{self._dashboard['id']}"):
                 return Reply(OK, self._dashboard.get(sort) or [] if sort in PARTS else self._dashboard, {})
+        if self._written and (board := self._boards.read(request.path)) is not None:
+            return Reply(OK, board, {})
         if made := next((part for part in request.path.split("/") if part.startswith(NEW)), None):
             # Another item of this rehearsal made it: it is there, and has nothing in it.
             return Reply(OK, {"id": made} if request.path.endswith(made) else [], {})
         reply = self._client.call(request)
-        self._remember(reply.json)
+        if _sort(request) in BOARDS:
+            self._boards.remember(reply.json)
+        else:
+            self._remember(reply.json)
         return reply
 
     def _remember(self, live: Json) -> None:
@@ -77,6 +85,8 @@ class RehearsalClient:
 
     def _post(self, request: Request) -> Json:
         made = {**request.body, "id": self._new_id()}
+        if _sort(request) in BOARDS:
+            return self._boards.post(_sort(request), made)
         if request.path == "/dashboards":
             self._refuse_taken_title(request.body)
             layout = {"id": self._new_id(), "active": True, "dashboard_layout_components": []}
@@ -121,7 +131,11 @@ class RehearsalClient:
         if request.path.startswith("/dashboards/"):
             self._dashboard = {**(self._dashboard or {}), **request.body}
             return self._dashboard
-        return request.body
+        return self._boards.patch(request.path, request.body) if _sort(request) in BOARDS else request.body
 
     def _delete(self, request: Request) -> Json:  # noqa: ARG002 - same shape as the others
         return None
+
+
+def _sort(request: Request) -> str:
+    return request.path.split("/")[1]

@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import msgspec
+
 from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
@@ -73,8 +75,14 @@ class PipeRecorder:
         self._given_up = False
 
     def note(self, mapping: MappingNote) -> None:
-        """Send a mapping; the item's own result follows on the same pipe."""
-        self._writer.send(mapping)
+        """Send a mapping; the item's own result follows on the same pipe.
+
+        A query's is waited for: the item goes on to look it up.
+        """
+        if mapping.kind == "query":
+            self._store(lambda ticket: msgspec.structs.replace(mapping, ticket=ticket))
+        else:
+            self._writer.send(mapping)
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Send a before-image and wait until it is stored."""
@@ -82,7 +90,7 @@ class PipeRecorder:
             lambda ticket: BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket)
         )
 
-    def _store(self, message: Callable[[int], BeforeImage | CreateSent]) -> None:
+    def _store(self, message: Callable[[int], BeforeImage | CreateSent | MappingNote]) -> None:
         ticket = next(self._tickets)
         stored = self._waiting[ticket] = threading.Event()
         self._writer.send(message(ticket))

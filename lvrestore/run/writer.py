@@ -118,8 +118,9 @@ class _Writer:
                 self._tell(self._parent, Stored(claim.ticket))
         finished: defaultdict[int, list[RestorationResult]] = defaultdict(list)
         for pipe, message in batch:
-            if isinstance(message, BeforeImage | CreateSent):
-                self._tell(pipe, Stored(message.ticket))
+            if isinstance(message, BeforeImage | CreateSent | MappingNote):
+                if message.ticket is not None:
+                    self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):
                 light = msgspec.structs.replace(message, blob=None, changes=())
                 finished[self._workers[pipe]].append(light)

@@ -160,7 +160,8 @@ def update_plan(call: Call) -> Row:
     row = the(instance.store.plans, call.ids[0])
     body = accepted(instance, call.body)
     changed = {name: value for name, value in body.items() if row.get(name) != value}
-    _check(instance, {**row, **body}, changed)
+    # What a row does not hold is shown with its default, so it is not missing.
+    _check(instance, {**PLAN.defaults, **row, **body}, changed)
     row.update(_with_destinations(instance, body), updated_at=instance.now())
     instance.store.put_plan(row)
     if changed.get("run_once"):

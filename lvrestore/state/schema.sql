@@ -44,8 +44,10 @@ CREATE TABLE IF NOT EXISTS restored_items (
     warnings TEXT NOT NULL,               -- JSON: [[kind, message], ...]
     error_kind TEXT,
     finished_at TEXT NOT NULL,
+    waits INTEGER NOT NULL DEFAULT 0,     -- 1: it refers to what came later, and is to be looked at again
     PRIMARY KEY (session_id, content_type, source_id)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS waiting_items ON restored_items (session_id, content_type, source_id) WHERE waits;
 
 CREATE TABLE IF NOT EXISTS id_mappings (
     source_instance TEXT NOT NULL,

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 import apsw
@@ -31,7 +31,9 @@ from lvrestore.model import (
     RestorationResult,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# What brings a file of the version before up to this one.
+MIGRATIONS = {2: "ALTER TABLE restored_items ADD COLUMN waits INTEGER NOT NULL DEFAULT 0"}
 READABLE_BY_OWNER_ONLY = 0o600
 # FULL: an item that was said to be done must be so after a power cut. A commit costs about 1 ms, and commits
 # are made in groups.
@@ -111,7 +113,9 @@ class StateStore:
             self._refuse_foreign()
             for pragma in PRAGMAS:
                 self._db.pragma(*pragma.split("="))
+            _refuse_newer(self._db, self.path)
             with self._db:
+                self._migrate()
                 self._db.execute(_schema())
                 self._db.execute(
                     "INSERT OR IGNORE INTO schema_version VALUES (?, ?)", (SCHEMA_VERSION, now_text())
@@ -122,7 +126,12 @@ class StateStore:
             ) from error
         except apsw.Error as error:
             raise StateError(str(self.path), str(error)) from error
-        _refuse_newer(self._db, self.path)
+
+    def _migrate(self) -> None:
+        """Bring a file of an older version up to date."""
+        version = _version(self._db)
+        for step in range(version + 1, SCHEMA_VERSION + 1) if version else ():
+            self._db.execute(MIGRATIONS[step])
 
     def _refuse_foreign(self) -> None:
         """Refuse a database of somebody else, like a vault, before anything is written into it."""
@@ -333,8 +342,10 @@ class StateStore:
             self._map_done(scope, result)
 
     def _journal(self, scope: Scope, result: RestorationResult) -> None:
+        if result.earlier is not None:
+            result = self._with_first_look(scope, result)
         self._db.execute(
-            "INSERT OR REPLACE INTO restored_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO restored_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 scope.session_id,
                 int(result.content_type),
@@ -348,7 +359,29 @@ class StateStore:
                 _json(result.warnings),
                 result.error.kind if result.error else None,
                 now_text(),
+                result.waits,
             ),
+        )
+
+    def _with_first_look(self, scope: Scope, result: RestorationResult) -> RestorationResult:
+        """The result of both times that an item was looked at in this session."""
+        rows: list[Any] = self._db.execute(
+            "SELECT attempts, duration_ms, calls, warnings FROM restored_items"
+            " WHERE session_id = ? AND content_type = ? AND source_id = ?",
+            (scope.session_id, int(result.content_type), result.source_id),
+        ).fetchall()
+        if not rows:
+            return result
+        attempts, duration_ms, calls, warnings = rows[0]
+        both = Calls(**orjson.loads(calls))
+        both.add(result.calls)
+        told = dict.fromkeys([*map(tuple, orjson.loads(warnings)), *result.warnings])
+        return msgspec.structs.replace(
+            result,
+            attempts=attempts + result.attempts - 1,
+            duration_ms=duration_ms + result.duration_ms,
+            calls=both,
+            warnings=tuple(told),
         )
 
     def _map_done(self, scope: Scope, result: RestorationResult) -> None:
@@ -433,6 +466,15 @@ class StateReader:
         ).fetchall()
         return MappedId(str(rows[0][0]), cast("str | None", rows[0][1])) if rows else None
 
+    def mapped_from(self, scope: Scope, kind: str, destination_id: str) -> str | None:
+        """A source id whose committed mapping names that destination id."""
+        found = self._db.execute(
+            "SELECT source_id FROM id_mappings WHERE source_instance = ?"
+            " AND destination_instance = ? AND content_type = ? AND destination_id = ? LIMIT 1",
+            (scope.source_instance, scope.destination_instance, kind, destination_id),
+        ).get
+        return str(found) if found is not None else None
+
     def accepted(self, scope: Scope, kind: str, source_id: str) -> tuple[bytes, bytes] | None:
         """The fingerprints under which a difference was already accepted; see `History`."""
         rows = self._db.execute(
@@ -460,6 +502,29 @@ class StateReader:
         ).get
         return Operation(found) if found else None
 
+    def waiting(self, scope: Scope, content_type: ContentType) -> Iterator[tuple[str, Operation]]:
+        """Items of this session that are to be looked at again, by id; nothing stays open between two of them."""
+        after = ""
+        while True:
+            rows: list[Any] = self._db.execute(
+                "SELECT source_id, status FROM restored_items WHERE session_id = ? AND content_type = ?"
+                " AND waits AND source_id > ? ORDER BY source_id LIMIT 500",
+                (scope.session_id, int(content_type), after),
+            ).fetchall()
+            if not rows:
+                return
+            after = str(rows[-1][0])
+            yield from ((str(source_id), Operation(status)) for source_id, status in rows)
+
+    def has_moved(self, scope: Scope) -> bool:
+        """Whether something that links point to lives under another id than in the backup."""
+        moved = self._db.execute(
+            "SELECT 1 FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
+            " AND content_type IN ('board', 'dashboard', 'folder', 'look') AND source_id <> destination_id LIMIT 1",
+            (scope.source_instance, scope.destination_instance),
+        ).get
+        return moved is not None
+
     def history(self, scope: Scope, content_type: ContentType, source_id: str) -> History:
         """What earlier attempts left behind about an item."""
         return History(
@@ -475,10 +540,10 @@ class StateReader:
         ).fetchall()
         return [_session_row(row) for row in rows]
 
-    def results(self, session_id: str) -> Iterator[tuple[ContentType, str, str, str | None, str, str]]:
-        """Per item of a session: type, status, calls, error kind, warnings, source id."""
+    def results(self, session_id: str) -> Iterator[tuple[ContentType, str, str, str | None, str, str, str]]:
+        """Per item of a session: type, status, calls, error kind, warnings, reason, source id."""
         rows = self._db.execute(
-            "SELECT content_type, status, calls, error_kind, warnings, source_id FROM restored_items"
+            "SELECT content_type, status, calls, error_kind, warnings, reason, source_id FROM restored_items"
             " WHERE session_id = ?",
             (session_id,),
         )
@@ -547,9 +612,16 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
     return db
 
 
+def _version(db: apsw.Connection) -> int:
+    """The version of a state file, 0 of an empty one."""
+    if not db.table_exists("main", "schema_version"):
+        return 0
+    return int(db.execute("SELECT coalesce(max(version), 0) FROM schema_version").get)
+
+
 def _refuse_newer(db: apsw.Connection, path: Path) -> None:
-    version = db.execute("SELECT max(version) FROM schema_version").get
-    if version is not None and version > SCHEMA_VERSION:
+    version = _version(db)
+    if version > SCHEMA_VERSION:
         raise ValidationError(
             f"{path} was written by a newer lvrestore (state version {version}, this one knows {SCHEMA_VERSION})",
             hint="upgrade lvrestore",

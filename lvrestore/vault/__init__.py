@@ -10,7 +10,7 @@ from lvrestore.vault.reader import (
     VaultInfo,
     open_vault,
 )
-from lvrestore.vault.references import Reference, references_of
+from lvrestore.vault.references import Reference, explores_of, references_of
 from lvrestore.vault.selection import Deleted, DoneIn, bare_id
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "convert",
     "decode_as",
     "decode_blob",
+    "explores_of",
     "open_vault",
     "reference_states",
     "references_of",

@@ -20,8 +20,12 @@ NULL = b"null"
 Rows = Iterator[tuple[str, Any]]
 
 
-class _UserRoles(msgspec.Struct):
+class _User(msgspec.Struct):
     role_ids: list[str] | None = None
+    group_ids: list[str] | None = None
+    roles_externally_managed: bool | None = None
+    is_service_account: bool | None = None
+    credentials_embed: list[Any] | None = None
 
 
 class _Folder(msgspec.Struct):
@@ -69,9 +73,12 @@ class Lookups:
         except BlobError:
             return None
 
-    def holders(self, role_id: str) -> tuple[str, ...]:
-        """Users whose `role_ids` hold the role, those that the vault marks deleted left out."""
-        return tuple(self._look_up("holders", _holders, role_id))
+    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
+        """Users whose `role_ids` or `group_ids` hold a role or group.
+
+        Left out are those that the vault marks deleted, and those for whom somebody else decides.
+        """
+        return tuple(self._look_up("holders", _holders, f"{kind} {source_id}"))
 
     def query(self, query_id: str) -> Mapping[str, Any] | None:
         """The definition of a query that some tile embeds."""
@@ -131,10 +138,14 @@ def _fill(file: Path, rows: Iterable[tuple[str, Any]]) -> None:
 def _holders(vault: Vault) -> Rows:
     for row in vault.rows(ContentType.USER):
         try:
-            for role_id in decode_as(row.blob, _UserRoles).role_ids or ():
-                yield role_id, row.source_id
+            user = decode_as(row.blob, _User)
         except BlobError:
             continue
+        if user.is_service_account or user.credentials_embed:
+            continue
+        yield from ((f"group {one}", row.source_id) for one in user.group_ids or ())
+        if not user.roles_externally_managed:
+            yield from ((f"role {one}", row.source_id) for one in user.role_ids or ())
 
 
 def _personal_folders(vault: Vault) -> Rows:

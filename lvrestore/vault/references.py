@@ -51,6 +51,21 @@ REFERENCES: dict[ContentType, tuple[tuple[str, ContentType], ...]] = {
     ),
 }
 
+# Where content names explores: the path of what names one, then its fields for model and explore, if any.
+EXPLORES: dict[ContentType, tuple[tuple[str, str, str], ...]] = {
+    ContentType.DASHBOARD: (
+        ("dashboard_elements.*.query", "model", "view"),
+        ("dashboard_elements.*.result_maker.filterables.*", "model", "view"),
+        ("dashboard_filters.*", "model", "explore"),
+    ),
+    ContentType.LOOK: (("query", "model", "view"), ("model", "id", "")),
+}
+# A LookML dashboard, `model::dashboard`, is in no backup, but the model that has it can be looked for.
+LOOKML_DASHBOARDS: dict[ContentType, str] = {
+    ContentType.BOARD: "board_sections.*.board_items.*.lookml_dashboard_id",
+    ContentType.SCHEDULED_PLAN: "lookml_dashboard_id",
+}
+
 
 class Reference(msgspec.Struct, frozen=True):
     """One reference: where in the content it stands, and what it means."""
@@ -69,12 +84,37 @@ def references_of(content_type: ContentType, content: dict[str, Any]) -> list[Re
     return list(found.values())
 
 
+def explores_of(content_type: ContentType, content: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the (model, explore) pairs that an item names; where it names a model only, the explore is empty."""
+    found = {(model, "") for model in _models(content_type, content)}
+    for path, model, explore in EXPLORES.get(content_type, ()):
+        for _, entry in _entries(content, path.split("."), "$"):
+            if isinstance(entry, dict) and isinstance(name := entry.get(model), str) and name:
+                found.add((name, str(entry.get(explore) or "")))
+    return found
+
+
+def _models(content_type: ContentType, content: dict[str, Any]) -> Iterator[str]:
+    if content_type is ContentType.MODEL_SET:
+        yield from (name for _, name in _values(content, ["models", "*"], "$"))
+    if path := LOOKML_DASHBOARDS.get(content_type):
+        for _, source_id in _values(content, path.split("."), "$"):
+            model, separator, _ = source_id.partition("::")
+            if separator:
+                yield model
+
+
 def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, str]]:
+    for where, found in _entries(value, steps, place):
+        if isinstance(found, str | int) and found != "":
+            yield where, str(found)
+
+
+def _entries(value: object, steps: list[str], place: str) -> Iterator[tuple[str, object]]:
     if not steps:
-        if isinstance(value, str | int) and value != "":
-            yield place, str(value)
+        yield place, value
     elif steps[0] == "*":
         for index, entry in enumerate(value if isinstance(value, list) else ()):
-            yield from _values(entry, steps[1:], f"{place}[{index}]")
+            yield from _entries(entry, steps[1:], f"{place}[{index}]")
     elif isinstance(value, dict):
-        yield from _values(value.get(steps[0]), steps[1:], f"{place}.{steps[0]}")
+        yield from _entries(value.get(steps[0]), steps[1:], f"{place}.{steps[0]}")

@@ -211,7 +211,7 @@ def test_on_another_instance_nothing_is_patched_by_number():
     (result,) = restore(looker, [row], Memory(same_instance=False))
     assert result.error.kind == "dependency"
     assert f"folder {looker.folder}" in result.error.blockers
-    assert set(methods(looker)) == {"GET"}
+    assert set(methods(looker)) <= {"GET"}
 
 
 @pytest.mark.parametrize("where", ["alive", "trash"])

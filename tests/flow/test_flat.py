@@ -144,7 +144,7 @@ def test_a_query_that_the_server_lost_is_made_again_where_the_backup_has_it():
     assert again.operation is Operation.UNCHANGED
     looker.call("DELETE", f"/looks/{result.destination_id}")
     (result,) = restore(looker, "look", [(source_id, blob)])
-    assert result.error.kind in {"validation", "not_found"}
+    assert result.error.blockers == ("query 987654",)
 
 
 @pytest.mark.parametrize("kind", ["folder", "look"])

@@ -54,6 +54,8 @@ def test_done_and_mapping_come_together_and_end_the_claim(store, path):
     reader = StateReader(path)
     assert reader.mapping(scope, "dashboard", "1").destination_id == "900"
     assert reader.mapping(scope, "dashboard", "1").created_at == "2024"
+    assert reader.mapped_from(scope, "dashboard", "900") == "1"
+    assert reader.mapped_from(scope, "look", "900") is reader.mapped_from(scope, "dashboard", "1") is None
     later = store.begin_session("source", "https://there", {}, {})
     assert set(store.uncertain(later)) == {(D, "2")}
 

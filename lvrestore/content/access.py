@@ -1,0 +1,235 @@
+"""Who is in which group and who has which role: the parts of a restore that may widen somebody's access.
+
+Without being asked to (`--access restore`), only ties of which this run has made one end are tied again; all other
+differences are reported. The calling account's own groups and roles are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Mapping
+from functools import partial
+
+import msgspec
+
+from lvrestore.content.bodies import Body
+from lvrestore.content.calls import (
+    Change,
+    Create,
+    Delete,
+    Exists,
+    Get,
+    Replace,
+    Replaces,
+    Steps,
+    Warn,
+)
+from lvrestore.content.references import References, destination_of
+from lvrestore.looker.classify import FailureKind, Refused
+from lvrestore.looker.protocol import path
+from lvrestore.model import Json
+
+IDS = {"fields": "id"}
+DIRECT = {"fields": "id", "direct_association_only": "true"}
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A user under restoration, by its source id and its live id; `created`: this very item made it."""
+
+    source_id: str
+    user_id: str
+    created: bool
+
+
+def may_tie(refs: References, one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two items, as (kind, source id), may be tied together again."""
+    if refs.policy.access == "new":
+        return refs.made_now(*one) or refs.made_now(*other)
+    return refs.policy.access == "restore"
+
+
+def untied(what: str) -> Warn:
+    """The report of a difference that is left as it is."""
+    return Warn("access_differs", f"{what} in the backup, and not here (--access restore writes it)")
+
+
+def _takes_away(refs: References) -> bool:
+    return refs.policy.access == "restore" and refs.policy.assignments == "exact"
+
+
+# --- members of groups
+
+
+def fills_itself(group: Mapping[str, Json]) -> bool:
+    """Whether somebody else decides who is in a group: everybody is, or a directory or signed embedding says so."""
+    flags = ("include_by_default", "externally_managed", "external_group_id")
+    return any(group.get(flag) for flag in flags)
+
+
+def sync_groups(
+    user: Person, vault_groups: Iterable[str], live: Mapping[str, Json], refs: References, lost: list[str]
+) -> Steps[list[Change]]:
+    """Put a user into the groups that the backup says; groups that should be there and are not go to `lost`."""
+    source_id, user_id = user.source_id, user.user_id
+    standing = {str(i) for i in live.get("group_ids") or ()}
+    wanted: dict[str, str] = {}
+    for group in dict.fromkeys(vault_groups):
+        if (here := destination_of(refs, "group", group)) is not None:
+            wanted[here] = group
+        elif not fills_itself(refs.content("group", group) or {}):
+            lost.append(f"group {group}")
+    missing = [g for g in wanted if g not in standing and not _fills_itself(refs, wanted[g])]
+    added = [g for g in missing if user.created or may_tie(refs, ("user", source_id), ("group", wanted[g]))]
+    for group_id in missing:
+        if group_id not in added:
+            yield untied(f"user {source_id} is in group {wanted[group_id]}")
+    changes = yield from _join(user_id, {g: wanted[g] for g in added}, refs, lost)
+    if _takes_away(refs):
+        changes += yield from _leave(user_id, standing - wanted.keys())
+    return changes
+
+
+def _fills_itself(refs: References, source_id: str) -> bool:
+    return fills_itself(refs.content("group", source_id) or {})
+
+
+def _join(user_id: str, groups: Mapping[str, str], refs: References, lost: list[str]) -> Steps[list[Change]]:
+    absent = (yield Exists("group", tuple(groups))) if groups else ()
+    changes = []
+    for group_id, source_id in groups.items():
+        if group_id not in absent:
+            changes += yield from _add_member(group_id, user_id, Change("group_ids", None, group_id))
+        elif refs.in_vault("group", source_id):
+            lost.append(f"group {source_id}")
+        else:
+            yield Warn(
+                "membership_lost", f"group {source_id} is neither in the backup nor on the destination"
+            )
+    return changes
+
+
+def _add_member(group_id: str, user_id: str, change: Change) -> Steps[list[Change]]:
+    """Put a user into a group; no change where the instance leaves that to somebody else.
+
+    Doing it twice changes nothing, so the call may be repeated.
+    """
+    where = path("groups", group_id, "users")
+    again = partial(_member, group_id, user_id)
+    try:
+        yield Create(where, {"user_id": user_id}, again, unique=True, part=True)
+    except Refused as refused:
+        if refused.kind is not FailureKind.FORBIDDEN:
+            raise
+        yield Warn("membership_lost", f"user {user_id} may not be put into group {group_id}: {refused}")
+        return []
+    return [change]
+
+
+def _member(group_id: str, user_id: str) -> Generator[Get, Json, Json]:
+    members = (yield Get(path("groups", group_id, "users"), IDS)) or []
+    return next((one for one in members if one["id"] == user_id), None)
+
+
+def _leave(user_id: str, groups: Collection[str]) -> Steps[list[Change]]:
+    changes = []
+    for group_id in sorted(groups):
+        group = yield Get(path("groups", group_id))
+        if group is not None and not fills_itself(group):
+            yield Delete(path("groups", group_id, "users", user_id))
+            changes.append(Change("group_ids", group_id, None))
+    return changes
+
+
+def sync_members(source_id: str, group_id: str, refs: References, *, created: bool) -> Steps[list[Change]]:
+    """Put the backup's members into a group, for a run that does not restore the users themselves."""
+    wanted = yield from _people(refs, refs.holders("group", source_id))
+    if not wanted:
+        return []
+    where = path("groups", group_id, "users")
+    standing = set() if created else _ids((yield Get(where, IDS)))
+    changes = []
+    for user_id, user in wanted.items():
+        if user_id in standing:
+            continue
+        if created or may_tie(refs, ("group", source_id), ("user", user)):
+            changes += yield from _add_member(group_id, user_id, Change("users", None, user_id))
+        else:
+            yield untied(f"user {user} is in group {source_id}")
+    return changes
+
+
+# --- holders of roles
+
+
+def sync_holders(source_id: str, role_id: str, refs: References, *, created: bool) -> Steps[list[Change]]:
+    """Give a role to those who have it in the backup, with one call that names all of its holders."""
+    wanted = yield from _people(refs, refs.holders("role", source_id))
+    missing = yield from _missing_holders(role_id, wanted, created=created)
+    added = [u for u in missing if created or may_tie(refs, ("role", source_id), ("user", wanted[u]))]
+    for user_id in missing:
+        if user_id not in added:
+            yield untied(f"user {wanted[user_id]} has role {source_id}")
+    if not added and not _takes_away(refs):
+        return []
+    where = path("roles", role_id, "users")
+    direct = set() if created else _ids((yield Get(where, DIRECT, fresh=True)))
+    target = direct | set(added)
+    if _takes_away(refs):
+        target = (target & wanted.keys()) | (direct & {refs.policy.caller.id})
+    if target == direct:
+        return []
+    return (yield from _assign(where, role_id, sorted(direct), sorted(target)))
+
+
+def _people(refs: References, users: Iterable[str]) -> Steps[dict[str, str]]:
+    """The users that the destination has, by their ids there, without the calling account."""
+    found = {here: user for user in users if (here := destination_of(refs, "user", user)) is not None}
+    found.pop(refs.policy.caller.id, None)
+    absent = (yield Exists("user", tuple(found))) if found else ()
+    return {here: user for here, user in found.items() if here not in absent}
+
+
+def _missing_holders(role_id: str, wanted: Mapping[str, str], *, created: bool) -> Steps[list[str]]:
+    """Those who do not have the role, not even through a group: a direct grant would outlive that."""
+    if created or not wanted:
+        return list(wanted)
+    holders = _ids((yield Get(path("roles", role_id, "users"), IDS)))
+    return [user_id for user_id in wanted if user_id not in holders]
+
+
+def _assign(where: str, role_id: str, before: list[str], after: list[str]) -> Steps[list[Change]]:
+    yield Replaces("role_users", role_id, {"ids": before})
+    kept = _ids((yield Replace(where, after)))
+    if kept != set(after):
+        yield Warn("not_kept", f"users of role {role_id}: the server stored others than it was sent")
+    return [Change("users", before, after)]
+
+
+def sync_roles(user: Person, vault_roles: Iterable[str], refs: References) -> Steps[list[Change]]:
+    """Give a user its roles, for a run that does not restore the roles themselves."""
+    source_id, user_id = user.source_id, user.user_id
+    where = path("users", user_id, "roles")
+    wanted = {r: i for i in vault_roles if (r := destination_of(refs, "role", i)) is not None}
+    held = _ids((yield Get(where, IDS))) if wanted else set()
+    missing = [r for r in wanted if r not in held]
+    absent = (yield Exists("role", tuple(missing))) if missing else ()
+    added = [
+        r
+        for r in missing
+        if r not in absent and (user.created or may_tie(refs, ("user", source_id), ("role", wanted[r])))
+    ]
+    for role_id in missing:
+        if role_id not in added:
+            yield untied(f"user {source_id} has role {wanted[role_id]}")
+    if not added and not _takes_away(refs):
+        return []
+    direct = _ids((yield Get(where, DIRECT, fresh=True)))
+    target = (direct & wanted.keys() if _takes_away(refs) else direct) | set(added)
+    if target == direct:
+        return []
+    yield Replaces("user_roles", user_id, {"ids": sorted(direct)})
+    yield Replace(where, sorted(target))
+    return [Change("role_ids", sorted(direct), sorted(target))]
+
+
+def _ids(listed: list[Body] | None) -> set[str]:
+    return {str(one["id"]) for one in listed or ()}

@@ -1,0 +1,155 @@
+"""Links to Looker content inside texts: find them, and give them the ids that the content has now.
+
+A link is a path like `/dashboards/42`, on its own or behind a host that is known to be Looker's. Ids are numbers;
+slugs and LookML dashboards (`model::name`) are the same on every instance and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from lvrestore.content.calls import Exists, Steps
+from lvrestore.content.references import References
+from lvrestore.model import Json
+
+# (kind, source id) -> the id on the destination, or None to leave the link alone.
+Resolve = Callable[[str, str], str | None]
+HostOf = Callable[[str], str | None]
+
+KINDS = {
+    "dashboards": "dashboard",
+    "dashboards-next": "dashboard",
+    "dashboards-legacy": "dashboard",
+    "looks": "look",
+    "folders": "folder",
+    "spaces": "folder",  # what folders were called, and still answers
+    "boards": "board",
+}
+# Kinds of which the run knows which objects exist.
+ASKED_FOR = frozenset({"dashboard", "folder", "look"})
+# JSON inside a text may write a slash as `\/`.
+_SLASH = r"\\?/"
+# More than a number, a part of a word or a template that continues it, is another thing's name.
+_PATH = (
+    rf"{_SLASH}(?:embed{_SLASH})?(?P<word>{'|'.join(KINDS)}){_SLASH}(?P<source_id>[0-9]+)(?![\w%$~{{-]|::)"
+)
+# A path of its own begins after a blank, a quote or the like, not in the middle of a longer path; `\n` is JSON's.
+_BEGINS = r"""(?:(?<![^\s"'`(\[<>=,|])|(?<=\\n)|(?<=\\t))"""
+# A URL goes on until something that none holds unescaped. Whatever follows `//` is taken as its host.
+_URL_END = r"""\s"'`<>)\]|\\"""
+_URL = rf"{_SLASH}{_SLASH}(?P<authority>[^/?#{_URL_END}]*)(?P<rest>[^{_URL_END}]*(?:\\/[^{_URL_END}]*)*)"
+_ANY = re.compile(f"{_URL}|{_BEGINS}{_PATH}")
+_AT_ONCE = re.compile(_PATH)
+_AUTHORITY = re.compile(r"([A-Za-z0-9.-]+)(?::[0-9]+)?")
+
+
+def rewrite_links(text: str, resolve: Resolve, hosts: Mapping[str, str] = {}) -> str:
+    """Replace the id in each link that `resolve` has another id for; all at once, so that ids may swap.
+
+    `hosts` says which absolute links are meant: the source's host name (lower case, no port) -> the host of what
+    `resolve` names, which replaces it if it is another one. Links to any other host are never touched.
+    """
+    return _rewrite(text, resolve, hosts.get)
+
+
+def linked(text: str, hosts: Mapping[str, str] = {}) -> set[tuple[str, str]]:
+    """Every (kind, source id) that a text links to."""
+    return linked_in(text, hosts)
+
+
+def without_ids(text: str) -> str:
+    """The text with all its links made alike: equal for two texts that differ only in where they link to."""
+    return _rewrite(text, lambda _kind, _source_id: "0", lambda _host: "")
+
+
+def rewrite_in(value: Json, resolve: Resolve, hosts: Mapping[str, str] = {}) -> Json:
+    """`rewrite_links` for every string inside a JSON value; keys stay. The value itself is not changed."""
+    return each_text(value, lambda text: rewrite_links(text, resolve, hosts))
+
+
+def linked_in(value: Json, hosts: Mapping[str, str] = {}) -> set[tuple[str, str]]:
+    """Every (kind, source id) that any string inside a JSON value links to."""
+    found: set[tuple[str, str]] = set()
+
+    def note(kind: str, source_id: str) -> None:
+        found.add((kind, source_id))
+
+    rewrite_in(value, note, hosts)
+    return found
+
+
+def each_text(value: Json, change: Callable[[str], str]) -> Json:
+    """A copy of a JSON value in which every string, keys left out, is what `change` makes of it."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [each_text(one, change) for one in value]
+    if isinstance(value, dict):
+        return {key: each_text(one, change) for key, one in value.items()}
+    return value
+
+
+def relinked(value: Json, refs: References) -> Json:
+    """A JSON value whose links go to where the committed mappings say that their content is."""
+
+    def now_at(kind: str, source_id: str) -> str | None:
+        found = refs.mapped(kind, source_id)
+        return found.destination_id if found is not None else None
+
+    return rewrite_in(value, now_at, refs.policy.link_hosts) if refs.policy.rewrite_links else value
+
+
+def unsettled(value: Json, refs: References) -> bool:
+    """Whether a value links to something in the backup that has no mapping, or none yet."""
+    return bool(unsettled_targets(value, refs))
+
+
+def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
+    """The (kind, source id) of everything in the backup that a value links to and that has no mapping yet."""
+    if not refs.policy.rewrite_links:
+        return set()
+    # The content itself is asked for: `in_vault` says yes as well for a type that was not backed up at all.
+    return {
+        (kind, source_id)
+        for kind, source_id in linked_in(value, refs.policy.link_hosts)
+        if refs.mapped(kind, source_id) is None and refs.content(kind, source_id) is not None
+    }
+
+
+def may_move(targets: Collection[tuple[str, str]], refs: References) -> Steps[bool]:
+    """Whether one of these can have another id at the end of the run: not so what is there under its own."""
+    ids = {kind: tuple(sorted(i for k, i in targets if k == kind)) for kind, _ in targets}
+    for kind, wanted in ids.items():
+        if not refs.same_instance or kind not in ASKED_FOR or (yield Exists(kind, wanted)):
+            return True
+    return False
+
+
+def _rewrite(text: str, resolve: Resolve, host_of: HostOf) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        if match["authority"] is not None:
+            return _absolute(match, resolve, host_of) or match[0]
+        return _with_id(match, resolve) or match[0]
+
+    return _ANY.sub(replaced, text)
+
+
+def _absolute(url: re.Match[str], resolve: Resolve, host_of: HostOf) -> str | None:
+    """A whole URL with its new id and host; the link is where its path begins (not `/api/4.0/dashboards/42`)."""
+    authority, rest = url["authority"], url["rest"]
+    name = _AUTHORITY.fullmatch(authority)
+    host = host_of(name[1].lower()) if name is not None else None
+    link = _AT_ONCE.match(rest) if host is not None else None
+    path = _with_id(link, resolve) if link is not None else None
+    if name is None or host is None or link is None or path is None:
+        return None
+    before = url[0][: url.start("authority") - url.start()]
+    return before + (authority if host == name[1].lower() else host) + path + rest[link.end() :]
+
+
+def _with_id(link: re.Match[str], resolve: Resolve) -> str | None:
+    """The link with its new id, or None if it has none."""
+    source_id = link["source_id"]
+    destination_id = resolve(KINDS[link["word"]], source_id)
+    return None if destination_id is None else link[0][: -len(source_id)] + destination_id

@@ -1,0 +1,49 @@
+"""Restore what people are tied to: roles with their holders, groups with their members."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lvrestore.content.access import sync_holders, sync_members
+from lvrestore.content.calls import Change, Restored, Steps
+from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
+from lvrestore.content.references import History, References, destination_of
+from lvrestore.model import SUCCESSES, Operation
+
+
+def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[Restored]:
+    """Make a role equal the vault's, and give it to its holders. A built-in one only has holders to restore."""
+    done = yield from restore_flat(ROLE, vault, refs, history)
+    if refs.policy.access == "skip" or done.operation is Operation.CONFLICT:
+        return done
+    where = done.destination_id or destination_of(refs, "role", vault.id)
+    if where is None:
+        return done
+    created = done.operation is Operation.CREATED
+    return _with(done, where, (yield from sync_holders(vault.id, where, refs, created=created)))
+
+
+def restore_group(vault: VaultGroup, refs: References, history: History) -> Steps[Restored]:
+    """Make a group equal the vault's. Its members join it as users, where these are restored."""
+    done = yield from restore_flat(GROUP, vault, refs, history)
+    if refs.policy.members_by_user or refs.policy.access == "skip" or done.destination_id is None:
+        return done
+    if done.operation not in SUCCESSES:
+        return done
+    created = done.operation is Operation.CREATED
+    changes = yield from sync_members(vault.id, done.destination_id, refs, created=created)
+    return _with(done, done.destination_id, changes)
+
+
+def _with(done: Restored, destination_id: str, changes: list[Change]) -> Restored:
+    """The end of the item, with what was changed about its people."""
+    if not changes:
+        return done
+    quiet = done.operation in {Operation.UNCHANGED, Operation.SKIPPED}
+    return msgspec.structs.replace(
+        done,
+        operation=Operation.UPDATED if quiet else done.operation,
+        destination_id=destination_id,
+        reason="",
+        changes=(*done.changes, *changes),
+    )

@@ -1,0 +1,299 @@
+"""Restore a user with its login by e-mail, its groups and, where no role does it, its roles.
+
+A user's passwords, keys and links to identity providers are in no backup; the personal folder is made by the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from lvrestore.content.access import Person, may_tie, sync_groups, sync_roles, untied
+from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.calls import Change, Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.finding import by_identity
+from lvrestore.content.references import History, References, destination_of, superseded
+from lvrestore.content.shapes import known
+from lvrestore.content.work import Work
+from lvrestore.looker.classify import FailureKind, Refused
+from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
+from lvrestore.looker.protocol import path
+from lvrestore.model import Json, Operation
+
+# One person has one of these; which is an account's name depends on how the instance lets people in.
+LOGINS = (
+    "credentials_email",
+    "credentials_google",
+    "credentials_saml",
+    "credentials_oidc",
+    "credentials_ldap",
+)
+Flag = bool | None | UnsetType
+
+
+class VaultUser(WriteUser, frozen=True, kw_only=True):
+    """A user. Whatever a row lacks was not captured and is left as it is."""
+
+    id: str = ""
+    email: str | UnsetType | None = UNSET
+    credentials_email: WriteCredentialsEmail | UnsetType | None = UNSET
+    credentials_embed: list[Any] | UnsetType | None = UNSET
+    credentials_google: dict[str, Any] | UnsetType | None = UNSET
+    credentials_saml: dict[str, Any] | UnsetType | None = UNSET
+    credentials_oidc: dict[str, Any] | UnsetType | None = UNSET
+    credentials_ldap: dict[str, Any] | UnsetType | None = UNSET
+    group_ids: list[str] | UnsetType | None = UNSET
+    role_ids: list[str] | UnsetType | None = UNSET
+    is_service_account: Flag = UNSET
+    roles_externally_managed: Flag = UNSET
+
+    @property
+    def login(self) -> str | None:
+        """The e-mail address that this user signs in with, as a login of its own."""
+        credentials = known(self.credentials_email)
+        return (known(credentials.email) if credentials is not None else None) or None
+
+    @property
+    def address(self) -> str | None:
+        """The e-mail address that tells this user from others."""
+        return self.login or known(self.email) or None
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The destination's id of the home folder, None when there is none to write; `later`: it is not there yet."""
+
+    folder_id: str | None = None
+    later: bool = False
+
+
+def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[Restored]:
+    """Make the destination's user equal the vault's, creating it if it is gone."""
+    if reason := _untouchable(vault):
+        return Restored(operation=Operation.SKIPPED, reason=reason)
+    found = yield from _find(vault, refs, history)
+    if isinstance(found, Restored):
+        return found
+    home = yield from _home(vault, refs)
+    if found is None:
+        done, live = yield from _create(vault, home)
+        home = home if home.folder_id else (yield from _home(vault, refs))
+    else:
+        done, live = yield from _adopt(vault, found, refs)
+    yield from _map_personal_folder(vault, live, refs)
+    lost: list[str] = []
+    yield from _repair(vault, done, live, home, refs, lost)
+    if home.later and history.again:
+        yield Warn(
+            "home_folder_missing", f"folder {known(vault.home_folder_id)} of user {vault.id} is nowhere"
+        )
+    updated = Operation.UPDATED if done.changes else Operation.UNCHANGED
+    return Restored(
+        operation=Operation.CREATED if done.created else updated,
+        destination_id=done.item_id,
+        changes=tuple(done.changes),
+        waits=home.later and not history.again,
+        incomplete=tuple(lost),
+    )
+
+
+def _untouchable(vault: VaultUser) -> str | None:
+    if known(vault.credentials_embed):
+        return "made by signed embedding"
+    return "a service account" if vault.is_service_account is True else None
+
+
+# --- finding
+
+
+def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:
+    found = yield from by_identity(refs, "user", "users", vault.id, None, has_trash=False)
+    if found is not None:
+        return found
+    if vault.address is None:
+        return (yield from _by_name(vault))
+    live = yield from _by_address(vault.address)
+    if live is not None:
+        return superseded(refs, "user", vault.id, str(live["id"])) or live
+    # An earlier attempt may have made the user, and not come to giving it its login.
+    return (yield from _find_again(vault)) if history.uncertain_since else None
+
+
+def _by_address(address: str) -> Steps[Body | None]:
+    """Search is LIKE and knows no case: every hit is compared."""
+    hits = (yield Get("/users/search", {"email": address})) or []
+    wanted = address.casefold()
+    return next((one for one in hits if str(one.get("email") or "").casefold() == wanted), None)
+
+
+def _by_name(vault: VaultUser) -> Steps[Body | Restored | None]:
+    """Somebody without any address: only one that has no address either, and the same name, can be meant."""
+    names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
+    hits = (yield Get("/users/search", {name: text for name, text in names.items() if text})) or []
+    same = [
+        one
+        for one in hits
+        if not one.get("email") and all((one.get(name) or "") == text for name, text in names.items())
+    ]
+    if len(same) > 1:
+        listed = ", ".join(f"user {one['id']}" for one in same)
+        return Restored(
+            operation=Operation.CONFLICT,
+            reason=f"{listed} may be user {vault.id}, or not: same name, no e-mail",
+        )
+    return same[0] if same else None
+
+
+# --- writing
+
+
+def _own_fields(vault: VaultUser) -> Body:
+    """The fields to compare and send.
+
+    What the interface remembers for a user (`ui_state`) is described as text only; real accounts hold numbers and
+    flags as well, which may be refused, so that it is left to the interface there.
+    """
+    body = without(body_of(vault, WriteUser), "home_folder_id")
+    state = body.get("ui_state")
+    odd = isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
+    return without(body, "ui_state") if odd else body
+
+
+def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
+    """POST a user: disabled ones come back disabled, whatever the policy says about access."""
+    body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
+    live = dict((yield Create("/users", body, lambda: _find_again(vault))))
+    yield Mapped("user", vault.id, str(live["id"]))
+    work = _work(live, created=True)
+    if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
+        yield Warn("login_not_restored", f"user {vault.id} signs in by other means than an e-mail address")
+    elif vault.address is None:
+        yield Warn("login_not_restored", f"user {vault.id} has no e-mail address in the backup")
+    return work, live
+
+
+def _find_again(vault: VaultUser) -> Generator[Get, Json, Body | None]:
+    """The user that a lost POST made: it has the name, and no login yet."""
+    names = {name: known(getattr(vault, name)) for name in ("first_name", "last_name")}
+    params = {name: str(text) for name, text in names.items() if text}
+    hits = (yield Get("/users/search", {**params, "sorts": "id desc"}, fresh=True)) or []
+    mine = [
+        one
+        for one in hits
+        if not any(one.get(login) for login in LOGINS)
+        and not one.get("email")
+        and all((one.get(name) or None) == (text or None) for name, text in names.items())
+    ]
+    return mine[0] if len(mine) == 1 else None
+
+
+def _adopt(vault: VaultUser, live: Body, refs: References) -> Steps[tuple[Work, Body]]:
+    mapping, user_id = refs.mapped("user", vault.id), str(live["id"])
+    if mapping is None or mapping.destination_id != user_id:
+        yield Mapped("user", vault.id, user_id)
+    return _work(live, created=False), live
+
+
+def _work(live: Body, *, created: bool) -> Work:
+    user_id = str(live["id"])
+    return Work("user", path("users", user_id), user_id, None if created else live, created=created)
+
+
+def _repair(
+    vault: VaultUser, work: Work, live: Body, home: Home, refs: References, lost: list[str]
+) -> Steps[None]:
+    """Own fields, login, then what gives access. The calling account keeps all that it may sign in with and do."""
+    want = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
+    delta = changed(want, live)
+    caller = work.item_id == refs.policy.caller.id
+    if "is_disabled" in delta and (caller or not _may_change(vault, work, refs)):
+        del delta["is_disabled"]
+        if not caller:
+            yield untied(f"user {vault.id} is {'disabled' if vault.is_disabled else 'enabled'}")
+    if delta:
+        live = yield from work.update(work.path, "", delta, live)
+    if caller:
+        return
+    yield from _sync_login(vault, work, live, refs)
+    work.changes += yield from _sync_access(vault, work, live, refs, lost)
+
+
+def _may_change(vault: VaultUser, work: Work, refs: References) -> bool:
+    me = ("user", vault.id)
+    return work.created or may_tie(refs, me, me)
+
+
+def _sync_login(vault: VaultUser, work: Work, live: Body, refs: References) -> Steps[None]:
+    """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others."""
+    credentials = live.get("credentials_email")
+    if vault.login is None or (credentials and credentials.get("email") == vault.login):
+        return
+    where = path("users", work.item_id, "credentials_email")
+    if not credentials and not _may_change(vault, work, refs):
+        yield untied(f"user {vault.id} signs in as {vault.login}")
+        return
+    yield from work.remember()
+    body = {"email": vault.login}
+    try:
+        if credentials:
+            yield from work.update(where, "credentials_email.", body, credentials)
+        else:
+            yield from _new_login(vault, work, where, body)
+    except Refused as refused:
+        if refused.kind is not FailureKind.FORBIDDEN:
+            raise
+        yield Warn("login_not_restored", f"user {vault.id}: the instance does not let logins be changed here")
+
+
+def _new_login(vault: VaultUser, work: Work, where: str, body: Body) -> Steps[None]:
+    forced = (
+        known(vault.credentials_email.forced_password_reset_at_next_login)
+        if vault.credentials_email
+        else None
+    )
+    if forced is not None:
+        body = {**body, "forced_password_reset_at_next_login": forced}
+    # A user has one: the server refuses a second, so the call may be repeated.
+    yield Create(where, body, lambda: _login(where), unique=True, part=True)
+    work.changes.append(Change("credentials_email", None, body))
+
+
+def _login(where: str) -> Generator[Get, Json, Json]:
+    return (yield Get(where, fresh=True))
+
+
+def _sync_access(
+    vault: VaultUser, work: Work, live: Body, refs: References, lost: list[str]
+) -> Steps[list[Change]]:
+    changes: list[Change] = []
+    if refs.policy.access == "skip":
+        return changes
+    groups, roles = known(vault.group_ids), known(vault.role_ids)
+    me = Person(vault.id, work.item_id, created=work.created)
+    if roles and vault.roles_externally_managed is not True and not refs.policy.grants_by_role:
+        changes += yield from sync_roles(me, roles, refs)
+    if groups is not None:
+        changes += yield from sync_groups(me, groups, live, refs, lost)
+    return changes
+
+
+# --- folders of its own
+
+
+def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Steps[None]:
+    """The folder that came with the new user stands for the old one: what lay in that goes into this."""
+    here, source = live.get("personal_folder_id"), refs.personal_folder(vault.id)
+    if here and source and destination_of(refs, "folder", source) != here:
+        yield Mapped("folder", source, str(here))
+
+
+def _home(vault: VaultUser, refs: References) -> Steps[Home]:
+    source = known(vault.home_folder_id)
+    if not source:
+        return Home()
+    here = destination_of(refs, "folder", source)
+    if here is None or (yield Exists("folder", (here,))):
+        return Home(later=True)
+    return Home(here)

@@ -1,0 +1,210 @@
+"""Look for what will go wrong before anything is written: a handful of reads, and one pass over the vault."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from lvrestore.errors import ApiError
+from lvrestore.looker.classify import Refused
+from lvrestore.looker.client import GaveUp, LookerClient, Reply
+from lvrestore.looker.protocol import Request, path
+from lvrestore.model import ContentType, Json, VaultRow
+from lvrestore.plan.validation import Account, Backup, Destination, Problem, RestorationValidator
+from lvrestore.run.listings import LISTINGS
+from lvrestore.run.waves import Chosen
+from lvrestore.vault import DoneIn, Vault, bare_id
+
+# The caller and its roles, models, then the lists of users, looks and folders, and of looks in the trash.
+CALLS = 7
+# So few ids are asked for one by one; of more there is a list.
+FEW = 2
+PAGE = 1000
+ADMIN = "Admin"
+# Types whose items name LookML models.
+NAME_MODELS = frozenset(
+    {
+        ContentType.DASHBOARD,
+        ContentType.LOOK,
+        ContentType.BOARD,
+        ContentType.MODEL_SET,
+        ContentType.SCHEDULED_PLAN,
+    }
+)
+
+# (kind, source id) -> the id that it has on the destination if it is there; None when no id is known for it.
+Translate = Callable[[str, str], str | None]
+
+
+class Preflight(msgspec.Struct, frozen=True):
+    """What was found. `known` are the ids, by kind, that the destination was seen to have, `listed` included."""
+
+    problems: list[Problem]
+    known: dict[str, frozenset[str]]
+
+
+class SelectedRows:
+    """The rows that a run restores, out of the whole vault."""
+
+    def __init__(
+        self, vault: Vault, chosen: Chosen, counts: Mapping[ContentType, int], done_in: DoneIn | None = None
+    ) -> None:
+        """`counts` are the items that are still to be restored; `done_in`: leave out what a session has done."""
+        self._vault, self._chosen, self._done_in = vault, chosen, done_in
+        self._ids = {t: frozenset(bare_id(t, one) for one in chosen.ids or ()) for t in chosen.types}
+        self.counts = counts
+
+    def rows(self) -> Iterator[VaultRow]:
+        """The items that are still to be restored."""
+        for content_type in self._chosen.in_order:
+            yield from self._vault.rows(content_type, **self._chosen.rows, done_in=self._done_in)
+
+    def selected(self, content_type: ContentType, source_id: str) -> bool:
+        """Whether an item is restored in this session, or was."""
+        if content_type not in self._ids:
+            return False
+        if self._chosen.ids is not None and source_id not in self._ids[content_type]:
+            return False
+        chosen: dict[str, Any] = {**self._chosen.rows, "ids": [source_id]}
+        return self._vault.count(content_type, **chosen) > 0
+
+    def has(self, content_type: ContentType, source_id: str) -> bool:
+        """Whether the vault holds an item."""
+        return self._vault.has(content_type, source_id)
+
+
+def look_ahead(
+    client: LookerClient,
+    backup: Backup,
+    *,
+    versions: Mapping[str, Json],
+    caller_id: str,
+    listed: Mapping[str, frozenset[str]],
+    translate: Translate,
+) -> Preflight:
+    """Return the problems that a run of these rows will meet, as far as `CALLS` reads can show them.
+
+    `versions` is the reply of GET /versions, `caller_id` the calling user's id (empty: it is asked for). `listed`
+    holds all living ids, by kind, that were read already.
+    """
+    reads = _Reads(client)
+    models = reads.models() if any(backup.counts.get(one) for one in NAME_MODELS) else None
+    existing = _Existing(reads, listed, translate)
+    destination = Destination(
+        absent=existing.absent, versions=versions, account=reads.account(caller_id), models=models
+    )
+    problems = RestorationValidator(destination).validate_pre_flight(backup)
+    return Preflight(problems, {**existing.known, "lookml_model": frozenset(models or ())})
+
+
+class _Reads:
+    """Reads as long as there are calls left. None is "unknown": no call left, or the server refuses to say."""
+
+    def __init__(self, client: LookerClient) -> None:
+        self._client, self._left = client, CALLS
+
+    def get(self, where: str, params: Mapping[str, str]) -> Reply | None:
+        """The reply; its `json` is None when the server says 404."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        try:
+            return self._client.call(Request("GET", where, params))
+        except Refused:
+            return None
+        except GaveUp as gave_up:
+            raise ApiError(f"GET {where} failed: {gave_up}", "try again later") from gave_up
+
+    def listed(self, kind: str, fields: str, **params: str) -> list[Json] | None:
+        """All objects of a kind."""
+        listing = LISTINGS[kind]
+        where: dict[str, str] = {**listing.params, "fields": fields, **params}
+        if listing.page is not None:
+            where |= {"limit": str(PAGE), **({"sorts": listing.id_field} if listing.is_sorted else {})}
+        found: list[Json] = []
+        while reply := self.get(listing.path, where | ({"offset": str(len(found))} if found else {})):
+            found += reply.json or []
+            if listing.page is None or len(reply.json or ()) < PAGE:
+                return found
+        return None
+
+    def account(self, caller_id: str) -> Account | None:
+        """The calling account, and all that its roles permit."""
+        user = {"id": caller_id} if caller_id else self._json("/user", {"fields": "id,email"})
+        if not user or not user.get("id"):
+            return None
+        fields = {"fields": "id,name,permission_set(all_access,permissions)"}
+        roles = self._json(path("users", user["id"], "roles"), fields)
+        if roles is None:
+            return None
+        sets = [role.get("permission_set") or {} for role in roles]
+        return Account(
+            name=str(user.get("email") or f"user {user['id']}"),
+            is_admin=any(role.get("name") == ADMIN for role in roles)
+            or any(s.get("all_access") for s in sets),
+            permissions=frozenset(name for one in sets for name in one.get("permissions") or ()),
+        )
+
+    def models(self) -> dict[str, frozenset[str]] | None:
+        """The explores of each configured model; unknown as well for a caller that is shown no model at all."""
+        found = self.listed("lookml_model", "name,explores(name)") or []
+        explores = {one["name"]: frozenset(e["name"] for e in one.get("explores") or ()) for one in found}
+        return explores or None
+
+    def _json(self, where: str, params: Mapping[str, str]) -> Json:
+        reply = self.get(where, params)
+        return None if reply is None else reply.json
+
+
+class _Existing:
+    """Which ids the destination has: those that were listed; a few others are asked for, more are listed now."""
+
+    def __init__(self, reads: _Reads, listed: Mapping[str, frozenset[str]], translate: Translate) -> None:
+        self._reads, self._translate = reads, translate
+        self._listed = dict(listed)
+        self._seen: defaultdict[str, set[str]] = defaultdict(set)
+
+    @property
+    def known(self) -> dict[str, frozenset[str]]:
+        """Living ids by kind."""
+        kinds = self._listed.keys() | self._seen.keys()
+        return {kind: self._listed.get(kind, frozenset()) | self._seen[kind] for kind in kinds}
+
+    def absent(self, content_type: ContentType, source_ids: Collection[str]) -> list[str]:
+        """Source ids of what is not there, or has no id there that anybody knows."""
+        kind = content_type.label
+        ids = {source_id: self._translate(kind, source_id) for source_id in source_ids}
+        gone = self._gone(kind, {one for one in ids.values() if one is not None})
+        return [source_id for source_id, one in ids.items() if one is None or one in gone]
+
+    def _gone(self, kind: str, ids: set[str]) -> set[str]:
+        unseen = ids - self._listed.get(kind, frozenset()) - self._seen[kind]
+        if kind not in self._listed and len(unseen) <= FEW:
+            return {one for one in unseen if self._is_gone(kind, one)}
+        if kind not in self._listed:
+            found = self._reads.listed(kind, "id")
+            if found is None:
+                return set()
+            self._listed[kind] = frozenset(str(one["id"]) for one in found)
+            unseen -= self._listed[kind]
+        return self._not_in_trash(kind, unseen)
+
+    def _not_in_trash(self, kind: str, unseen: set[str]) -> set[str]:
+        if not unseen or not LISTINGS[kind].has_trash:
+            return unseen
+        trashed = self._reads.listed(kind, "id", deleted="true")
+        return set() if trashed is None else unseen - {str(one["id"]) for one in trashed}
+
+    def _is_gone(self, kind: str, one: str) -> bool:
+        listing = LISTINGS[kind]
+        fields = {"fields": "id,deleted" if listing.has_trash else "id"}
+        reply = self._reads.get(path(listing.collection, one), fields)
+        if reply is None:
+            return False
+        if reply.json is not None:
+            self._seen[kind] |= set() if reply.json.get("deleted") else {one}
+            return False
+        return bool(self._not_in_trash(kind, {one}))

@@ -1,0 +1,155 @@
+"""The selected rows as tasks, in waves: a wave may begin when every item of the one before has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
+from lvrestore.plan.dependencies import DependencyGraph, by_depth
+from lvrestore.state.store import Scope, StateReader
+from lvrestore.vault import Deleted, DoneIn, Vault
+
+Item = tuple[ContentType, str]
+Tasks = Iterator[RestorationTask]
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows of the vault a run restores."""
+
+    types: tuple[ContentType, ...]
+    ids: tuple[str, ...] | None = None
+    deleted: Deleted = "exclude"
+    folder_ids: Collection[str] | None = None
+
+    @property
+    def rows(self) -> dict[str, Any]:
+        """The arguments for `Vault.rows` and `Vault.count`."""
+        return {"ids": self.ids, "deleted": self.deleted, "folder_ids": self.folder_ids}
+
+    @property
+    def in_order(self) -> list[ContentType]:
+        """The types, each after all it depends on."""
+        return DependencyGraph().get_restoration_order(self.types)
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """What earlier runs left: items begun and not ended, those cut off, and until when their requests may land."""
+
+    uncertain: frozenset[Item] = frozenset()
+    cut_off: frozenset[Item] = frozenset()
+    lands_until: datetime | None = None
+
+
+class Waves:
+    """The tasks of one run."""
+
+    def __init__(self, vault: Vault, chosen: Chosen, unfinished: Unfinished, done_in: DoneIn | None) -> None:
+        """`done_in`: leave out what a session has an entry for."""
+        self._vault, self._chosen, self._unfinished, self._done_in = vault, chosen, unfinished, done_in
+        self._numbers = count()
+
+    def first(self) -> Iterator[Tasks]:
+        """Every selected row once: types in dependency order, folders by depth."""
+        for content_type in self._chosen.in_order:
+            if content_type is ContentType.FOLDER:
+                yield from self._folders()
+            else:
+                yield self._tasks(content_type, self._chosen.ids)
+
+    def again(self, waiting: Iterator[tuple[ContentType, str, Operation]]) -> Iterator[Tasks]:
+        """The items that wait for others, once more, now that all of those are there."""
+        yield (
+            self._task(row, earlier)
+            for content_type, source_id, earlier in waiting
+            if (row := self._vault.get(content_type, source_id)) is not None
+        )
+
+    def _folders(self) -> Iterator[Tasks]:
+        folders = self._vault.folder_tree.folders
+        wanted = folders.keys() if self._chosen.ids is None else set(self._chosen.ids)
+        for ids in by_depth({one: folders[one].parent_id for one in wanted if one in folders}):
+            yield self._tasks(ContentType.FOLDER, ids)
+        # Rows that do not decode have no place in the tree; each fails by itself.
+        rows = self._vault.rows(ContentType.FOLDER, **self._chosen.rows)
+        if lost := [row.source_id for row in rows if row.source_id not in folders]:
+            yield self._tasks(ContentType.FOLDER, lost)
+
+    def _tasks(self, content_type: ContentType, ids: Sequence[str] | None) -> Tasks:
+        selected: dict[str, Any] = {**self._chosen.rows, "ids": ids}
+        for row in self._vault.rows(content_type, **selected, done_in=self._done_in):
+            yield self._task(row)
+
+    def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:
+        item = (row.content_type, row.source_id)
+        return RestorationTask(
+            seq=next(self._numbers),
+            content_type=row.content_type,
+            source_id=row.source_id,
+            name=row.name,
+            blob=row.blob,
+            uncertain=item in self._unfinished.uncertain,
+            lands_until=self._unfinished.lands_until if item in self._unfinished.cut_off else None,
+            earlier=earlier,
+        )
+
+
+def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:
+    """The items of a session that wait; links are looked at again only where something has got another id."""
+    reader = StateReader(path)
+    linking = [ContentType.DASHBOARD, ContentType.BOARD] if reader.has_moved(scope) else []
+    for content_type in (ContentType.USER, *linking):
+        yield from ((content_type, *found) for found in reader.waiting(scope, content_type))
+
+
+def both_looks(first: RestorationResult, *second: RestorationResult) -> RestorationResult:
+    """One result of an item that was looked at twice, or of one that was not."""
+    for later in second:
+        calls = Calls()
+        calls.add(first.calls)
+        calls.add(later.calls)
+        first = msgspec.structs.replace(
+            later,
+            duration_ms=first.duration_ms + later.duration_ms,
+            calls=calls,
+            warnings=tuple(dict.fromkeys((*first.warnings, *later.warnings))),
+            checked=tuple(dict.fromkeys((*first.checked, *later.checked))),
+            changes=(*first.changes, *later.changes),
+        )
+    return first
+
+
+class Rehearsal:
+    """The results of a dry run in the order of the backup, for a plan is read and compared.
+
+    What waits for others is told last, once, when it has been looked at again.
+    """
+
+    def __init__(self, tell: Callable[[RestorationResult], None]) -> None:
+        self._tell = tell
+        self._early: dict[int, RestorationResult] = {}
+        self._waiting: dict[Item, RestorationResult] = {}
+        self._next = 0
+
+    def take(self, result: RestorationResult) -> None:
+        """Tell this result as soon as all before it have been told."""
+        self._early[result.seq] = result
+        while (following := self._early.pop(self._next, None)) is not None:
+            self._next += 1
+            item = (following.content_type, following.source_id)
+            if following.earlier is not None:
+                both = both_looks(self._waiting.pop(item), following)
+                self._tell(msgspec.structs.replace(both, earlier=None))
+            elif following.waits and following.operation is not Operation.CREATED:
+                self._waiting[item] = following
+            else:
+                self._tell(following)
+
+    def waiting(self) -> Iterator[tuple[ContentType, str, Operation]]:
+        """What is to be looked at again; everything in a new item is new, so nothing of it is left to tell."""
+        yield from ((*item, result.operation) for item, result in list(self._waiting.items()))

@@ -1,0 +1,209 @@
+"""Dashboards that link to each other get new ids: their links follow, and a second run finds nothing to do."""
+
+import json
+
+import msgspec
+from factory import backup, decoded, destroy, make_dashboard, make_looker
+from harness import Memory, restore
+
+from lvrestore.content.references import MappedId
+from lvrestore.model import ContentType, Operation
+
+HOST = "https://sandbox.looker.com"
+
+
+def text_tile(looker, dashboard_id, body_text, **fields):
+    tile = {"dashboard_id": dashboard_id, "type": "text", "body_text": body_text, **fields}
+    return looker.call("POST", "/dashboard_elements", tile)["id"]
+
+
+def two_linked(looker):
+    """Two dashboards that link to each other, and their rows."""
+    ids = [make_dashboard(looker, title, tiles=1) for title in ("East", "West")]
+    for here, there in zip(ids, reversed(ids), strict=True):
+        text_tile(
+            looker, here, f'<a href="/dashboards/{there}?Date=7+days">x</a> {HOST}/dashboards/{there}/edit'
+        )
+        url = {"url": f"/dashboards/{there}"}
+        text_tile(looker, here, "", title_text=f"/dashboards/{there}", rich_content_json=json.dumps([url]))
+        (tile,) = (t for t in decoded(looker, here)["dashboard_elements"] if t["query_id"])
+        config = {"type": "x", "links": [{"url": f"/dashboards/{there}"}]}
+        maker = {"vis_config": config, "filterables": tile["result_maker"]["filterables"]}
+        body = {"result_maker": maker, "note_text": f"/dashboards/{there}"}
+        looker.call("PATCH", f"/dashboard_elements/{tile['id']}", body)
+    return [backup(looker, one) for one in ids]
+
+
+def memory_of(rows, **policy):
+    memory = Memory(**{"link_hosts": {"sandbox.looker.com": "sandbox.looker.com"}, **policy})
+    memory.contents = {("dashboard", one): msgspec.msgpack.decode(blob) for one, blob in rows}
+    return memory
+
+
+def restore_all(looker, rows, memory, **given):
+    """A run: every item once, then those that wait a second time. Return the last result of each."""
+    memory.again = False
+    results = {r.source_id: r for r in restore(looker, rows, memory, **given)}
+    memory.again = True
+    waiting = [row for row in rows if results[row[0]].waits]
+    results |= {r.source_id: r for r in restore(looker, waiting, memory, **given)}
+    memory.again = False
+    return results
+
+
+def texts(looker, dashboard_id):
+    """Everything in a dashboard that holds links, as one text."""
+    tiles = decoded(looker, dashboard_id)["dashboard_elements"]
+    names = ("body_text", "title_text", "rich_content_json", "note_text")
+    said = [tile[name] for tile in tiles for name in names if tile[name]]
+    said += [
+        tile["result_maker"]["vis_config"] for tile in tiles if (tile["result_maker"] or {}).get("vis_config")
+    ]
+    return json.dumps(said)
+
+
+def writes(looker):
+    return [f"{r.method} {r.path}" for r in looker.requests if r.method != "GET"]
+
+
+def assert_links_go_to(looker, live_ids):
+    for here, there in zip(live_ids, reversed(live_ids), strict=True):
+        said = texts(looker, here)
+        assert said.count(f"/dashboards/{there}") == 6
+        assert said.count("/dashboards/") == 6
+
+
+def test_links_follow_dashboards_to_their_new_ids_and_a_third_pass_finds_nothing():
+    looker = make_looker()
+    rows = two_linked(looker)
+    for source_id, _ in rows:
+        destroy(looker, source_id)
+    memory = memory_of(rows)
+    first = restore(looker, rows, memory)
+    live_ids = [r.destination_id for r in first]
+    assert [r.waits for r in first] == [True, False]
+    assert not set(live_ids) & {row[0] for row in rows}
+    memory.again = True
+    looker.clear_log()
+    second = restore(looker, rows[:1], memory)
+    assert [r.operation for r in second] == [Operation.UPDATED]
+    # One PATCH for each tile with a link: nothing else differs.
+    assert len(writes(looker)) == 3
+    assert_links_go_to(looker, live_ids)
+    memory.again = False
+    looker.clear_log()
+    third = restore(looker, rows, memory)
+    assert [r.operation for r in third] == [Operation.UNCHANGED] * 2
+    assert [r.waits for r in third] == [False] * 2
+    assert len(looker.requests) == 2
+
+
+def test_with_all_mappings_lost_nothing_is_written():
+    looker = make_looker()
+    rows = two_linked(looker)
+    for source_id, _ in rows:
+        destroy(looker, source_id)
+    live_ids = [r.destination_id for r in restore_all(looker, rows, memory_of(rows)).values()]
+    looker.clear_log()
+    results = restore_all(looker, rows, memory_of(rows))
+    assert writes(looker) == []
+    assert [r.destination_id for r in results.values()] == live_ids
+    assert {r.operation for r in results.values()} == {Operation.UNCHANGED}
+
+
+def test_a_link_that_was_spoiled_is_repaired_at_once_when_its_target_is_there():
+    looker = make_looker()
+    rows = two_linked(looker)
+    (tile,) = (t for t in decoded(looker, rows[0][0])["dashboard_elements"] if t["note_text"])
+    looker.call("PATCH", f"/dashboard_elements/{tile['id']}", {"note_text": "/dashboards/999"})
+    results = restore(looker, rows, memory_of(rows))
+    assert [r.operation for r in results] == [Operation.UPDATED, Operation.UNCHANGED]
+    assert [r.waits for r in results] == [False, False]
+    assert_links_go_to(looker, [row[0] for row in rows])
+
+
+def test_a_link_to_what_is_gone_and_not_restored_is_left_as_it_is():
+    looker = make_looker()
+    rows = two_linked(looker)
+    (tile,) = (t for t in decoded(looker, rows[0][0])["dashboard_elements"] if t["note_text"])
+    looker.call("PATCH", f"/dashboard_elements/{tile['id']}", {"note_text": "/dashboards/999"})
+    destroy(looker, rows[1][0])
+    looker.clear_log()
+    (result,) = restore(looker, rows[:1], memory_of(rows))
+    assert (result.operation, result.waits) == (Operation.UNCHANGED, True)
+    assert writes(looker) == []
+
+
+def test_links_are_left_alone_on_request():
+    looker = make_looker()
+    rows = two_linked(looker)
+    for source_id, _ in rows:
+        destroy(looker, source_id)
+    results = restore_all(looker, rows, memory_of(rows, rewrite_links=False))
+    for row, there in zip(rows, reversed(rows), strict=True):
+        assert not results[row[0]].waits
+        assert texts(looker, results[row[0]].destination_id).count(f"/dashboards/{there[0]}") == 6
+
+
+def test_links_to_what_was_not_backed_up_need_no_second_look():
+    looker = make_looker()
+    rows = two_linked(looker)
+    memory = memory_of(rows[:1])
+    (result,) = restore(looker, rows[:1], memory)
+    assert (result.operation, result.waits) == (Operation.UNCHANGED, False)
+
+
+def test_links_to_looks_and_folders_follow_too():
+    looker = make_looker()
+    dashboard_id = make_dashboard(looker, tiles=0)
+    text_tile(
+        looker, dashboard_id, f"/looks/{looker.look} /folders/{looker.folder} /looks/{looker.look}/edit"
+    )
+    row = backup(looker, dashboard_id)
+    look = looker.call("GET", f"/looks/{looker.look}")
+    look_row = (look["id"], msgspec.msgpack.encode(look))
+    looker.call("DELETE", f"/looks/{looker.look}")
+    memory = memory_of([row])
+    (made,) = restore(looker, [look_row], memory, content_type=ContentType.LOOK)
+    (result,) = restore(looker, [row], memory)
+    assert result.waits is False
+    (tile,) = decoded(looker, dashboard_id)["dashboard_elements"]
+    new = made.destination_id
+    assert new != looker.look
+    assert tile["body_text"] == f"/looks/{new} /folders/{looker.folder} /looks/{new}/edit"
+
+
+def test_elsewhere_absolute_links_get_the_new_host():
+    source = make_looker()
+    rows = two_linked(source)
+    looker = make_looker()
+    make_dashboard(looker, "In the way")
+    memory = memory_of(rows, same_instance=False, link_hosts={"sandbox.looker.com": "new.looker.com"})
+    same = [("folder", source.folder), ("user", source.owner), ("look", source.look)]
+    queries = [
+        ("query", t["query_id"]) for _, row in rows for t in msgspec.msgpack.decode(row)["dashboard_elements"]
+    ]
+    for kind, one in same + [query for query in queries if query[1]]:
+        memory.mappings[kind, one] = MappedId(one)
+    results = restore_all(looker, rows, memory)
+    live_ids = [r.destination_id for r in results.values()]
+    assert_links_go_to(looker, live_ids)
+    assert f"https://new.looker.com/dashboards/{live_ids[1]}/edit" in texts(looker, live_ids[0])
+
+
+def test_an_accepted_difference_does_not_hide_a_new_link():
+    looker = make_looker()
+    rows = two_linked(looker)
+    for source_id, _ in rows:
+        looker.call("PATCH", f"/dashboards/{source_id}", {"title_color": "#ABCDEF"})
+    rows = [backup(looker, one) for one, _ in rows]
+    for source_id, _ in rows:
+        destroy(looker, source_id)
+    looker.switches["normalises"] = "text_and_colours"
+    memory = memory_of(rows)
+    first = restore(looker, rows, memory)
+    memory.again = True
+    (again,) = restore(looker, rows[:1], memory)
+    assert {kind for r in first for kind, _ in r.warnings} >= {"not_kept"}
+    assert again.operation is Operation.UPDATED
+    assert_links_go_to(looker, [r.destination_id for r in first])

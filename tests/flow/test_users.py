@@ -1,0 +1,265 @@
+"""Users, their logins, groups and roles, every situation, in memory."""
+
+import msgspec
+import pytest
+from factory import make_looker
+from harness import Memory
+from harness import restore as restore_any
+
+from lvrestore.content.references import MappedId
+from lvrestore.model import ContentType, Operation
+from lvrestore.settings import Caller
+
+KEPT = ("first_name", "last_name", "locale", "is_disabled", "home_folder_id", "ui_state", "email")
+
+
+@pytest.fixture
+def looker():
+    looker = make_looker()
+    looker.group = looker.call("POST", "/groups", {"name": "Sellers"})["id"]
+    sets = [
+        looker.call("POST", f"/{one}_sets", {"name": f"Own {one}"})["id"] for one in ("permission", "model")
+    ]
+    role = {"name": "Seller", "permission_set_id": sets[0], "model_set_id": sets[1]}
+    looker.role = looker.call("POST", "/roles", role)["id"]
+    looker.bob = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    looker.call("POST", f"/users/{looker.bob}/credentials_email", {"email": "bob@example.com"})
+    looker.call("PATCH", f"/users/{looker.bob}", {"home_folder_id": looker.folder, "locale": "fr"})
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": looker.bob})
+    looker.call("PUT", f"/roles/{looker.role}/users", [looker.bob])
+    looker.clear_log()
+    return looker
+
+
+def view(looker, kind, item_id):
+    live = looker.call("GET", f"/{kind}s/{item_id}")
+    return {k: v for k, v in live.items() if v is not None}
+
+
+def memory_of(looker, *, kinds=("user", "group", "role"), **policy):
+    """A memory whose backup holds the users, groups and roles as they are now."""
+    policy.setdefault("caller", Caller(id=looker.call("GET", "/user")["id"]))
+    memory = Memory(**policy)
+    for kind in kinds:
+        for one in looker.call("GET", f"/{kind}s"):
+            memory.contents[kind, one["id"]] = view(looker, kind, one["id"])
+    looker.clear_log()
+    return memory
+
+
+def restore(looker, memory, kind, item_id, **more):
+    blob = msgspec.msgpack.encode(memory.contents[kind, item_id])
+    (result,) = restore_any(looker, [(item_id, blob)], memory, content_type=ContentType[kind.upper()], **more)
+    return result
+
+
+def writes(looker):
+    said = [f"{r.method} {r.path}" for r in looker.requests if r.method != "GET"]
+    looker.clear_log()
+    return said
+
+
+def test_the_same_costs_a_read_and_nothing_is_written(looker):
+    memory = memory_of(looker)
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UNCHANGED
+    assert len(looker.requests) == 2  # the user, and whether its home folder is there
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def test_a_changed_user_gets_its_names_and_login_back(looker):
+    memory = memory_of(looker)
+    looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Rob", "locale": "de"})
+    looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "rob@example.com"})
+    before = memory.contents["user", looker.bob]
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UPDATED
+    live = view(looker, "user", looker.bob)
+    assert {k: live.get(k) for k in KEPT} == {k: before.get(k) for k in KEPT}
+
+
+@pytest.mark.parametrize("access", ["new", "restore", "skip"])
+def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
+    memory = memory_of(looker, access=access)
+    looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    looker.call("PATCH", f"/users/{looker.bob}", {"is_disabled": True})
+    looker.clear_log()
+    results = [restore(looker, memory, "user", looker.bob), restore(looker, memory, "role", looker.role)]
+    live = view(looker, "user", looker.bob)
+    if access == "restore":
+        assert [r.operation for r in results] == [Operation.UPDATED] * 2
+        assert looker.group in live["group_ids"]
+        assert live["role_ids"] == [looker.role]
+        assert not live["is_disabled"]
+        assert sum("PUT" in one for one in writes(looker)) == 1
+    else:
+        assert not writes(looker)
+        told = [kind for r in results for kind, _ in r.warnings]
+        assert told == (["access_differs"] * 3 if access == "new" else ["access_differs"])
+
+
+def test_a_destroyed_user_comes_back_with_login_home_groups_and_roles(looker):
+    memory = memory_of(looker)
+    before = memory.contents["user", looker.bob]
+    looker.call("DELETE", f"/users/{looker.bob}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CREATED
+    live = view(looker, "user", result.destination_id)
+    assert {k: live.get(k) for k in KEPT} == {k: before.get(k) for k in KEPT}
+    assert looker.group in live["group_ids"]
+    assert (
+        memory.mappings["folder", before["personal_folder_id"]].destination_id == live["personal_folder_id"]
+    )
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UPDATED
+    assert view(looker, "user", result.destination_id)["role_ids"] == [looker.role]
+    writes(looker)
+    for again in (memory, memory_of_backup(memory)):
+        for kind, item_id in (("user", looker.bob), ("role", looker.role)):
+            assert restore(looker, again, kind, item_id).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def memory_of_backup(memory):
+    """The same backup and policy, without any memory of what was done."""
+    fresh = Memory()
+    fresh.policy, fresh.contents = memory.policy, memory.contents
+    return fresh
+
+
+def test_a_disabled_user_comes_back_disabled(looker):
+    looker.call("PATCH", f"/users/{looker.bob}", {"is_disabled": True})
+    memory = memory_of(looker, access="skip")
+    looker.call("DELETE", f"/users/{looker.bob}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert view(looker, "user", result.destination_id)["is_disabled"]
+
+
+def test_an_account_of_the_same_address_is_taken_over(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    other = looker.add_user("Robert", "C", "BOB@example.com")
+    result = restore(looker, memory, "user", looker.bob)
+    assert (result.operation, result.destination_id) == (Operation.UPDATED, other)
+    assert view(looker, "user", other)["first_name"] == "Bob"
+
+
+def test_the_calling_account_keeps_what_it_may_do(looker):
+    me = looker.call("GET", "/user")
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": me["id"]})
+    memory = memory_of(looker, access="restore", assignments="exact")
+    memory.contents["user", me["id"]] |= {"group_ids": ["1"], "role_ids": [], "is_disabled": True}
+    admin = me["role_ids"][0]
+    assert restore(looker, memory, "user", me["id"]).error is None
+    assert restore(looker, memory, "role", admin).error is None
+    live = looker.call("GET", "/user")
+    assert live["role_ids"] == me["role_ids"]
+    assert looker.group in live["group_ids"]
+    assert not live["is_disabled"]
+
+
+def test_exact_takes_away_what_the_backup_does_not_have(looker):
+    memory = memory_of(looker, access="restore", assignments="exact")
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": looker.owner})
+    looker.call("PUT", f"/roles/{looker.role}/users", [looker.bob, looker.owner])
+    looker.clear_log()
+    assert restore(looker, memory, "user", looker.owner).operation is Operation.UPDATED
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UPDATED
+    live = view(looker, "user", looker.owner)
+    assert looker.group not in live["group_ids"]
+    assert not live["role_ids"]
+    assert "1" in live["group_ids"]
+
+
+def test_merge_leaves_what_the_backup_does_not_have(looker):
+    memory = memory_of(looker, access="restore")
+    looker.call("PUT", f"/roles/{looker.role}/users", [looker.owner])
+    restore(looker, memory, "role", looker.role)
+    holders = {one["id"] for one in looker.call("GET", f"/roles/{looker.role}/users")}
+    assert holders == {looker.bob, looker.owner}
+
+
+def test_a_role_that_comes_from_a_group_is_not_given_again(looker):
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    looker.call("PUT", f"/roles/{looker.role}/groups", [looker.group])
+    memory = memory_of(looker, access="restore")
+    memory.contents["user", looker.bob]["role_ids"] = [looker.role]
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+
+
+def test_a_new_role_and_a_new_group_get_their_people_back(looker):
+    memory = memory_of(looker, members_by_user=False)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    looker.call("DELETE", f"/groups/{looker.group}")
+    role = restore(looker, memory, "role", looker.role)
+    group = restore(looker, memory, "group", looker.group)
+    assert (role.operation, group.operation) == (Operation.CREATED,) * 2
+    live = view(looker, "user", looker.bob)
+    assert live["role_ids"] == [role.destination_id]
+    assert group.destination_id in live["group_ids"]
+
+
+def test_users_alone_get_roles_and_groups(looker):
+    memory = memory_of(looker, grants_by_role=False)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    result = restore(looker, memory, "user", looker.bob)
+    live = view(looker, "user", result.destination_id)
+    assert live["role_ids"] == [looker.role]
+    assert looker.group in live["group_ids"]
+
+
+def test_a_group_that_is_gone_is_named_and_the_user_is_there(looker):
+    memory = memory_of(looker)
+    memory.vault_ids = {("group", looker.group), ("user", looker.bob)}
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.call("DELETE", f"/groups/{looker.group}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.error.blockers == (f"group {looker.group}",)
+    assert memory.mappings["user", looker.bob]
+
+
+def test_a_home_that_is_not_there_yet_waits(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/folders/{looker.folder}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.waits
+    folder = looker.call("POST", "/folders", {"name": "Sales", "parent_id": "1"})["id"]
+    memory.again = True
+    absent = restore(looker, memory, "user", looker.bob)
+    assert "home_folder_missing" in dict(absent.warnings)
+    memory.mappings["folder", looker.folder] = MappedId(folder)
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UPDATED
+    assert view(looker, "user", looker.bob)["home_folder_id"] == folder
+
+
+@pytest.mark.parametrize(
+    "field", [{"credentials_embed": [{"external_user_id": "x"}]}, {"is_service_account": True}]
+)
+def test_who_is_not_made_by_an_api_is_left_alone(looker, field):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob] |= field
+    looker.call("DELETE", f"/users/{looker.bob}")
+    writes(looker)
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.SKIPPED
+    assert not writes(looker)
+
+
+def test_a_lost_answer_makes_nobody_twice(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.on("POST", "/users").drop_after()
+    looker.on("POST", f"/groups/{looker.group}/users").drop_after()
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CREATED
+    names = [u["display_name"] for u in looker.call("GET", "/users")]
+    assert names.count("Bob C") == 1
+
+
+def test_an_instance_that_keeps_logins_to_itself():
+    looker = make_looker(email_credentials="allowed")
+    looker.bob = looker.owner
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.instance.switches["email_credentials"] = "forbidden"
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CREATED
+    assert "login_not_restored" in dict(result.warnings)
