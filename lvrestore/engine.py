@@ -29,9 +29,11 @@ from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
 from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult
+from lvrestore.plan.dependencies import circles
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.report.text import printable
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
@@ -173,6 +175,7 @@ class _Restore:
             )
             stack.callback(lock.release)
         intent = self._look(session)
+        self._name_circles()
         self._policy = self._settled_policy(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
@@ -215,6 +218,13 @@ class _Restore:
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
+
+    def _name_circles(self) -> None:
+        """Folders that lie in each other can never be made; each fails, and here it is said why."""
+        folders = self._vault.folder_tree.folders if ContentType.FOLDER in self._chosen.types else {}
+        for circle in circles({one: folder.parent_id for one, folder in folders.items()}):
+            names = ", ".join(f"{one} {printable(folders[one].name, 40)!r}" for one in circle[:NAMED_IDS])
+            self._reporter.warn(f"in the backup these folders lie in each other: {names}")
 
     def _settled_policy(self, intent: Intent) -> Policy:
         """The policy, with what only vault and destination can tell."""

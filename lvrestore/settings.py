@@ -26,6 +26,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     role_ids: tuple[str, ...] = ()
     group_ids: tuple[str, ...] = ()
 
+    @property
+    def ties(self) -> frozenset[tuple[str, str]]:
+        """Its roles and groups, as (kind, id)."""
+        return frozenset(
+            [*(("role", one) for one in self.role_ids), *(("group", one) for one in self.group_ids)]
+        )
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What may be done to what is found. The same for all items of a run.

@@ -509,6 +509,7 @@ def _arrange(
         tile_ids = yield from _sync_tiles(work, tiles, live, refs, layouts.ids, (wanted, standing))
     # A new layout gets a rectangle for every tile there is, wherever new tiles come up: so these come second.
     yield from layouts.create(work, wanted)
+    yield from layouts.remember(refs)
     added = set(tile_ids.values()) - old_tiles or set(layouts.ids.values()) - old_layouts
     if wanted and added:
         standing = yield from read_layouts(work)

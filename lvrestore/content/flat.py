@@ -211,6 +211,8 @@ def _find(
     )
     if found is not None:
         return found
+    if body.get("user_id") and (yield Exists("user", (body["user_id"],))):
+        body = without(body, "user_id")  # somebody else owns what was made of it
     listed = yield from flat.candidates(body)
     free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
     if flat.id_field == "id" and refs.same_instance:
@@ -316,6 +318,9 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
     mapping, item_id = refs.mapped(flat.kind, vault.id), flat.id_of(live)
+    if delta and (flat.kind, item_id) in refs.policy.caller.ties:
+        reason = f"the calling account's own {flat.kind} is not changed"
+        return Restored(operation=Operation.SKIPPED, reason=reason)
     if mapping is None or mapping.destination_id != item_id:
         yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, without
-from lvrestore.content.calls import Get, Steps, Warn
+from lvrestore.content.calls import Get, Mapped, Steps, Warn
 from lvrestore.content.matching import Rule, pair
 from lvrestore.content.references import References
 from lvrestore.content.shapes import VaultComponent, VaultLayout, known, parts
@@ -44,6 +44,14 @@ class Layouts:
     def ids(self) -> dict[str, str]:
         """Live ids by the vault's."""
         return {str(known(one.id)): str(now["id"]) for one, now in self.pairs}
+
+    def remember(self, refs: References) -> Steps[None]:
+        """Note which live layout stands for which of the vault: scheduled plans name them as tabs."""
+        for source_id, here in self.ids.items():
+            found = refs.mapped("dashboard_layout", source_id)
+            assumed = source_id if refs.same_instance else None
+            if (found.destination_id if found else assumed) != here:
+                yield Mapped("dashboard_layout", source_id, here)
 
     def create(self, work: Work, wanted: Collection[VaultLayout]) -> Steps[None]:
         """POST those of the missing ones that are in `wanted`."""

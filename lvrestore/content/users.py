@@ -117,6 +117,9 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
     live = yield from _by_address(vault.address)
     if live is not None:
         return superseded(refs, "user", vault.id, str(live["id"])) or live
+    if vault.login is None:
+        # Made again by us it has no login, and so no address, before the person has signed in.
+        return (yield from _by_name(vault))
     # An earlier attempt may have made the user, and not come to giving it its login.
     return (yield from _find_again(vault)) if history.uncertain_since else None
 

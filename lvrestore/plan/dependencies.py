@@ -81,6 +81,23 @@ def by_depth(parents: Mapping[str, str | None]) -> list[list[str]]:
     return [wave for wave in waves if wave]
 
 
+def circles(parents: Mapping[str, str | None]) -> list[list[str]]:
+    """Ids that hang on each other in a circle, each circle once, from its first id on."""
+    found: list[list[str]] = []
+    seen: set[str] = set()
+    for start in parents:
+        way: dict[str, None] = {}
+        one: str | None = start
+        while one is not None and one in parents and one not in seen and one not in way:
+            way[one] = None
+            one = parents[one]
+        if one in way:
+            steps = list(way)
+            found.append(steps[steps.index(str(one)) :])
+        seen |= way.keys()
+    return found
+
+
 def _measure(start: str, parents: Mapping[str, str | None], depths: dict[str, int | None]) -> None:
     """Fill in the depths from `start` up to a known one, a root or a circle (None); no recursion, trees are deep."""
     way: list[str] = []

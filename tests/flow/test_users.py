@@ -157,6 +157,23 @@ def test_the_calling_account_keeps_what_it_may_do(looker):
     assert not live["is_disabled"]
 
 
+def test_a_role_and_a_group_of_the_calling_account_are_not_changed(looker):
+    me = looker.call("GET", "/user")["id"]
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": me})
+    caller = Caller(id=me, role_ids=(looker.role,), group_ids=(looker.group,))
+    memory = memory_of(looker, caller=caller)
+    looker.call("PATCH", f"/groups/{looker.group}", {"name": "Renamed"})
+    looker.call("PATCH", f"/roles/{looker.role}", {"name": "Renamed"})
+    looker.clear_log()
+    for kind, item_id in (("group", looker.group), ("role", looker.role)):
+        result = restore(looker, memory, kind, item_id)
+        assert (result.operation, result.reason) == (
+            Operation.SKIPPED,
+            f"the calling account's own {kind} is not changed",
+        )
+    assert not writes(looker)
+
+
 def test_exact_takes_away_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore", assignments="exact")
     looker.call("POST", f"/groups/{looker.group}/users", {"user_id": looker.owner})
