@@ -20,6 +20,7 @@ class Memory:
     def __init__(self, *, same_instance=True, **policy):
         self.same_instance, self.policy = same_instance, Policy(**policy)
         self.contents, self.queries, self.made, self.again = {}, {}, set(), False
+        self.deleted = set()
         self.mappings, self.accepted, self.before = {}, {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
 
@@ -36,13 +37,18 @@ class Memory:
         return self.mappings.get((kind, source_id))
 
     def mapped_from(self, kind, destination_id):
-        meant = (s for (k, s), to in self.mappings.items() if (k, to.destination_id) == (kind, destination_id))
+        meant = (
+            s for (k, s), to in self.mappings.items() if (k, to.destination_id) == (kind, destination_id)
+        )
         return next(meant, None)
 
     def in_vault(self, kind, source_id):
         if self.vault_ids is not None:
             return (kind, source_id) in self.vault_ids
         return kind != self.kind or source_id in self.ids
+
+    def marked_deleted(self, kind, source_id):
+        return (kind, source_id) in self.deleted
 
     def made_now(self, kind, source_id):
         return (kind, source_id) in self.made

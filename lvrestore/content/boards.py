@@ -34,6 +34,7 @@ from lvrestore.content.references import (
     References,
     contradicts,
     destination_of,
+    has_own_row,
     keep_owner,
     made_since,
     superseded,
@@ -116,7 +117,7 @@ def _living(
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
         if (yield from _is_equal(vault, live, owner, refs, history)):
             return superseded(refs, "board", vault.id, live["id"]) or live
-        in_backup = refs.same_instance and refs.in_vault("board", live["id"])
+        in_backup = has_own_row(refs, "board", live["id"])
         if not in_backup and owner in {None, live.get("user_id")}:
             strangers.append(live)
     return _conflict(vault, strangers) if strangers else None

@@ -30,7 +30,7 @@ from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
 from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
-from lvrestore.content.queries import make_query, query_here
+from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
@@ -126,10 +126,13 @@ def restore_dashboard(
         # Where a second look would see nothing new, this one counts as that.
         history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
     vault = _relinked(vault, refs)
-    yield from _make_queries(vault, refs)
+    if not refs.same_instance:
+        _check_resolved(vault, parts(vault.dashboard_elements) or [], refs)
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
+    if not refs.same_instance:
+        yield from _make_queries(vault, found, refs)
     if found.live is not None:
         return (yield from _repair(vault, found.live, refs, history))
     if found.slug_taken:
@@ -194,7 +197,7 @@ def _create(
     check_required("dashboard", body, f"dashboard {vault.id}")
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
-    if (owner := (yield from keep_owner(body.pop("user_id", None), new=True))) is not None:
+    if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
         return (yield from _adopt(vault, namesake, refs, history, left_out))
@@ -205,6 +208,14 @@ def _create(
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
     work = _work(live["id"], history, created=True, not_kept=bool(left_out))
     return (yield from _complete(vault, tiles, dict(live), body, refs, work))
+
+
+def _owner(vault: VaultDashboard, user_id: str | None) -> Steps[str | None]:
+    if user_id is None and known(vault.user_id):
+        yield Warn(
+            "owner_missing", f"user {vault.user_id} is not known here: the calling account owns it now"
+        )
+    return (yield from keep_owner(user_id, new=True))
 
 
 def _after_refusal(
@@ -419,15 +430,25 @@ def _check_references(
     )
 
 
-def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
-    """Elsewhere than where they came from, queries have no ids yet: they are made of what the tiles embed."""
-    if refs.same_instance:
-        return
-    tiles = parts(vault.dashboard_elements) or []
-    _check_resolved(vault, tiles, refs)
-    queries = {s[1]: t for t in tiles if (s := source_of(t)) and SOURCES[s[0]] == "query"}
-    for query_id, tile in queries.items():
-        yield from query_here(refs, query_id, known(tile.query))
+def _make_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
+    """Elsewhere than where they came from, queries have no ids yet: they are made of what the tiles embed.
+
+    Those that the live dashboard shows already were made by an earlier run.
+    """
+    live = found.live
+    if live is None and (found.slug_taken or not known(vault.slug)):
+        live = yield from _namesake(_shell_body(vault, refs))
+    standing = (live or {}).get("dashboard_elements") or []
+    for tile in parts(vault.dashboard_elements) or ():
+        query_id = known(tile.query_id)
+        if not _can_be_made(tile, refs) or destination_of(refs, "query", query_id):
+            continue
+        definition = known(tile.query) or refs.query(query_id) or {}
+        here = next((one for one in standing if is_query(query_id, definition, one.get("query"))), None)
+        if here is None:
+            yield from make_query(refs, query_id, definition)
+        else:
+            yield Mapped("query", query_id, str(here["query_id"]))
 
 
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:

@@ -11,11 +11,12 @@ from msgspec import UNSET, UnsetType
 from lvrestore.content.bodies import Body, body_of, changed, without
 from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
-from lvrestore.content.queries import make_query, query_here
+from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     History,
     References,
     destination_of,
+    has_own_row,
     keep_owner,
     made_since,
     orphanage,
@@ -152,8 +153,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -> Steps[Restored]:
     """Make the destination's object equal the vault's, creating it if it is gone."""
     if reason := flat.skip(vault):
-        yield from _map_untouchable(flat, vault, refs)
-        return Restored(operation=Operation.SKIPPED, reason=reason)
+        here = yield from _counterpart(flat, vault, refs)
+        return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
     if isinstance(found, Restored):
@@ -163,15 +164,17 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
     return (yield from _repair(flat, vault, body, found, refs))
 
 
-def _map_untouchable(flat: Flat, vault: Shape, refs: References) -> Steps[None]:
+def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None]:
     """Elsewhere, what comes with every instance has another id: others refer to it, so it is looked up."""
     if refs.same_instance or refs.mapped(flat.kind, vault.id):
-        return
+        return None
     found = (
         yield from flat.counterparts(vault) if flat.counterparts else flat.candidates(own_body(flat, vault))
     )
-    if len(found) == 1:
-        yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
+    if len(found) != 1:
+        return None
+    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
+    return flat.id_of(found[0])
 
 
 def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
@@ -185,7 +188,7 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
         if body[name] is None and kind == "folder":
             body[name] = yield from orphanage(refs, source_id)
         if body[name] is None and kind == "query":
-            body[name] = yield from query_here(refs, source_id, known(vault.query))
+            body[name] = yield from _query_here(flat, vault, body, refs)
         if body[name] is None and kind == "user":
             yield Warn("owner_missing", f"user {source_id} is not on the destination")
             del body[name]
@@ -195,6 +198,18 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
         raise DependencyError(tuple(unresolved), known=False)
     check_required(flat.kind, body, f"{flat.kind} {vault.id}")
     return body
+
+
+def _query_here(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[str | None]:
+    """The id of a look's query on another instance: of the look that an earlier run made, or of a new one."""
+    definition = known(vault.query) or refs.query(vault.query_id)
+    if definition is None:
+        return None
+    for live in (yield from flat.candidates(body)) if body.get("folder_id") else ():
+        if is_query(vault.query_id, definition, live.get("query")):
+            yield Mapped("query", vault.query_id, str(live["query_id"]))
+            return str(live["query_id"])
+    return (yield from make_query(refs, vault.query_id, definition))
 
 
 def own_body(flat: Flat, vault: Shape) -> Body:
@@ -228,7 +243,8 @@ def _among_rows(
     Then it is that row's. A row of the same name says that the item was made again before the backup was taken;
     two folders of a name cannot be, so that there the server may say which is wrong.
     """
-    rows = {flat.id_of(live): refs.content(flat.kind, flat.id_of(live)) for live in found}
+    ids = [flat.id_of(live) for live in found]
+    rows = {i: refs.content(flat.kind, i) if has_own_row(refs, flat.kind, i) else None for i in ids}
     name = "title" if "title" in body else "name"
     newer = next((i for i, row in rows.items() if row is not None and row.get(name) == body[name]), None)
     if newer is not None and flat.kind != "folder":

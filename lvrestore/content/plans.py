@@ -20,7 +20,14 @@ from lvrestore.content.bodies import Body, body_of, changed, only, without
 from lvrestore.content.calls import Create, Delete, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.queries import make_query
-from lvrestore.content.references import History, References, destination_of, made_since, require
+from lvrestore.content.references import (
+    History,
+    References,
+    destination_of,
+    has_own_row,
+    made_since,
+    require,
+)
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError, ValidationError
@@ -227,7 +234,7 @@ def _choose(
 
 def _is_of_another_row(plan_id: str, vault: VaultPlan, refs: References) -> bool:
     """Whether a live plan belongs to another row of the backup, however equal it is: two rows never share one."""
-    if refs.same_instance and refs.in_vault(KIND, plan_id):
+    if has_own_row(refs, KIND, plan_id):
         return True
     source_id = refs.mapped_from(KIND, plan_id)
     return source_id not in {None, vault.id} and refs.in_vault(KIND, str(source_id))

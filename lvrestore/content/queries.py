@@ -8,20 +8,10 @@ import msgspec
 
 from lvrestore.content.bodies import body_of
 from lvrestore.content.calls import Create, Get, Mapped, Steps
-from lvrestore.content.references import References, destination_of
+from lvrestore.content.references import References
 from lvrestore.errors import ValidationError
 from lvrestore.looker.models import WriteQuery
 from lvrestore.model import Json
-
-
-def query_here(refs: References, query_id: str, embedded: Mapping[str, Json] | None) -> Steps[str | None]:
-    """The destination's id of a query of the backup, made if need be; None if nothing in the backup defines it.
-
-    `embedded` is the definition that stands beside the reference, if one does.
-    """
-    if (here := destination_of(refs, "query", query_id)) is not None:
-        return here
-    return (yield from make_query(refs, query_id, embedded))
 
 
 def make_query(refs: References, query_id: str, embedded: Mapping[str, Json] | None) -> Steps[str | None]:
@@ -35,6 +25,13 @@ def make_query(refs: References, query_id: str, embedded: Mapping[str, Json] | N
     made = yield Create("/queries", query_body(query_id, definition), _nothing, unique=True, part=True)
     yield Mapped("query", query_id, str(made["id"]))
     return str(made["id"])
+
+
+def is_query(query_id: str, definition: Mapping[str, Json], live: Json) -> bool:
+    """Whether a live query is what the backup defines: everything that would be sent is so."""
+    if not isinstance(live, dict):
+        return False
+    return all(live.get(name) == value for name, value in query_body(query_id, definition).items())
 
 
 def query_body(query_id: str, definition: Mapping[str, Json]) -> dict[str, Json]:

@@ -64,6 +64,10 @@ class References(Protocol):
         """Whether the vault holds the object, or holds nothing of that kind and so cannot tell."""
         ...
 
+    def marked_deleted(self, kind: str, source_id: str) -> bool:
+        """Whether the backup holds the item, but marks it deleted, so that it is left out unless asked for."""
+        ...
+
     def made_now(self, kind: str, source_id: str) -> bool:
         """Whether this run has created the item."""
         ...
@@ -92,13 +96,18 @@ def destination_of(refs: References, kind: str, source_id: str) -> str | None:
     return source_id if refs.same_instance else None
 
 
+def has_own_row(refs: References, kind: str, destination_id: str) -> bool:
+    """Whether an object of the destination is one that the backup describes by itself, and not as deleted."""
+    alive = refs.in_vault(kind, destination_id) and not refs.marked_deleted(kind, destination_id)
+    return refs.same_instance and alive
+
+
 def superseded(refs: References, kind: str, source_id: str, destination_id: str) -> Restored | None:
     """The end of a row whose object lives on under an id that has a row of its own in the backup.
 
     The backup was taken after that item was made again: the newer row says how it is, the older one is history.
     """
-    elsewhere = refs.same_instance and destination_id != source_id
-    if not elsewhere or not refs.in_vault(kind, destination_id):
+    if destination_id == source_id or not has_own_row(refs, kind, destination_id):
         return None
     reason = f"{kind} {source_id} became {kind} {destination_id}, which is in the backup itself"
     return Restored(operation=Operation.SKIPPED, destination_id=None, reason=reason)

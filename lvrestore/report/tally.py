@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from lvrestore.errors import IncompleteError
 from lvrestore.model import SUCCESSES, Calls, ContentType, Json, Operation, RestorationResult
 
 # Reasons that name an id are as many as items.
@@ -27,6 +28,10 @@ class Tally:
         counts[result.operation] += 1
         if result.earlier is not None:
             counts[result.earlier] -= 1  # it was counted when it was looked at first
+            if result.earlier is Operation.FAILED:
+                self.errors[IncompleteError.kind] -= (
+                    1  # of the failed, only the incomplete are looked at again
+                )
         self.warnings.update(kind for kind, _ in result.warnings)
         if result.operation is Operation.SKIPPED:
             self.skipped[result.reason] += 1
@@ -44,7 +49,7 @@ class Tally:
         for one in (self, other):
             for content_type, counts in one.by_type.items():
                 both.by_type[content_type].update(counts)
-            both.errors += one.errors
+            both.errors.update(one.errors)
             both.warnings += one.warnings
             both.skipped += one.skipped
             both.calls.add(one.calls)
@@ -100,7 +105,7 @@ def summary(
         "content_type_breakdown": {
             t.label: _breakdown(counts) for t, counts in sorted(tally.by_type.items())
         },
-        "error_breakdown": dict(tally.errors),
+        "error_breakdown": {kind: n for kind, n in tally.errors.items() if n},
         "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
         "skipped": [{"reason": reason, "count": n} for reason, n in tally.skipped.most_common(MOST_REASONS)],
         "calls": {

@@ -303,6 +303,14 @@ class Driver:
             self._wait(min(wait_s, left))
             wait_s = min(wait_s * 2, LONGEST_LOOK_AGAIN_S)
 
+    def _left_out(self, missing: tuple[str, ...]) -> str:
+        """What to do about that which is in the backup and was not asked for."""
+        named = (one.partition(" ") for one in missing)
+        left_out = [f"{kind} {i}" for kind, _, i in named if self._refs.marked_deleted(kind, i)]
+        if not left_out:
+            return ""
+        return f" (the backup marks {', '.join(left_out)} deleted: --deleted include takes such rows)"
+
     def _item_error(self, failure: Refused | GaveUp | ValidationError) -> ItemError:
         last = self._client.last_response
         seen: dict[str, Any] = (
@@ -322,7 +330,8 @@ class Driver:
                     **seen,
                 )
             case DependencyError():
-                return ItemError(kind=failure.kind, message=str(failure), blockers=failure.missing)
+                message = str(failure) + self._left_out(failure.missing)
+                return ItemError(kind=failure.kind, message=message, blockers=failure.missing)
             case DeserializationError(field=field):
                 return ItemError(kind=failure.kind, message=str(failure), field=field or None)
             case _:

@@ -45,6 +45,11 @@ class StateReferences:
         """Whether the vault holds the object, or nothing of that kind."""
         return self._lookups.has(ContentType[kind.upper()], source_id)
 
+    def marked_deleted(self, kind: str, source_id: str) -> bool:
+        """Whether the backup holds the item, but marks it deleted."""
+        kinds = ContentType.__members__
+        return kind.upper() in kinds and self._lookups.marked_deleted(ContentType[kind.upper()], source_id)
+
     def made_now(self, kind: str, source_id: str) -> bool:
         """Whether this run has created the item."""
         if (planned := self._planned.get((kind, source_id))) is not None:

@@ -73,6 +73,12 @@ class Lookups:
         except BlobError:
             return None
 
+    def marked_deleted(self, content_type: ContentType, source_id: str) -> bool:
+        """Whether the vault holds the item and marks it deleted."""
+        with self._lock:
+            row = self._open().get(content_type, source_id)
+        return row is not None and row.deleted_at is not None
+
     def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
         """Users whose `role_ids` or `group_ids` hold a role or group.
 

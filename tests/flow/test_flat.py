@@ -73,6 +73,15 @@ def test_a_deleted_folder_tree_is_made_again_and_content_finds_it():
         assert not writes(looker)
 
 
+def test_what_the_backup_marks_deleted_is_said_to_be_left_out():
+    looker = make_looker()
+    row = backup(looker, "folder", looker.folder, id="99", parent_id="98", created_at=...)
+    memory = Memory()
+    memory.deleted.add(("folder", "98"))
+    (result,) = restore(looker, "folder", [row], memory)
+    assert "marks folder 98 deleted" in result.error.message
+
+
 def test_a_folder_whose_parent_is_gone_waits_for_it():
     looker = make_looker()
     row = backup(looker, "folder", looker.folder, id="99", parent_id="98", created_at=...)

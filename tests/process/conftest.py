@@ -2,6 +2,7 @@
 
 import pytest
 from make_vault import write_vault
+from nothing_runs import nothing_runs
 from processes import Site, running_site
 
 
@@ -39,4 +40,4 @@ def make_site(vault, tmp_path):
     return make
 
 
-__all__ = ["Site"]
+__all__ = ["Site", "nothing_runs"]

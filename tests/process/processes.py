@@ -184,11 +184,22 @@ class Site:
 
 
 @contextmanager
-def running_site(vault, folder, *, latency=None, rate_limit=None, damaged=True, **looker_options):
+def running_site(
+    vault,
+    folder,
+    *,
+    latency=None,
+    rate_limit=None,
+    damaged=True,
+    empty=False,
+    types=("dashboard",),
+    **looker_options,
+):
     looker = Looker(**looker_options)
-    from_vault(looker, vault)
-    if damaged:
-        damage(looker, 0.4, 0.2, 0.2, seed=5)
+    if not empty:
+        from_vault(looker, vault)
+    if damaged and not empty:
+        damage(looker, 0.4, 0.2, 0.2, seed=5, types=types)
     looker.clear_log()
     app = App(looker, parse_latency(latency) if latency else None, rate_limit)
     with running(app) as url:
