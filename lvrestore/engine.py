@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -35,9 +35,13 @@ from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
 from lvrestore.run.discovery import Discovery
+from lvrestore.run.index import Index
+from lvrestore.run.listings import LISTINGS
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
+from lvrestore.run.preflight import SelectedRows, look_ahead
+from lvrestore.run.scan import AT_ONCE, Scanned, Scanner, referred_to
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
 from lvrestore.run.workbench import RunConfig
@@ -111,6 +115,7 @@ class _Restore:
         self._lost_in_a_row = 0
         self._rehearsal = Rehearsal(self._on_result)
         self._unfinished = Unfinished()
+        self._known: dict[str, frozenset[str]] = {}
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -136,7 +141,7 @@ class _Restore:
         self._limiter = self._make_limiter(stack)
         self._tokens = LoginTokens(self._destination, limiter=self._limiter, stop=self._stop.cut_waits)
         self._client = LookerClient(
-            HttpTransport(self._destination.endpoint, inflight=1),
+            HttpTransport(self._destination.endpoint, inflight=AT_ONCE),
             tokens=self._tokens,
             limiter=self._limiter,
             policy=RetryPolicy(max_retries=config.max_retries),
@@ -177,6 +182,7 @@ class _Restore:
         intent = self._look(session)
         self._name_circles()
         self._policy = self._settled_policy(intent)
+        intent = self._read_in_bulk(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
             raise UsageError("not confirmed: nothing was done")
@@ -218,6 +224,53 @@ class _Restore:
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
+
+    def _read_in_bulk(self, intent: Intent) -> Intent:
+        """Read what costs fewer calls so, and look for what will go wrong."""
+        with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
+            scanner = Scanner(self._client, index, {"folder": self._discovery.folders})
+            scanned = [*self._scans(scanner, index, intent)]
+            if intent.total > FEW_ITEMS:
+                kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
+                if intent.session is None:
+                    kinds.discard("lookml_model")  # looking ahead needs more of them than their names
+                scanned += [scanner.note_ids(kind, intent.total) for kind in sorted(kinds)]
+                if intent.session is None:
+                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned})
+        return msgspec.structs.replace(intent, scanned=tuple(scanned))
+
+    def _scans(self, scanner: Scanner, index: Index, intent: Intent) -> Iterator[Scanned]:
+        for content_type, items in intent.counts.items():
+            kind = content_type.label
+            if not items or kind not in LISTINGS:
+                continue
+
+            def missing(content_type: ContentType = content_type, kind: str = kind) -> Iterator[str]:
+                alive = index.ids(kind)
+                return (one for one in self._vault.ids(content_type, **self._chosen.rows) if one not in alive)
+
+            found = scanner.scan(kind, items, self._vault.count(content_type), missing)
+            if found is not None:
+                yield found
+
+    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]]) -> None:
+        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(intent), self._instance)
+
+        def translate(kind: str, source_id: str) -> str | None:
+            found = reader.mapping(scope, kind, source_id)
+            return found.destination_id if found else source_id if intent.verdict.same else None
+
+        ahead = look_ahead(
+            self._client,
+            SelectedRows(self._vault, self._chosen, intent.counts),
+            versions=self._discovery.versions(),
+            caller_id=self._policy.caller.id,
+            listed=listed,
+            translate=translate,
+        )
+        self._known = {"lookml_model": ahead.known["lookml_model"]}
+        for problem in ahead.problems:
+            self._reporter.warn(problem.message)
 
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
@@ -330,7 +383,6 @@ class _Restore:
         crew.run(self._all_waves(scope))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
-        few = intent.total <= FEW_ITEMS
         return RunConfig(
             endpoint=self._destination.endpoint,
             scope=scope,
@@ -340,7 +392,9 @@ class _Restore:
             procs=self._config.procs,
             inflight=self._config.inflight,
             max_retries=self._config.max_retries,
-            known=self._discovery.ids_at_hand() if few else self._discovery.bulk_ids(),
+            known=self._known if intent.scanned else self._discovery.ids_at_hand(),
+            indexed=bool(intent.scanned),
+            max_staleness_s=self._config.max_staleness_s,
             scratch=self._scratch,
             policy=self._policy,
             dry_run=dry_run,

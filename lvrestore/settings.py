@@ -16,6 +16,7 @@ DEFAULT_PROCS = 8
 DEFAULT_INFLIGHT = 4
 MOST_PROCS = 64
 DEFAULT_RETRIES = 5
+DEFAULT_STALENESS_S = 600.0
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_second: int | None = None
     rate_per_minute: int | None = None
     max_retries: int = DEFAULT_RETRIES
+    max_staleness_s: float = DEFAULT_STALENESS_S
     dry_run: bool = False
 
     def remembered(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lvrestore.settings import (
     DEFAULT_INFLIGHT,
     DEFAULT_PROCS,
     DEFAULT_RETRIES,
+    DEFAULT_STALENESS_S,
     MOST_PROCS,
     Policy,
     RestorationConfig,
@@ -194,6 +195,15 @@ engine_options = together(
         show_default=True,
         help="Concurrent requests per process.",
     ),
+    option(
+        "--max-staleness",
+        "max_staleness_s",
+        type=click.FloatRange(min=0),
+        default=DEFAULT_STALENESS_S,
+        show_default=True,
+        metavar="S",
+        help="Seconds after which what was read in bulk is read again.",
+    ),
 )
 limit_options = together(
     option(
@@ -266,6 +276,7 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
         rate_per_second=options["rate_per_second"],
         rate_per_minute=options["rate_per_minute"],
         max_retries=options["max_retries"],
+        max_staleness_s=options.get("max_staleness_s", DEFAULT_STALENESS_S),
         dry_run=options.get("dry_run", False),
     )
 

@@ -19,13 +19,15 @@ class Get(msgspec.Struct, frozen=True):
 
     `seen` says that the object exists for sure: a server that has just made it may say 404 for a moment
     (terraform-provider-looker#41), so it is asked again, and a 404 that stays is a refusal.
-    `fresh` says that only the server can answer, not what was read at the start of the run.
+    `fresh` says that only the server can answer, not what was read at the start of the run. `key` says that of a
+    list only those that have this (field, value) are looked for; others may come as well.
     """
 
     path: str
     params: Mapping[str, str] = {}
     seen: bool = False
     fresh: bool = False
+    key: tuple[str, str] | None = None
 
 
 class Create(msgspec.Struct, frozen=True):

@@ -422,7 +422,7 @@ def _named(collection: str, *, paged: bool = False) -> Callable[[Body], Candidat
         offset = 0
         while True:
             page = {"limit": str(PAGE), "offset": str(offset)} if paged else {}
-            listed = (yield Get(path(collection), page)) or []
+            listed = (yield Get(path(collection), page, key=("name", str(body.get("name"))))) or []
             found += [live for live in listed if live.get("name") == body.get("name")]
             offset += len(listed)
             if not paged or len(listed) < PAGE:

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from lvrestore.looker.tokens import TokenSource
 
-__all__ = ["CallCounts", "GaveUp", "LookerClient", "Reply", "ResponseRecord", "UnknownOutcome", "redacted"]
+__all__ = [
+    "CallCounts",
+    "GaveUp",
+    "LookerClient",
+    "Reply",
+    "ResponseRecord",
+    "Sender",
+    "UnknownOutcome",
+    "redacted",
+]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +83,24 @@ class UnknownOutcome(Exception):  # noqa: N818 - neither done nor failed
 
     def __str__(self) -> str:
         return f"unknown whether it was created: {self.failure.message}"
+
+
+class Sender(Protocol):
+    """Whoever carries out the calls of an item: `LookerClient`, or one that stands before it."""
+
+    def call(self, request: Request, *, creates: bool = False) -> Reply:
+        """Send until it is answered for good; see `LookerClient.call`."""
+        ...
+
+    @property
+    def counts(self) -> CallCounts:
+        """What was sent so far."""
+        ...
+
+    @property
+    def last_response(self) -> ResponseRecord | None:
+        """The last answer that this thread got, None before the first."""
+        ...
 
 
 class LookerClient:

@@ -34,7 +34,9 @@ class Token(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """One API call. `path` is below `/api/4.0`, percent-encoded, with a leading slash.
 
-    `token` is set by the client at the moment of sending; a transport without authentication ignores it.
+    `token` is set by the client at the moment of sending; a transport without authentication ignores it. `fresh`
+    and `key` are for who may answer without sending: only the server can tell; of a list, only those that have
+    this (field, value) are looked for.
     """
 
     method: str
@@ -42,6 +44,8 @@ class Request(msgspec.Struct, frozen=True):
     params: Mapping[str, str] = {}
     body: Json = None
     token: Token | None = None
+    fresh: bool = False
+    key: tuple[str, str] | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -10,17 +10,20 @@ import msgspec
 from lvrestore.model import ContentType, Json, RestorationResult
 from lvrestore.plan.identity import Verdict
 from lvrestore.report.tally import Tally
+from lvrestore.run.scan import Scanned
 from lvrestore.state.store import SessionRow
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What is about to happen, for the question before it does.
 
-    `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all.
+    `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
+    is what was read in bulk.
     """
 
     counts: dict[ContentType, int]
     absent_types: tuple[ContentType, ...] = ()
+    scanned: tuple[Scanned, ...] = ()
     left_out_deleted: int
     vault_path: Path
     vault_newest: str | None

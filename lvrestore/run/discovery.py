@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -12,12 +12,12 @@ from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json
 from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, judge, settled
+from lvrestore.run.listings import LISTINGS
 from lvrestore.settings import Caller
 from lvrestore.vault import BlobError, Vault, decode_blob
 from lvrestore.vault.folders import Folder, FolderTree
 
 PAGE = 1000
-FOLDER_FIELDS = "id,name,parent_id,created_at,is_personal,is_shared_root,is_users_root"
 # A few rows are asked for one by one; more cost less in one page of a search.
 FEW = 5
 SAMPLED = (ContentType.DASHBOARD, ContentType.LOOK)
@@ -49,7 +49,7 @@ class Discovery:
     def folders(self) -> list[Json]:
         """All folders, read once."""
         if self._folders is None:
-            self._folders = self._get("/folders", {"fields": FOLDER_FIELDS}) or []
+            self._folders = self._get("/folders", {"fields": LISTINGS["folder"].fields}) or []
         return self._folders
 
     def folder_id(self, path_or_id: str) -> str:
@@ -123,36 +123,6 @@ class Discovery:
     def ids_at_hand(self) -> dict[str, frozenset[str]]:
         """Ids that were read already, for a run too small to list everything."""
         return {} if self._folders is None else {"folder": frozenset(str(one["id"]) for one in self._folders)}
-
-    def bulk_ids(self) -> dict[str, frozenset[str]]:
-        """Every id of what dashboards refer to, in one call per kind and page."""
-        listed: dict[str, Callable[[], Iterator[str]]] = {
-            "folder": lambda: (str(one["id"]) for one in self.folders()),
-            "look": lambda: (str(one["id"]) for one in self._pages("/looks/search", "id")),
-            "user": lambda: (str(one["id"]) for one in self._pages("/users", "id")),
-            "lookml_model": lambda: (str(one["name"]) for one in self._pages("/lookml_models", "name", "")),
-        }
-        known: dict[str, frozenset[str]] = {}
-        for kind, read in listed.items():
-            try:
-                known[kind] = frozenset(read())
-            except Refused:
-                continue  # not allowed to list: each id is asked for when it matters
-        return known
-
-    def _pages(self, where: str, field: str, sorts: str = "id") -> Iterator[Json]:
-        # Without an order, pages can skip and repeat rows; models cannot be sorted, but are few.
-        params = {"fields": field, "limit": str(PAGE), **({"sorts": sorts} if sorts else {})}
-        offset, seen = 0, set[str]()
-        while True:
-            page = self._get(where, {**params, "offset": str(offset)}) or []
-            new = [one for one in page if str(one[field]) not in seen]
-            seen |= {str(one[field]) for one in new}
-            yield from new
-            # A server that does not know `offset` answers the same page for ever.
-            if len(page) < PAGE or not new:
-                return
-            offset += len(page)
 
     def _search(self, collection: str, params: Mapping[str, str]) -> list[Json]:
         return self._get(f"/{collection}/search", params) or []

@@ -35,7 +35,7 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.classify import Failure, FailureKind, Refused
-from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
+from lvrestore.looker.client import CallCounts, GaveUp, Sender, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
 from lvrestore.model import Calls, ItemError, Json, MappingNote, Operation, RestorationResult, RestorationTask
@@ -93,7 +93,7 @@ class Driver:
 
     def __init__(
         self,
-        client: LookerClient | RehearsalClient,
+        client: Sender,
         recorder: Recorder,
         known: KnownIds,
         generators: Generators,
@@ -103,14 +103,19 @@ class Driver:
         grace_s: float,
         max_repeats: int,
         wait: Callable[[float], None],
+        doubt: Callable[[str, str], None] = lambda _kind, _id: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising."""
+        """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
+
+        `doubt` is told of every object that is about to be changed.
+        """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
-        self._wait, self._clock = wait, clock
+        self._wait, self._doubt, self._clock = wait, doubt, clock
         self._repeats = 0
+        self._only_server_knows = False
         self._lands_until = 0.0
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
@@ -119,6 +124,8 @@ class Driver:
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
         self._task, self._repeats = task, 0
+        # Somebody has written to it in this run, or may have: what was read before that does not count.
+        self._only_server_knows = task.uncertain or task.earlier is not None
         self._lands_until = self._on_our_clock(task.lands_until)
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
@@ -227,6 +234,7 @@ class Driver:
                 )
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
+                self._doubt(kind, destination_id)
             case Warn(kind, message):
                 self._warnings.append((kind, message))
             case _:
@@ -241,7 +249,8 @@ class Driver:
 
     def _get(self, call: Get) -> Json:
         for wait_s in (*NOT_READY_WAITS_S, None):
-            reply = self._client.call(Request("GET", call.path, call.params))
+            fresh = call.fresh or call.seen or self._only_server_knows
+            reply = self._client.call(Request("GET", call.path, call.params, fresh=fresh, key=call.key))
             if reply.json is not None or not call.seen:
                 return reply.json
             if wait_s is not None:
@@ -266,6 +275,7 @@ class Driver:
             try:
                 return self._post(call)
             except UnknownOutcome as lost:
+                self._only_server_knows = True
                 if (found := self._look_again(call, lost)) is not None:
                     return found
                 repeats += 1
@@ -273,6 +283,7 @@ class Driver:
                     raise GaveUp(lost.failure, repeats) from lost
                 self._repeats += 1
             except Refused:
+                self._only_server_knows = True
                 # The server says it is there already: perhaps by a POST whose answer was lost.
                 if (repeats or (self._task.uncertain and call.part)) and (
                     found := self._play(call.find_again())

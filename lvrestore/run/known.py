@@ -6,9 +6,8 @@ import threading
 from collections.abc import Mapping
 
 from lvrestore.looker.classify import Refused
-from lvrestore.looker.client import LookerClient
+from lvrestore.looker.client import Sender
 from lvrestore.looker.protocol import Request, path
-from lvrestore.run.rehearsal import RehearsalClient
 
 COLLECTIONS = {
     "dashboard": "dashboards",
@@ -34,7 +33,7 @@ class KnownIds:
         self._lock = threading.Lock()
 
     def absent(
-        self, kind: str, ids: tuple[str, ...], client: LookerClient | RehearsalClient
+        self, kind: str, ids: tuple[str, ...], client: Sender
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the ids that are gone, and those that exist in the trash."""
         gone: list[str] = []
@@ -45,7 +44,7 @@ class KnownIds:
             (trashed if kind in HAS_TRASH and _in_trash(kind, one, client) else gone).append(one)
         return tuple(gone), tuple(trashed)
 
-    def _is_alive(self, kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+    def _is_alive(self, kind: str, one: str, client: Sender) -> bool:
         if one in self._listed.get(kind, ()):
             return True
         with self._lock:
@@ -57,7 +56,7 @@ class KnownIds:
         return alive
 
 
-def _ask(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+def _ask(kind: str, one: str, client: Sender) -> bool:
     field = "name" if kind == "lookml_model" else "id"
     fields = f"{field},deleted" if kind in HAS_TRASH else field
     try:
@@ -70,13 +69,13 @@ def _ask(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
     return live is not None and not live.get("deleted")
 
 
-def _lists_no_model(client: LookerClient | RehearsalClient) -> bool:
+def _lists_no_model(client: Sender) -> bool:
     """Whether the caller sees no model at all: then a model that is not seen may well be there."""
     page = {"fields": "name", "limit": "1"}
     return not client.call(Request("GET", "/lookml_models", page)).json
 
 
-def _in_trash(kind: str, one: str, client: LookerClient | RehearsalClient) -> bool:
+def _in_trash(kind: str, one: str, client: Sender) -> bool:
     params = {"id": one, "deleted": "true", "fields": "id"}
     hits = client.call(Request("GET", f"/{COLLECTIONS[kind]}/search", params)).json
     return any(hit["id"] == one for hit in hits or ())

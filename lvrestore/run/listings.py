@@ -47,16 +47,15 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by. An object
     is as good as the answer to a GET of its own if it has `parts`, lists or objects that a server may leave out of
-    a list, with at least these fields in each of them, and if it is `plausible`; `shell` are the fields to list
-    where objects come without parts. `page` is the number of rows of a page, None where the list comes as a whole.
-    `proves_absence` says that what is not in the list (nor in the trash, where `has_trash`) is answered with 404.
+    a list, with at least these fields in each of them, and if it is `plausible`. `page` is the number of rows of a
+    page, None where the list comes as a whole. `proves_absence` says that what is not in the list (nor in the
+    trash, where `has_trash`) is answered with 404.
     """
 
     kind: str
     collection: str
     path: str
     fields: str
-    shell: str = ""
     params: Mapping[str, str] = {}
     page: int | None = None
     is_sorted: bool = True
@@ -115,7 +114,6 @@ LISTINGS: Mapping[str, Listing] = {
                 f"dashboard_filters({_names(WriteDashboardFilter, 'id')}),"
                 f"dashboard_layouts({_LAYOUT},dashboard_layout_components({_COMPONENT}))"
             ),
-            shell="id,slug,title,folder_id,created_at,deleted",
             page=PAGE_OF_DASHBOARDS,
             keys=("slug", "folder_id"),
             parts={

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from lvrestore.looker.classify import FailureKind, Refused
-from lvrestore.looker.client import CallCounts, LookerClient, Reply, ResponseRecord
+from lvrestore.looker.client import CallCounts, Reply, ResponseRecord, Sender
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import Json
 from lvrestore.run.rehearsed_boards import RehearsedBoards
@@ -26,7 +26,7 @@ class RehearsalClient:
     Where new tiles come up is the server's decision, so calls that place them are an upper bound.
     """
 
-    def __init__(self, client: LookerClient) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
         self._dashboard: dict[str, Any] | None = None
         self._boards = RehearsedBoards()

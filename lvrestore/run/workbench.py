@@ -11,17 +11,19 @@ import msgspec
 from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
-from lvrestore.looker.client import LookerClient
+from lvrestore.looker.client import LookerClient, Sender
 from lvrestore.looker.limiter import Limiter, wait_until
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
 from lvrestore.model import RestorationResult, RestorationTask, VaultRow
 from lvrestore.run.driver import Driver, Recorder
+from lvrestore.run.index import Index
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient
-from lvrestore.settings import Policy
+from lvrestore.settings import DEFAULT_STALENESS_S, Policy
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups
 
@@ -29,7 +31,7 @@ from lvrestore.vault import ContentDeserializer, Lookups
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a run that all its processes share. Holds no secret.
 
-    `scratch` is a folder for files of this run alone.
+    `scratch` is a folder for files of this run alone; with `indexed` there is an index of the destination in it.
     """
 
     endpoint: Endpoint
@@ -43,6 +45,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     known: dict[str, frozenset[str]]
     scratch: Path
     policy: Policy
+    indexed: bool = False
+    max_staleness_s: float = DEFAULT_STALENESS_S
     dry_run: bool = False
 
 
@@ -72,6 +76,7 @@ class Workbench:
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
+        self._index = Index(config.scratch, config.max_staleness_s) if config.indexed else None
         self._lookups = Lookups(config.vault_path, config.scratch)
         self._refs = StateReferences(
             self._reader,
@@ -85,21 +90,25 @@ class Workbench:
     def close(self) -> None:
         """Close what only some items needed."""
         self._lookups.close()
+        if self._index is not None:
+            self._index.close()
 
     def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
         """A function that restores one item, for one thread."""
-        client = LookerClient(
+        client: Sender = LookerClient(
             self._transport,
             tokens=self._tokens,
             limiter=self._limiter,
             policy=RetryPolicy(max_retries=self.config.max_retries),
             stop=self._stop,
         )
+        if self._index is not None:
+            client = IndexedClient(client, self._index, same_instance=self.config.same_instance)
         if self.config.dry_run:
             return lambda task: self._driver(RehearsalClient(client), recorder).restore(task)
         return self._driver(client, recorder).restore
 
-    def _driver(self, client: LookerClient | RehearsalClient, recorder: Recorder) -> Driver:
+    def _driver(self, client: Sender, recorder: Recorder) -> Driver:
         return Driver(
             client,
             recorder,
@@ -110,6 +119,7 @@ class Workbench:
             grace_s=self.config.endpoint.grace_s,
             max_repeats=self.config.max_retries,
             wait=self._wait,
+            doubt=self._index.doubt if self._index is not None else _believe,
         )
 
     def _wait(self, seconds: float) -> None:
@@ -118,3 +128,7 @@ class Workbench:
     def _history(self, task: RestorationTask) -> History:
         history = self._reader.history(self.config.scope, task.content_type, task.source_id)
         return msgspec.structs.replace(history, again=task.earlier is not None)
+
+
+def _believe(_kind: str, _item_id: str) -> None:
+    """Without an index nothing was read before it is asked for."""

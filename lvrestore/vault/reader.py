@@ -165,6 +165,13 @@ class Vault:
         selection = select(content_type, ids, deleted, folder_ids, done_in)
         return sum(1 for _ in self._row_numbers(selection))
 
+    def ids(self, content_type: ContentType, **selected: Any) -> Iterator[str]:  # noqa: ANN401 - as `rows`
+        """Stream the bare ids of the rows that `rows` would stream, without their content."""
+        rows = {"ids": None, "deleted": "exclude", "folder_ids": None, "done_in": None, **selected}
+        for row_number in self._row_numbers(select(content_type, *rows.values())):
+            found = self._all("SELECT CAST(id AS TEXT) FROM content_items WHERE rowid = ?", (row_number,))
+            yield bare_id(content_type, str(found[0][0]))
+
     def get(self, content_type: ContentType, source_id: str) -> VaultRow | None:
         """Return one row, also when the vault marks it deleted, or None."""
         return next(self.rows(content_type, ids=[source_id], deleted="include"), None)
@@ -305,7 +312,7 @@ class Vault:
         except VaultError as error:
             raise VaultError(f"{error.message} (at {where})", error.hint) from error
 
-    def _all(self, sql: str, given: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    def _all(self, sql: str, given: dict[str, Any] | tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
         with sqlite_errors(self.path):
             return self._db.execute(sql, given).fetchall()
 

@@ -1,0 +1,191 @@
+"""What a run has read of the destination in bulk: on disk, compressed, for all of its processes.
+
+The file lies in the run's scratch folder and is not needed after it, so nothing waits for the disk. It must never say
+something that is not so: what a write may change is stale from before it is sent until an answer shows it whole.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import apsw
+import msgspec
+import orjson
+
+from lvrestore.model import Json
+from lvrestore.run.listings import LISTINGS, Listing
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "busy_timeout=30000")
+FILE = "destination.db"
+NEVER = -1e18
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS scans (
+    kind TEXT PRIMARY KEY, at REAL NOT NULL,
+    complete INTEGER NOT NULL,           -- every living object is in entries, with its keys
+    trash INTEGER NOT NULL               -- and every one in the trash
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+    kind TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, trashed INTEGER NOT NULL,
+    whole INTEGER NOT NULL,              -- the body is as good as the answer to a GET
+    body BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    kind TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (kind, field, value, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_by_entry ON keys (kind, id);
+"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One object as it was read; `whole`: as a GET of its own would show it."""
+
+    body: dict[str, Json]
+    whole: bool
+    trashed: bool
+
+
+class Index:
+    """The file, for the threads of one process; other processes open it as well."""
+
+    def __init__(self, folder: Path, max_age_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """What was read more than `max_age_s` ago is not believed. `clock` runs alike in all processes."""
+        self._max_age_s, self._clock = max_age_s, clock
+        self._lock = threading.Lock()
+        self._db = apsw.Connection(str(folder / FILE))
+        for pragma in PRAGMAS:
+            self._db.pragma(*pragma.split("="))
+        self._db.execute(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # -- questions
+
+    def get(self, kind: str, item_id: str) -> Entry | None:
+        """An object, alive or in the trash; None when the index cannot tell."""
+        rows = self._ask(
+            "SELECT body, whole, trashed FROM entries WHERE kind = ? AND id = ? AND at >= ?",
+            (kind, item_id, self._since()),
+        )
+        return _entry(*rows[0]) if rows else None
+
+    def lacks(self, kind: str, item_id: str) -> bool:
+        """Whether it is sure that there is no such object, alive or in the trash."""
+        if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):
+            return False
+        return not self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ?", (kind, item_id))
+
+    def in_trash(self, kind: str, item_id: str) -> list[Json] | None:
+        """What a search of the trash for an id gives; None when the index cannot tell."""
+        if not self._complete(kind, trash=True):
+            return None
+        if not self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ?", (kind, item_id)):
+            return []
+        found = self.get(kind, item_id)
+        return None if found is None else [found.body] if found.trashed else []
+
+    def look_up(self, kind: str, field: str, value: str) -> list[Json] | None:
+        """The living objects that have this value; None when the index cannot tell."""
+        if not self._complete(kind, trash=False):
+            return None
+        rows = self._ask(
+            "SELECT entries.body, entries.whole, entries.trashed, entries.at FROM keys CROSS JOIN entries"
+            " ON entries.kind = keys.kind AND entries.id = keys.id"
+            " WHERE keys.kind = ? AND keys.field = ? AND keys.value = ? ORDER BY length(keys.id), keys.id",
+            (kind, field, _key(field, value)),
+        )
+        if any(at < self._since() for *_, at in rows):
+            return None
+        return [entry.body for *row, _ in rows if not (entry := _entry(*row)).trashed]
+
+    def ids(self, kind: str) -> frozenset[str]:
+        """The ids of all living objects of a kind that were seen."""
+        rows = self._ask("SELECT id FROM entries WHERE kind = ? AND NOT trashed", (kind,))
+        return frozenset(one for (one,) in rows)
+
+    def _complete(self, kind: str, *, trash: bool) -> bool:
+        rows = self._ask(
+            "SELECT complete, trash FROM scans WHERE kind = ? AND at >= ?", (kind, self._since())
+        )
+        return any(complete and (with_trash or not trash) for complete, with_trash in rows)
+
+    def _since(self) -> float:
+        return self._clock() - self._max_age_s
+
+    # -- what was read
+
+    def put(self, kind: str, bodies: Iterable[Mapping[str, Json]], *, trashed: bool = False) -> None:
+        """Store objects as a list has them."""
+        listing, at = LISTINGS[kind], self._clock()
+        with self._lock, self._db:
+            for body in bodies:
+                self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
+
+    def set_scanned(self, kind: str, at: float, *, complete: bool, trash: bool) -> None:
+        """Say how far a kind was listed, by a scan that began at `at`."""
+        self._write("INSERT OR REPLACE INTO scans VALUES (?, ?, ?, ?)", (kind, at, complete, trash))
+
+    # -- what is written
+
+    def doubt(self, kind: str, item_id: str) -> None:
+        """An object, or a part of it, is about to be changed: what was read of it is stale."""
+        self._write("UPDATE entries SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
+
+    def note(self, kind: str, item_id: str) -> None:
+        """An object is there of which nothing was read."""
+        self._write(
+            "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, FALSE, FALSE, ?)",
+            (kind, item_id, NEVER, zlib.compress(b"{}")),
+        )
+
+    def doubt_all(self, kind: str) -> None:
+        """Nobody knows how a write ended: only the server can say what there is of this kind."""
+        self._write("UPDATE scans SET complete = 0, trash = 0 WHERE kind = ?", (kind,))
+
+    def now(self, kind: str, body: Mapping[str, Json]) -> None:
+        """An answer shows an object; with parts that are still being written it is only known to be there."""
+        listing = LISTINGS[kind]
+        whole = not listing.parts and listing.is_whole(body)
+        with self._lock, self._db:
+            self._store(listing, body, self._clock(), whole=whole, trashed=False)
+
+    def _store(
+        self, listing: Listing, body: Mapping[str, Json], at: float, *, whole: bool, trashed: bool
+    ) -> None:
+        kind, item_id = listing.kind, str(body[listing.id_field])
+        trashed = trashed or (listing.has_trash and bool(body.get("deleted")))
+        self._db.execute("DELETE FROM keys WHERE kind = ? AND id = ?", (kind, item_id))
+        self._db.executemany(
+            "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
+            [(kind, f, _key(f, body[f]), item_id) for f in listing.keys if body.get(f) is not None],
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+            (kind, item_id, at, trashed, whole, zlib.compress(orjson.dumps(body), 1)),
+        )
+
+    # -- the file
+
+    def _ask(self, sql: str, given: tuple[object, ...]) -> list[Json]:
+        with self._lock:
+            return self._db.execute(sql, given).fetchall()
+
+    def _write(self, sql: str, given: tuple[object, ...]) -> None:
+        with self._lock, self._db:
+            self._db.execute(sql, given)
+
+
+def _key(field: str, value: Json) -> str:
+    """The form in which values are compared: of e-mail addresses the case means nothing."""
+    return str(value).casefold() if field == "email" else str(value)
+
+
+def _entry(packed: bytes, whole: int, trashed: int) -> Entry:
+    return Entry(orjson.loads(zlib.decompress(packed)), bool(whole), bool(trashed))

@@ -1,0 +1,140 @@
+"""Read the destination in bulk where that costs fewer calls than asking for each item."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from lvrestore.looker.classify import Refused
+from lvrestore.looker.client import Sender
+from lvrestore.looker.protocol import Request
+from lvrestore.model import ContentType, Json
+from lvrestore.run.index import Index
+from lvrestore.run.listings import LISTINGS, PAGE, Listing
+
+AT_ONCE = 8
+# So many that are missing among the living are looked for in the trash one by one.
+FEW_MISSING = 2
+# What the items of a type carry ids of.
+REFERS_TO: Mapping[ContentType, tuple[str, ...]] = {
+    ContentType.DASHBOARD: ("folder", "look", "lookml_model", "user"),
+    ContentType.LOOK: ("folder", "user"),
+    ContentType.BOARD: ("dashboard", "look", "user"),
+    ContentType.SCHEDULED_PLAN: ("dashboard", "look", "user"),
+    ContentType.USER: ("folder", "group"),
+    ContentType.ROLE: ("model_set", "permission_set", "user"),
+    ContentType.FOLDER: ("folder",),
+}
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """How a kind was read in bulk: in so many calls, for so many selected items (0: others refer to it)."""
+
+    kind: str
+    items: int
+    calls: int
+    complete: bool
+
+
+class Scanner:
+    """Fills an index."""
+
+    def __init__(
+        self,
+        client: Sender,
+        index: Index,
+        at_hand: Mapping[str, Callable[[], list[Json]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`client` is shared by threads. `at_hand` are lists that the run reads anyway, by kind."""
+        self._client, self._index, self._at_hand, self._clock = client, index, at_hand, clock
+        self._calls = 0
+
+    def scan(
+        self, kind: str, items: int, expected: int, missing: Callable[[], Iterable[str]]
+    ) -> Scanned | None:
+        """List a kind if that is cheaper than asking for `items` of them; None if it is not.
+
+        `expected` is how many the backup has; `missing` gives the selected ids that were not seen alive.
+        """
+        listing, at = LISTINGS[kind], self._clock()
+        pages = 1 if listing.page is None else max(1, -(-expected // listing.page))
+        if items <= pages + listing.has_trash:
+            return None
+        self._calls = 0
+        complete = self._list(listing, listing.fields, pages, at_most=items)
+        trash = False
+        if complete and listing.has_trash and self._many(missing()):
+            trash = self._list(listing, listing.fields, 1, at_most=items, deleted="true")
+        self._index.set_scanned(kind, at, complete=complete, trash=trash or not listing.has_trash)
+        return Scanned(kind, items, self._calls, complete)
+
+    def note_ids(self, kind: str, at_most: int) -> Scanned:
+        """List the ids of a kind that is only referred to; what is not among them is asked for when it matters."""
+        listing = LISTINGS[kind]
+        self._calls = 0
+        fields = f"{listing.id_field},deleted" if listing.has_trash else listing.id_field
+        narrow = msgspec.structs.replace(listing, page=PAGE if listing.page else None)
+        complete = self._list(narrow, fields, 1, at_most=at_most)
+        return Scanned(kind, 0, self._calls, complete)
+
+    def _many(self, missing: Iterable[str]) -> bool:
+        return any(n >= FEW_MISSING for n, _ in enumerate(missing))
+
+    def _list(self, listing: Listing, fields: str, pages: int, *, at_most: int, deleted: str = "") -> bool:
+        """Store the objects of all pages; False if the list is longer than it is worth, or refused."""
+        params = {"fields": fields, **listing.params, **({"deleted": deleted} if deleted else {})}
+        try:
+            if listing.page is None:
+                at_hand = self._at_hand.get(listing.kind)
+                self._index.put(listing.kind, at_hand() if at_hand else self._get(listing, params))
+                return True
+            if listing.is_sorted:
+                params["sorts"] = "id"
+            return self._pages(listing, params, pages, at_most, trashed=bool(deleted))
+        except Refused:
+            return False
+
+    def _pages(
+        self, listing: Listing, params: dict[str, str], pages: int, at_most: int, *, trashed: bool
+    ) -> bool:
+        """As many pages at once as the backup lets expect, then one by one until a short one."""
+        size = listing.page or PAGE
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for start in self._starts(pages, at_most):
+                offsets = [str(page * size) for page in start]
+                found = list(
+                    pool.map(lambda o: self._page(listing, params, size, o, trashed=trashed), offsets)
+                )
+                if any(rows < size for rows in found):
+                    # Without an order, pages can skip rows: only a list of one page is sure.
+                    return listing.is_sorted or start == range(1)
+        return False
+
+    def _starts(self, pages: int, at_most: int) -> Iterator[range]:
+        """Runs of page numbers; the last of the expected pages, and those after it, are asked for singly."""
+        page = 0
+        while page < min(pages - 1, at_most):
+            upto = min(page + AT_ONCE, pages - 1, at_most)
+            yield range(page, upto)
+            page = upto
+        yield from (range(one, one + 1) for one in range(page, at_most))
+
+    def _page(
+        self, listing: Listing, params: Mapping[str, str], size: int, offset: str, *, trashed: bool
+    ) -> int:
+        rows = self._get(listing, {**params, "limit": str(size), "offset": offset})
+        self._index.put(listing.kind, rows, trashed=trashed)
+        return len(rows)
+
+    def _get(self, listing: Listing, params: Mapping[str, str]) -> list[Json]:
+        self._calls += 1
+        return self._client.call(Request("GET", listing.path, params)).json or []
+
+
+def referred_to(types: Iterable[ContentType]) -> set[str]:
+    """The kinds that items of these types carry ids of."""
+    return {kind for one in types for kind in REFERS_TO.get(one, ())}
