@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
 import orjson
 
+from lvrestore.errors import StateError
 from lvrestore.model import Json
 from lvrestore.run.listings import LISTINGS, Listing
 
@@ -57,10 +59,12 @@ class Index:
         """What was read more than `max_age_s` ago is not believed. `clock` runs alike in all processes."""
         self._max_age_s, self._clock = max_age_s, clock
         self._lock = threading.Lock()
-        self._db = apsw.Connection(str(folder / FILE))
-        for pragma in PRAGMAS:
-            self._db.pragma(*pragma.split("="))
-        self._db.execute(SCHEMA)
+        self._file = folder / FILE
+        with self._errors():
+            self._db = apsw.Connection(str(self._file))
+            for pragma in PRAGMAS:
+                self._db.pragma(*pragma.split("="))
+            self._db.execute(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -124,7 +128,7 @@ class Index:
     def put(self, kind: str, bodies: Iterable[Mapping[str, Json]], *, trashed: bool = False) -> None:
         """Store objects as a list has them."""
         listing, at = LISTINGS[kind], self._clock()
-        with self._lock, self._db:
+        with self._writing():
             for body in bodies:
                 self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
 
@@ -153,7 +157,7 @@ class Index:
         """An answer shows an object; with parts that are still being written it is only known to be there."""
         listing = LISTINGS[kind]
         whole = not listing.parts and listing.is_whole(body)
-        with self._lock, self._db:
+        with self._writing():
             self._store(listing, body, self._clock(), whole=whole, trashed=False)
 
     def _store(
@@ -174,12 +178,24 @@ class Index:
     # -- the file
 
     def _ask(self, sql: str, given: tuple[object, ...]) -> list[Json]:
-        with self._lock:
+        with self._lock, self._errors():
             return self._db.execute(sql, given).fetchall()
 
     def _write(self, sql: str, given: tuple[object, ...]) -> None:
-        with self._lock, self._db:
+        with self._writing():
             self._db.execute(sql, given)
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        with self._lock, self._errors(), self._db:
+            yield
+
+    @contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            yield
+        except apsw.Error as error:
+            raise StateError(str(self._file), str(error)) from error
 
 
 def _key(field: str, value: Json) -> str:

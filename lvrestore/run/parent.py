@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from lvrestore.crashpoints import reached
-from lvrestore.errors import ApiError, RestorationError
+from lvrestore.errors import ApiError, RestorationError, StateError
 from lvrestore.looker.limiter import LimiterHandle
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.model import RestorationResult, RestorationTask
@@ -291,6 +291,8 @@ class Crew:
                 child.ready = True
             case TokenWanted(generation):
                 self._renew_token(generation)
+            case Fatal(kind=StateError.kind, message=text):
+                raise RunBrokenError(text)
             case Fatal(message=text):
                 raise ApiError(text)
 

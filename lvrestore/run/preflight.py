@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.errors import ApiError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient, Reply
 from lvrestore.looker.protocol import Request, path
@@ -115,8 +114,9 @@ class _Reads:
             return self._client.call(Request("GET", where, params))
         except Refused:
             return None
-        except GaveUp as gave_up:
-            raise ApiError(f"GET {where} failed: {gave_up}", "try again later") from gave_up
+        except GaveUp:
+            self._left = 0  # the run itself will say what to do about an instance that does not answer
+            return None
 
     def listed(self, kind: str, fields: str, **params: str) -> list[Json] | None:
         """All objects of a kind."""

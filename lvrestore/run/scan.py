@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from lvrestore.looker.classify import Refused
-from lvrestore.looker.client import Sender
+from lvrestore.looker.client import GaveUp, Sender
 from lvrestore.looker.protocol import Request
 from lvrestore.model import ContentType, Json
 from lvrestore.run.index import Index
@@ -95,8 +95,8 @@ class Scanner:
             if listing.is_sorted:
                 params["sorts"] = "id"
             return self._pages(listing, params, pages, at_most, trashed=bool(deleted))
-        except Refused:
-            return False
+        except (Refused, GaveUp):
+            return False  # each is asked for when it matters
 
     def _pages(
         self, listing: Listing, params: dict[str, str], pages: int, at_most: int, *, trashed: bool

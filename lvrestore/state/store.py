@@ -121,9 +121,7 @@ class StateStore:
                     "INSERT OR IGNORE INTO schema_version VALUES (?, ?)", (SCHEMA_VERSION, now_text())
                 )
         except apsw.NotADBError as error:
-            raise ValidationError(
-                f"{self.path} is not a state file", hint="give another --state PATH"
-            ) from error
+            raise _not_a_state_file(self.path) from error
         except apsw.Error as error:
             raise StateError(str(self.path), str(error)) from error
 
@@ -137,7 +135,7 @@ class StateStore:
         """Refuse a database of somebody else, like a vault, before anything is written into it."""
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and "before_images" not in tables:
-            raise ValidationError(f"{self.path} is not a state file", hint="give another --state PATH")
+            raise _not_a_state_file(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -454,7 +452,10 @@ class StateReader:
             empty.execute(_schema())
             return empty
         db = _connect(self.path, apsw.SQLITE_OPEN_READONLY)
-        _refuse_newer(db, self.path)
+        try:
+            _refuse_newer(db, self.path)
+        except apsw.NotADBError as error:
+            raise _not_a_state_file(self.path) from error
         return db
 
     def mapping(self, scope: Scope, kind: str, source_id: str) -> MappedId | None:
@@ -617,6 +618,10 @@ def _version(db: apsw.Connection) -> int:
     if not db.table_exists("main", "schema_version"):
         return 0
     return int(db.execute("SELECT coalesce(max(version), 0) FROM schema_version").get)
+
+
+def _not_a_state_file(path: Path) -> ValidationError:
+    return ValidationError(f"{path} is not a state file", hint="give another --state PATH")
 
 
 def _refuse_newer(db: apsw.Connection, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from lvrestore.errors import StateError
 from lvrestore.model import ContentType
 from lvrestore.vault.decode import BlobError, decode_as, decode_blob
 from lvrestore.vault.reader import Vault, open_vault
@@ -134,6 +135,13 @@ class Lookups:
 
 
 def _fill(file: Path, rows: Iterable[tuple[str, Any]]) -> None:
+    try:
+        _write(file, rows)
+    except apsw.Error as error:
+        raise StateError(str(file), str(error)) from error
+
+
+def _write(file: Path, rows: Iterable[tuple[str, Any]]) -> None:
     db = apsw.Connection(str(file))
     db.execute("PRAGMA synchronous=OFF; CREATE TABLE found (key TEXT NOT NULL, value, UNIQUE (key, value))")
     with db:

@@ -193,7 +193,7 @@ def test_disk_that_is_full(procs, kilobytes, site):
     ended = site.run([*site.bulk(), "--procs", procs], before=limited)
     assert ended.code == 7, ended
     assert "Traceback" not in ended.err
-    assert "cannot write" in ended.err
+    assert "cannot write" in ended.err + ended.out
     assert ended.summary["status"] == "stopped"
     assert site.run(site.resume()).code == 0
     site.assert_restored()
