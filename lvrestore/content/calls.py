@@ -70,11 +70,13 @@ class Exists(msgspec.Struct, frozen=True):
     """Which of these ids of one kind are absent on the destination? The reply is a tuple of ids.
 
     `kind` is `folder`, `look`, `dashboard`, `user` or another that the driver knows. The driver answers from what
-    the run already knows and asks the server only for the rest.
+    the run already knows and asks the server only for the rest. Those in the trash are reported, unless it is
+    `quiet`.
     """
 
     kind: str
     ids: tuple[str, ...]
+    quiet: bool = False
 
 
 class Mapped(msgspec.Struct, frozen=True):

@@ -121,7 +121,7 @@ def may_move(targets: Collection[tuple[str, str]], refs: References) -> Steps[bo
     """Whether one of these can have another id at the end of the run: not so what is there under its own."""
     ids = {kind: tuple(sorted(i for k, i in targets if k == kind)) for kind, _ in targets}
     for kind, wanted in ids.items():
-        if not refs.same_instance or kind not in ASKED_FOR or (yield Exists(kind, wanted)):
+        if not refs.same_instance or kind not in ASKED_FOR or (yield Exists(kind, wanted, quiet=True)):
             return True
     return False
 

@@ -220,8 +220,8 @@ class Driver:
                 return self._send(Request("PATCH" if isinstance(call, Update) else "PUT", path, body=body))
             case Delete(path):
                 return self._send(Request("DELETE", path))
-            case Exists(kind, ids):
-                return self._absent(kind, ids)
+            case Exists():
+                return self._absent(call)
             case Mapped(kind, source_id, destination_id, created_at, slug):
                 self._recorder.note(
                     MappingNote(
@@ -257,10 +257,11 @@ class Driver:
                 self._wait(wait_s)
         raise Refused(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} has vanished")
 
-    def _absent(self, kind: str, ids: tuple[str, ...]) -> tuple[str, ...]:
-        self._checked += [f"{kind}:{i}" for i in ids]
-        absent, trashed = self._known.absent(kind, ids, self._client)
-        self._warnings += [("in_trash", f"{kind} {i} is in the trash") for i in trashed]
+    def _absent(self, call: Exists) -> tuple[str, ...]:
+        absent, trashed = self._known.absent(call.kind, call.ids, self._client)
+        if not call.quiet:
+            self._checked += [f"{call.kind}:{i}" for i in call.ids]
+            self._warnings += [("in_trash", f"{call.kind} {i} is in the trash") for i in trashed]
         return absent
 
     def _create(self, call: Create) -> Json:

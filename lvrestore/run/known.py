@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 
 from lvrestore.looker.classify import Refused
@@ -29,8 +28,7 @@ class KnownIds:
     def __init__(self, listed: Mapping[str, frozenset[str]]) -> None:
         """`listed` holds, per kind, the ids that a bulk list had."""
         self._listed = listed
-        self._asked: dict[tuple[str, str], bool] = {}
-        self._lock = threading.Lock()
+        self._seen: set[tuple[str, str]] = set()
 
     def absent(
         self, kind: str, ids: tuple[str, ...], client: Sender
@@ -47,13 +45,10 @@ class KnownIds:
     def _is_alive(self, kind: str, one: str, client: Sender) -> bool:
         if one in self._listed.get(kind, ()):
             return True
-        with self._lock:
-            alive = self._asked.get((kind, one))
-        if alive is None:
-            alive = _ask(kind, one, client)
-            with self._lock:
-                self._asked[kind, one] = alive
-        return alive
+        # That something is absent is not remembered: it may be restored a moment later.
+        if (kind, one) not in self._seen and _ask(kind, one, client):
+            self._seen.add((kind, one))
+        return (kind, one) in self._seen
 
 
 def _ask(kind: str, one: str, client: Sender) -> bool:

@@ -135,6 +135,10 @@ def worker_main(
         _Worker(config, parent, writer, token, limits).run(number)
     except PeerGone:
         os._exit(1)
+    except RestorationError as error:  # a scratch disk that is full, for one
+        with suppress(PeerGone):
+            parent.send(Fatal(error.kind, str(error)))
+        os._exit(1)
     lock.release()
 
 
