@@ -205,9 +205,7 @@ class _Restore:
             deleted="include" if selection.ids is not None else selection.deleted,
             folder_ids=folders,
         )
-        counts = {
-            t: self._vault.count(t, **self._chosen.rows, done_in=done_in) for t in self._chosen.in_order
-        }
+        counts = {t: self._vault.count(t, **self._chosen.rows(done_in)) for t in self._chosen.in_order}
         left_out = 0
         if self._chosen.deleted == "exclude":
             left_out = sum(
@@ -247,7 +245,9 @@ class _Restore:
 
             def missing(content_type: ContentType = content_type, kind: str = kind) -> Iterator[str]:
                 alive = index.ids(kind)
-                return (one for one in self._vault.ids(content_type, **self._chosen.rows) if one not in alive)
+                return (
+                    one for one in self._vault.ids(content_type, **self._chosen.rows()) if one not in alive
+                )
 
             found = scanner.scan(kind, items, self._vault.count(content_type), missing)
             if found is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
 
 import msgspec
 
@@ -15,7 +14,7 @@ from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.plan.validation import Account, Backup, Destination, Problem, RestorationValidator
 from lvrestore.run.listings import LISTINGS
 from lvrestore.run.waves import Chosen
-from lvrestore.vault import DoneIn, Vault, bare_id
+from lvrestore.vault import DoneIn, Vault, Wanted, bare_id
 
 # The caller and its roles, models, then the lists of users, looks and folders, and of looks in the trash.
 CALLS = 7
@@ -59,7 +58,7 @@ class SelectedRows:
     def rows(self) -> Iterator[VaultRow]:
         """The items that are still to be restored."""
         for content_type in self._chosen.in_order:
-            yield from self._vault.rows(content_type, **self._chosen.rows, done_in=self._done_in)
+            yield from self._vault.rows(content_type, **self._chosen.rows(self._done_in))
 
     def selected(self, content_type: ContentType, source_id: str) -> bool:
         """Whether an item is restored in this session, or was."""
@@ -67,8 +66,8 @@ class SelectedRows:
             return False
         if self._chosen.ids is not None and source_id not in self._ids[content_type]:
             return False
-        chosen: dict[str, Any] = {**self._chosen.rows, "ids": [source_id]}
-        return self._vault.count(content_type, **chosen) > 0
+        wanted: Wanted = {**self._chosen.rows(), "ids": [source_id]}
+        return self._vault.count(content_type, **wanted) > 0
 
     def has(self, content_type: ContentType, source_id: str) -> bool:
         """Whether the vault holds an item."""

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import Deleted, DoneIn, Vault
+from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
@@ -27,10 +26,14 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     deleted: Deleted = "exclude"
     folder_ids: Collection[str] | None = None
 
-    @property
-    def rows(self) -> dict[str, Any]:
-        """The arguments for `Vault.rows` and `Vault.count`."""
-        return {"ids": self.ids, "deleted": self.deleted, "folder_ids": self.folder_ids}
+    def rows(self, done_in: DoneIn | None = None) -> Wanted:
+        """What `Vault.rows`, `ids` and `count` are asked for."""
+        return {
+            "ids": self.ids,
+            "deleted": self.deleted,
+            "folder_ids": self.folder_ids,
+            "done_in": done_in,
+        }
 
     @property
     def in_order(self) -> list[ContentType]:
@@ -76,13 +79,13 @@ class Waves:
         for ids in by_depth({one: folders[one].parent_id for one in wanted if one in folders}):
             yield self._tasks(ContentType.FOLDER, ids)
         # Rows that do not decode have no place in the tree; each fails by itself.
-        rows = self._vault.rows(ContentType.FOLDER, **self._chosen.rows)
+        rows = self._vault.rows(ContentType.FOLDER, **self._chosen.rows())
         if lost := [row.source_id for row in rows if row.source_id not in folders]:
             yield self._tasks(ContentType.FOLDER, lost)
 
     def _tasks(self, content_type: ContentType, ids: Sequence[str] | None) -> Tasks:
-        selected: dict[str, Any] = {**self._chosen.rows, "ids": ids}
-        for row in self._vault.rows(content_type, **selected, done_in=self._done_in):
+        wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids}
+        for row in self._vault.rows(content_type, **wanted):
             yield self._task(row)
 
     def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:

@@ -11,7 +11,7 @@ from lvrestore.vault.reader import (
     open_vault,
 )
 from lvrestore.vault.references import Reference, explores_of, references_of
-from lvrestore.vault.selection import Deleted, DoneIn, bare_id
+from lvrestore.vault.selection import Deleted, DoneIn, Wanted, bare_id
 
 __all__ = [
     "BlobError",
@@ -24,6 +24,7 @@ __all__ = [
     "TypeCount",
     "Vault",
     "VaultInfo",
+    "Wanted",
     "bare_id",
     "check",
     "convert",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import apsw
 import msgspec
@@ -19,8 +19,8 @@ from lvrestore.vault.folders import Folder, FolderTree
 from lvrestore.vault.schema import read_schema
 from lvrestore.vault.selection import (
     Deleted,
-    DoneIn,
     Selection,
+    Wanted,
     bare_id,
     chunk_statement,
     prefix_of,
@@ -28,7 +28,7 @@ from lvrestore.vault.selection import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -132,43 +132,23 @@ class Vault:
 
     # -- rows ---------------------------------------------------------------------------------------
 
-    def rows(
-        self,
-        content_type: ContentType,
-        *,
-        ids: Collection[str] | None = None,
-        deleted: Deleted = "exclude",
-        folder_ids: Collection[str] | None = None,
-        done_in: DoneIn | None = None,
-    ) -> Iterator[VaultRow]:
-        """Stream the selected rows undecoded, in the order they were stored.
-
-        `folder_ids` takes dashboards and looks in these folders, and of folders these themselves.
-        """
-        selection = select(content_type, ids, deleted, folder_ids, done_in)
-        for row_number in self._row_numbers(selection):
+    def rows(self, content_type: ContentType, **wanted: Unpack[Wanted]) -> Iterator[VaultRow]:
+        """Stream the selected rows undecoded, in the order they were stored."""
+        for row_number in self._row_numbers(select(content_type, **wanted)):
             yield self._row(row_number)
 
-    def count(
-        self,
-        content_type: ContentType,
-        *,
-        ids: Collection[str] | None = None,
-        deleted: Deleted = "exclude",
-        folder_ids: Collection[str] | None = None,
-        done_in: DoneIn | None = None,
-    ) -> int:
+    def count(self, content_type: ContentType, **wanted: Unpack[Wanted]) -> int:
         """Return how many rows `rows` would stream."""
-        if ids is None and folder_ids is None and done_in is None:
+        selection = select(content_type, **wanted)
+        if selection.is_whole_type:
             found = self.counts().get(content_type, TypeCount(0, 0))
-            return {"include": found.rows, "only": found.deleted}.get(deleted, found.rows - found.deleted)
-        selection = select(content_type, ids, deleted, folder_ids, done_in)
+            alive = found.rows - found.deleted
+            return {"include": found.rows, "only": found.deleted}.get(selection.deleted, alive)
         return sum(1 for _ in self._row_numbers(selection))
 
-    def ids(self, content_type: ContentType, **selected: Any) -> Iterator[str]:  # noqa: ANN401 - as `rows`
+    def ids(self, content_type: ContentType, **wanted: Unpack[Wanted]) -> Iterator[str]:
         """Stream the bare ids of the rows that `rows` would stream, without their content."""
-        rows = {"ids": None, "deleted": "exclude", "folder_ids": None, "done_in": None, **selected}
-        for row_number in self._row_numbers(select(content_type, *rows.values())):
+        for row_number in self._row_numbers(select(content_type, **wanted)):
             found = self._all("SELECT CAST(id AS TEXT) FROM content_items WHERE rowid = ?", (row_number,))
             yield bare_id(content_type, str(found[0][0]))
 
@@ -182,7 +162,7 @@ class Vault:
 
     def has(self, content_type: ContentType, source_id: str, *, deleted: Deleted = "include") -> bool:
         """Tell whether the vault has this item, without reading its content."""
-        selection = select(content_type, [source_id], deleted, None, None)
+        selection = select(content_type, [source_id], deleted)
         return next(self._row_numbers(selection), None) is not None
 
     # -- what is in it ------------------------------------------------------------------------------

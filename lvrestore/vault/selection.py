@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import msgspec
 
@@ -47,6 +47,18 @@ class DoneIn(msgspec.Struct, frozen=True):
     session_id: str
 
 
+class Wanted(TypedDict, total=False):
+    """Which rows are wanted, as a caller says it; what is not given is no condition, `deleted` is `exclude`.
+
+    `folder_ids` takes dashboards and looks in these folders, and of folders these themselves.
+    """
+
+    ids: Collection[str] | None
+    deleted: Deleted
+    folder_ids: Collection[str] | None
+    done_in: DoneIn | None
+
+
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows of one type are wanted; None is no condition."""
 
@@ -55,6 +67,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     ids: frozenset[str] | None
     folder_ids: frozenset[str] | None
     done_in: DoneIn | None
+
+    @property
+    def is_whole_type(self) -> bool:
+        """Whether every row of the type is wanted, but for what `deleted` says."""
+        return self.ids is None and self.folder_ids is None and self.done_in is None
 
 
 def prefix_of(content_type: ContentType) -> str:
@@ -69,10 +86,10 @@ def bare_id(content_type: ContentType, source_id: str) -> str:
 
 def select(
     content_type: ContentType,
-    ids: Collection[str] | None,
-    deleted: Deleted,
-    folder_ids: Collection[str] | None,
-    done_in: DoneIn | None,
+    ids: Collection[str] | None = None,
+    deleted: Deleted = "exclude",
+    folder_ids: Collection[str] | None = None,
+    done_in: DoneIn | None = None,
 ) -> Selection:
     """Return the selection, with ids in the bare form."""
     wanted = None if ids is None else frozenset(bare_id(content_type, i) for i in ids)
