@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def writer_main(
             _Writer(MeetingPoint(folder), store, scope, parent).run()
     except StateError as error:
         # Nothing more can be promised to anybody.
-        parent.send(Fatal(error.kind, str(error)))
+        with suppress(PeerGone):  # it may have met the full disk itself
+            parent.send(Fatal(error.kind, str(error)))
         os._exit(1)
     finally:
         for leftover in (folder, *leftovers):
