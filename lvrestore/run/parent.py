@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -122,7 +121,7 @@ class Crew:
             target=writer_main,
             args=(
                 self._folder,
-                (Path(self._limits.path).parent,) if self._limits else (),
+                (self._limits.row.folder,) if self._limits else (),
                 self._config.state_path,
                 self._config.scope,
                 theirs,
