@@ -61,6 +61,14 @@ def _say_filled(done: dict[str, Any]) -> None:
     help="Fill it with this backup's content, under the same ids.",
 )
 @click.option(
+    "--first-id",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    envvar="LVRESTORE_FIRST_ID",
+    help="The first id that an empty sandbox gives out.",
+)
+@click.option(
     "--drop", type=SHARE, default=0.0, envvar="LVRESTORE_DROP", help="Destroy this share of the dashboards."
 )
 @click.option(
@@ -134,7 +142,11 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
     switches = dict(parse_switch(text) for text in given["switches"])
     faults = read_fault_file(given["faults"]) if given["faults"] else []
     looker = Looker(
-        switches, token_lifetime_s=given["token_lifetime"], log_limit=LOG_LIMIT, seed=given["seed"]
+        switches,
+        token_lifetime_s=given["token_lifetime"],
+        log_limit=LOG_LIMIT,
+        first_id=given["first_id"],
+        seed=given["seed"],
     )
     with server.listen(given["port"]) as listener:
         done = _fill(looker, given) if given["from_vault"] else {}

@@ -465,6 +465,13 @@ def test_command_speaks_json(start, made):
     assert running.errors == ""
 
 
+def test_command_gives_out_ids_from_a_number_on(start):
+    running = start("--first-id", 5000)
+    dump = urllib3.request("GET", running.line.split()[1] + "/_sandbox/dump").json()
+    assert {int(one) for one in dump["folders"] if one.isdigit()} == {5000, 5001, 5002, 5003}
+    assert running.stop() == (0, "")
+
+
 def statuses(start, *arguments):
     """What calls are answered, one after the other, by a sandbox with these arguments."""
     running, pool = start(*arguments), urllib3.PoolManager()
