@@ -17,6 +17,7 @@ DEFAULT_INFLIGHT = 4
 MOST_PROCS = 64
 DEFAULT_RETRIES = 5
 DEFAULT_STALENESS_S = 600.0
+DEFAULT_CHECKPOINT_INTERVAL = 100
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_minute: int | None = None
     max_retries: int = DEFAULT_RETRIES
     max_staleness_s: float = DEFAULT_STALENESS_S
+    checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL
     dry_run: bool = False
 
     def remembered(self) -> dict[str, Any]:

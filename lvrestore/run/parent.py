@@ -123,6 +123,7 @@ class Crew:
                 self._folder,
                 (self._limits.row.folder,) if self._limits else (),
                 self._config.state_path,
+                self._config.checkpoint_interval,
                 self._config.scope,
                 theirs,
                 self._lock,
