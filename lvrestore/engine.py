@@ -155,7 +155,7 @@ class _Restore:
     def _session(self, session_id: str | None) -> SessionRow:
         """The session to continue: it must be unfinished, and of this vault and instance."""
         sessions = StateReader(self._state_path).sessions()
-        found = next((s for s in sessions if session_id in {None, s.id} and s.status != "completed"), None)
+        found = next((s for s in sessions if session_id in {None, s.id} and not s.is_finished), None)
         if found is None:
             what = "an unfinished session" if session_id is None else f"an unfinished session {session_id}"
             raise NotFoundError(
@@ -306,7 +306,7 @@ class _Restore:
         return self._end(intent, None, "planned" if done else status, ExitCode.OK if done else code)
 
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
-        with StateStore(self._state_path) as store:
+        with StateStore(self._state_path, self._config.checkpoint_interval) as store:
             scope = self._open_session(store, intent, session)
             self._unfinished = Unfinished(
                 uncertain=store.uncertain(scope),
@@ -396,6 +396,7 @@ class _Restore:
             known=self._known if intent.scanned else self._discovery.ids_at_hand(),
             indexed=bool(intent.scanned),
             max_staleness_s=self._config.max_staleness_s,
+            checkpoint_interval=self._config.checkpoint_interval,
             scratch=self._scratch,
             policy=self._policy,
             dry_run=dry_run,
@@ -482,7 +483,7 @@ class _Restore:
         try:
             if self._items_lost:
                 store.reopen(scope, LOST_IN_AN_OUTAGE)
-            store.finish_session(scope, status, ending.summary, self._connection.own_calls())
+            store.finish_session(scope, status, ending.summary, self._connection.own_calls(), code)
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))
         return ending

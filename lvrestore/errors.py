@@ -181,6 +181,15 @@ class StateError(RestorationError):
         return f"cannot write {self.path}: {self.reason}"
 
 
+class StateLostError(StateError):
+    """The state file was removed or replaced while a run wrote to it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "it was removed or replaced while the run was under way")
+        self.args = (path,)
+        self.hint = "put it back and resume, or start again: what was restored is found on the instance"
+
+
 class SessionMismatchError(RestorationError):
     """A session is to be continued with another vault or instance than it was started with."""
 

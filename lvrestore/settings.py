@@ -19,6 +19,7 @@ MOST_PROCS = 64
 DEFAULT_RETRIES = 5
 DEFAULT_STALENESS_S = 600.0
 DEFAULT_OUTAGE_TIMEOUT_S = 600.0
+DEFAULT_CHECKPOINT_INTERVAL = 100
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +101,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     own_limits: OwnLimits = OwnLimits()
     outage_timeout_s: float = 0.0
     max_staleness_s: float = DEFAULT_STALENESS_S
+    checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL
     dry_run: bool = False
 
     def remembered(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lvrestore.looker.credentials import Given
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.settings import (
+    DEFAULT_CHECKPOINT_INTERVAL,
     DEFAULT_INFLIGHT,
     DEFAULT_OUTAGE_TIMEOUT_S,
     DEFAULT_PROCS,
@@ -101,6 +102,7 @@ types_option = option(
 one_type_option = option(
     "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."
 )
+kind_option = option("--kind", metavar="K", help="Only errors of this kind.")
 json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
 
 vault_option = option(
@@ -236,6 +238,14 @@ engine_options = together(
         help="Stop, resumable, after this time: 2h, 1h30m, 90s.",
     ),
     option(
+        "--checkpoint-interval",
+        type=click.IntRange(1),
+        default=DEFAULT_CHECKPOINT_INTERVAL,
+        show_default=True,
+        metavar="N",
+        help="Items of a type after which the state file sums up what is done.",
+    ),
+    option(
         "--max-staleness",
         "max_staleness_s",
         type=click.FloatRange(min=0),
@@ -244,6 +254,14 @@ engine_options = together(
         metavar="S",
         help="Seconds after which what was read in bulk is read again.",
     ),
+)
+lock_timeout_option = option(
+    "--lock-timeout",
+    "lock_timeout_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for another run on the destination.",
 )
 limit_options = together(
     option(
@@ -267,19 +285,13 @@ limit_options = together(
         show_default=True,
         help="Repeats of a call that failed in passing.",
     ),
-    option(
-        "--lock-timeout",
-        "lock_timeout_s",
-        type=click.FloatRange(min=0),
-        default=0.0,
-        show_default=True,
-        help="Seconds to wait for another run on the destination.",
-    ),
+    lock_timeout_option,
 )
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.")
 output_options = together(
     json_option,
-    option("--force", "--yes", "force", is_flag=True, help="Do not ask."),
+    force_option,
     option("-v", "--verbose", is_flag=True, help="Show every warning."),
     option("-q", "--quiet", is_flag=True, help="Show errors only."),
     option("--no-progress", is_flag=True, help="No progress bar or heartbeat."),
@@ -321,6 +333,7 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
             duration_s=options.get("max_duration_s"),
         ),
         outage_timeout_s=options.get("outage_timeout_s", 0.0),
+        checkpoint_interval=options.get("checkpoint_interval", DEFAULT_CHECKPOINT_INTERVAL),
         max_staleness_s=options.get("max_staleness_s", DEFAULT_STALENESS_S),
         dry_run=options.get("dry_run", False),
     )

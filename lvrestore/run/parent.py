@@ -131,6 +131,7 @@ class Crew:
                 self._folder,
                 self._shared.folders,
                 self._config.state_path,
+                self._config.checkpoint_interval,
                 self._config.scope,
                 theirs,
                 self._lock,

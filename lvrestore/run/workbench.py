@@ -24,7 +24,7 @@ from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient
-from lvrestore.settings import DEFAULT_STALENESS_S, Policy
+from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups
 
@@ -48,6 +48,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     indexed: bool = False
     max_staleness_s: float = DEFAULT_STALENESS_S
+    checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL
     dry_run: bool = False
 
 

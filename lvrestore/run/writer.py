@@ -30,6 +30,7 @@ def writer_main(
     folder: Path,
     leftovers: tuple[Path, ...],
     state_path: Path,
+    checkpoint_interval: int,
     scope: Scope,
     parent: Pipe,
     lock: RunLock,
@@ -40,7 +41,7 @@ def writer_main(
     """
     leave_signals_to_the_parent()
     try:
-        with StateStore(state_path) as store:
+        with StateStore(state_path, checkpoint_interval) as store:
             _Writer(MeetingPoint(folder), store, scope, parent).run()
     except StateError as error:
         # Nothing more can be promised to anybody.

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lvrestore.cli import COMMANDS, cli
-from lvrestore.cli.state import _letter_details, _letter_object
+from lvrestore.cli.dlq import letter_details, letter_object
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
@@ -25,7 +25,8 @@ from lvrestore.sandbox.fault_file import read_fault_file
 from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
-from lvrestore.state.store import DeadLetterItem, StateReader, StateStore
+from lvrestore.state.dead_letters import DeadLetterItem
+from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
@@ -166,7 +167,7 @@ def test_summary_keys(tmp_path):
     with StateStore(tmp_path / "state.db") as store:
         scope = store.begin_session("a", "b", {}, {})
         store.write(scope, [make_result()])
-        store.finish_session(scope, "completed", real, Calls())
+        store.finish_session(scope, "completed", real, Calls(), 0)
         reader = StateReader(tmp_path / "state.db")
         real = session_summary(reader, reader.sessions()[0])
     assert keys(status, closed=["error_breakdown"]) == keys(real, closed=["error_breakdown"])
@@ -193,8 +194,8 @@ def test_dead_letter_keys():
     names = DeadLetterItem.__struct_fields__
     letter = DeadLetterItem(**dict.fromkeys(names))
     listed, shown = samples("dead_letter")
-    assert keys(listed) == keys(_letter_object(letter))
-    assert keys(shown) == keys(_letter_object(letter) | _letter_details(letter))
+    assert keys(listed) == keys(letter_object(letter))
+    assert keys(shown) == keys(letter_object(letter) | letter_details(letter))
 
 
 def test_vault_keys(tmp_path):
