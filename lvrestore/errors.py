@@ -129,14 +129,23 @@ def _explained(missing: str) -> str:
 
 
 class ApiError(RestorationError):
-    """The instance cannot be used at all: unreachable, login refused, permission missing."""
+    """The instance cannot be used at all: unreachable, login refused, permission missing.
+
+    `passing`: it may work again by itself, as when nothing answered.
+    """
 
     exit_code = ExitCode.API
     kind = "api"
 
-    def __init__(self, message: str, hint: str = "", status: int | None = None) -> None:
-        super().__init__(message, hint, status)
-        self.message, self.hint, self.status = message, hint, status
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        status: int | None = None,
+        passing: bool = False,  # noqa: FBT001, FBT002 - pickles
+    ) -> None:
+        super().__init__(message, hint, status, passing)
+        self.message, self.hint, self.status, self.passing = message, hint, status, passing
 
     def __str__(self) -> str:
         return self.message

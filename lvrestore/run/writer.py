@@ -126,7 +126,8 @@ class _Writer:
                     self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):
                 light = msgspec.structs.replace(message, blob=None, changes=())
-                finished[self._workers[pipe]].append(light)
+                # The parent itself gives up what kills its workers.
+                finished[self._workers.get(pipe, -1)].append(light)
         for worker, results in finished.items():
             self._tell(self._parent, Finished(worker, tuple(results)))
 

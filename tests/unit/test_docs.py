@@ -21,7 +21,8 @@ from lvrestore.model import Calls, ContentType, ItemError, Operation, Restoratio
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
-from lvrestore.sandbox.faults import FAULTS
+from lvrestore.sandbox.fault_file import read_fault_file
+from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.state.dead_letters import DeadLetterItem
@@ -262,6 +263,21 @@ def test_no_switch_is_documented_that_is_gone():
 
 def test_every_fault_and_latency_profile_is_documented():
     assert {*FAULTS, *PROFILES} <= first_names(SANDBOX)
+
+
+def test_every_key_of_a_fault_is_documented():
+    rows = {name: row for row in tables(SANDBOX) for name in re.findall(r"`(\w+)`", row[0])}
+    shared = set(Rule.__struct_encode_fields__)
+    assert shared <= rows.keys()
+    for name, kind in KINDS.items():
+        own = set(kind.__struct_encode_fields__) - shared
+        assert own <= set(re.findall(r"`(\w+)`", rows[name][1])), name
+
+
+def test_storm_of_the_sandbox_page_can_be_used(tmp_path):
+    (storm,) = re.findall(r"```toml\n(.*?)```", SANDBOX.read_text(), re.DOTALL)
+    (tmp_path / "storm.toml").write_text(storm)
+    assert len(read_fault_file(tmp_path / "storm.toml")) == storm.count("[[rules]]")
 
 
 # -- pages
