@@ -7,6 +7,7 @@ knows for itself which fields Looker lets one write. Exit code 1 when anything d
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -114,13 +115,14 @@ def main() -> int:
     parser.add_argument("dump", metavar="DUMP.json", help=where)
     parser.add_argument("vault", metavar="VAULT.db", type=Path)
     parser.add_argument("--before", metavar="DUMP.json", help="a dump from before: what was there is allowed")
+    parser.add_argument("--keep", metavar="DUMP.json", type=Path, help="write the dump here, for --before")
     parser.add_argument("-q", "--quiet", action="store_true", help="the verdict only")
     given = parser.parse_args()
-    backup = Backup(given.vault)
+    backup, dump = Backup(given.vault), read_dump(given.dump)
+    if given.keep:
+        given.keep.write_text(json.dumps(dump))
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for kind, object_id, what in compare(
-        backup, read_dump(given.dump), read_dump(given.before) if given.before else NOTHING
-    ):
+    for kind, object_id, what in compare(backup, dump, read_dump(given.before) if given.before else NOTHING):
         found[kind, object_id].append(what)
     for (kind, object_id), paths in [] if given.quiet else list(found.items())[:SHOWN]:
         print(f"{kind} {object_id}: {'; '.join(paths)[:300]}")
