@@ -15,6 +15,7 @@ CRASH_POINTS = (
     "before_commit",  # writer: a batch has arrived
     "in_commit",  # writer: the batch is written, the transaction is open
     "after_commit",  # writer: the batch is stored, nobody was told
+    "between_waves",  # parent: a wave is stored, nothing of the next one is claimed
     "before_finish",  # parent: every item is stored, the session is open
 )
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,18 +23,15 @@ from lvrestore.errors import (
     UsageError,
     ValidationError,
 )
-from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.looker.limiter import Limiter, LocalLimiter, SharedLimiter
-from lvrestore.looker.retry import RetryPolicy
-from lvrestore.looker.tokens import LoginTokens
-from lvrestore.looker.transport import HttpTransport
-from lvrestore.model import Calls, ContentType, Json, Operation, RestorationResult
+from lvrestore.model import ContentType, Json, Operation, RestorationResult
 from lvrestore.plan.dependencies import circles
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
+from lvrestore.run.budget import Budget
+from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.index import Index
 from lvrestore.run.listings import LISTINGS
@@ -41,7 +39,7 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, look_ahead
-from lvrestore.run.scan import AT_ONCE, Scanned, Scanner, referred_to
+from lvrestore.run.scan import Scanned, Scanner, referred_to
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
 from lvrestore.run.workbench import RunConfig
@@ -56,7 +54,7 @@ FEW_ITEMS = 10
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
-AN_OUTAGE = 20
+AN_OUTAGE = 10
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
@@ -112,7 +110,8 @@ class _Restore:
         self._started = time.monotonic()
         self._results: list[RestorationResult] = []
         self._fatal: ApiError | None = None
-        self._lost_in_a_row = 0
+        self._lost_in_a_row, self._items_lost = 0, False
+        self._news: Callable[[], list[str]] = list
         self._rehearsal = Rehearsal(self._on_result)
         self._unfinished = Unfinished()
         self._known: dict[str, frozenset[str]] = {}
@@ -138,33 +137,25 @@ class _Restore:
         self._scratch = private_folder()
         stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._stop = stack.enter_context(stop_on_signals())
-        self._limiter = self._make_limiter(stack)
-        self._tokens = LoginTokens(self._destination, limiter=self._limiter, stop=self._stop.cut_waits)
-        self._client = LookerClient(
-            HttpTransport(self._destination.endpoint, inflight=AT_ONCE),
-            tokens=self._tokens,
-            limiter=self._limiter,
-            policy=RetryPolicy(max_retries=config.max_retries),
-            stop=self._stop.cut_waits,
+        self._connection = Connection(
+            self._destination,
+            config.ceilings,
+            config.retries,
+            self._stop,
+            shared=not config.dry_run and config.procs > 1,
         )
-        self._discovery = Discovery(self._client)
+        stack.callback(self._connection.close)
+        self._budget = Budget(config.own_limits, self._connection.sent, self._stop.give_up)
+        self._discovery = Discovery(self._connection.client)
         self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)
         self._state_path = config.state_path or _state_file(
             self._instance, self._destination.endpoint.base_url
         )
 
-    def _make_limiter(self, stack: ExitStack) -> Limiter:
-        config = self._config
-        if config.dry_run or config.procs == 1:
-            return LocalLimiter(config.rate_per_second, config.rate_per_minute)
-        limiter = SharedLimiter.create(config.rate_per_second, config.rate_per_minute)
-        stack.callback(limiter.close)
-        return limiter
-
     def _session(self, session_id: str | None) -> SessionRow:
         """The session to continue: it must be unfinished, and of this vault and instance."""
         sessions = StateReader(self._state_path).sessions()
-        found = next((s for s in sessions if session_id in {None, s.id} and s.status != "completed"), None)
+        found = next((s for s in sessions if session_id in {None, s.id} and not s.is_finished), None)
         if found is None:
             what = "an unfinished session" if session_id is None else f"an unfinished session {session_id}"
             raise NotFoundError(
@@ -226,7 +217,7 @@ class _Restore:
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
-            scanner = Scanner(self._client, index, {"folder": self._discovery.folders})
+            scanner = Scanner(self._connection.client, index, {"folder": self._discovery.folders})
             scanned = [*self._scans(scanner, index, intent)]
             if intent.total > FEW_ITEMS:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
@@ -261,7 +252,7 @@ class _Restore:
             return found.destination_id if found else source_id if intent.verdict.same else None
 
         ahead = look_ahead(
-            self._client,
+            self._connection.client,
             SelectedRows(self._vault, self._chosen, intent.counts),
             versions=self._discovery.versions(),
             caller_id=self._policy.caller.id,
@@ -302,22 +293,20 @@ class _Restore:
     def _rehearse(self, intent: Intent) -> Ending:
         scope = Scope("", 0, self._source_name(intent), self._instance)
         waves = self._waves(None)
-        run_locally(
+        rehearse = partial(
+            self._run_here,
             self._run_config(intent, scope, dry_run=True),
             chain(waves.first(), waves.again(self._rehearsal.waiting())),
             NothingRecorded(),
             self._rehearsal.take,
-            tokens=self._tokens,
-            limiter=self._limiter,
-            stop=self._stop,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
-        if self._stop.signal is not None:
-            return self._end(intent, None, "interrupted", 128 + self._stop.signal)
-        return self._end(intent, None, "planned", ExitCode.OK)
+        status, code = self._guarded(rehearse, intent.total)
+        done = status == "completed"
+        return self._end(intent, None, "planned" if done else status, ExitCode.OK if done else code)
 
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
-        with StateStore(self._state_path) as store:
+        with StateStore(self._state_path, self._config.checkpoint_interval) as store:
             scope = self._open_session(store, intent, session)
             self._unfinished = Unfinished(
                 uncertain=store.uncertain(scope),
@@ -326,7 +315,15 @@ class _Restore:
             )
             self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
-                status, code = self._guarded(lambda: self._run_here(store, scope, intent), intent.total)
+                run = partial(
+                    self._run_here,
+                    self._run_config(intent, scope),
+                    self._all_waves(scope),
+                    LocalRecorder(store, scope),
+                    self._on_result,
+                    threads=max(1, min(self._config.inflight, intent.total)),
+                )
+                status, code = self._guarded(run, intent.total)
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
         status, code = self._guarded(lambda: self._run_crew(scope, intent, lock), intent.total)
@@ -360,26 +357,30 @@ class _Restore:
 
     def _run_here(
         self,
-        store: StateStore,
-        scope: Scope,
-        intent: Intent,
+        config: RunConfig,
+        waves: Iterator[Tasks],
+        recorder: LocalRecorder | NothingRecorded,
+        on_result: Callable[[RestorationResult], None],
+        *,
+        threads: int,
     ) -> None:
         run_locally(
-            self._run_config(intent, scope),
-            self._all_waves(scope),
-            LocalRecorder(store, scope),
-            self._on_result,
-            tokens=self._tokens,
-            limiter=self._limiter,
+            config,
+            waves,
+            recorder,
+            on_result,
+            connection=self._connection,
             stop=self._stop,
-            threads=max(1, min(self._config.inflight, intent.total)),
+            threads=threads,
+            may_begin=self._budget.room,
+            on_tick=self._on_tick,
         )
 
     def _run_crew(self, scope: Scope, intent: Intent, lock: RunLock) -> None:
-        limits = self._limiter.handle if isinstance(self._limiter, SharedLimiter) else None
-        crew = Crew(self._run_config(intent, scope), self._tokens, limits, lock, self._stop)
+        crew = Crew(self._run_config(intent, scope), self._connection, lock, self._stop)
         crew.on_result = self._on_result
-        crew.on_tick = lambda: self._reporter.tick(self._tally)
+        crew.on_tick = self._on_tick
+        crew.may_begin = self._budget.room
         crew.run(self._all_waves(scope))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
@@ -391,10 +392,11 @@ class _Restore:
             same_instance=intent.verdict.same,
             procs=self._config.procs,
             inflight=self._config.inflight,
-            max_retries=self._config.max_retries,
+            retries=self._config.retries,
             known=self._known if intent.scanned else self._discovery.ids_at_hand(),
             indexed=bool(intent.scanned),
             max_staleness_s=self._config.max_staleness_s,
+            checkpoint_interval=self._config.checkpoint_interval,
             scratch=self._scratch,
             policy=self._policy,
             dry_run=dry_run,
@@ -410,26 +412,42 @@ class _Restore:
         yield from waves.first()
         yield from waves.again(waiting_in(self._state_path, scope))
 
+    def _on_tick(self) -> None:
+        for message in self._news():
+            self._reporter.warn(message)
+        self._reporter.tick(self._tally)
+
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
+        self._budget.note(result)
         self._watch_for_outage(result)
         self._reporter.result(result, self._tally)
         if self._config.selection.ids is not None and len(self._config.selection.ids) == 1:
             self._results = [both_looks(*self._results, result)]
 
     def _watch_for_outage(self, result: RestorationResult) -> None:
-        """Stop when nothing comes through any more: an outage must not drain the vault into dead letters."""
+        """Stop when no item comes through any more, though the instance answers when it is asked how it is.
+
+        An outage must not drain the vault into dead letters. What took no call says nothing either way.
+        """
+        if not result.calls.total:
+            return
         lost = result.error is not None and result.error.kind in LOST_IN_AN_OUTAGE
         self._lost_in_a_row = self._lost_in_a_row + 1 if lost else 0
         if self._lost_in_a_row >= AN_OUTAGE and result.error is not None:
-            self._stop.give_up(f"{AN_OUTAGE} items in a row were lost: {result.error.message}")
+            self._give_up_after_losses(f"{AN_OUTAGE} items in a row were lost: {result.error.message}")
+
+    def _give_up_after_losses(self, reason: str) -> None:
+        """Stop; what was lost on the way is no item's fault, and is tried again by a resume."""
+        self._items_lost = True
+        self._stop.give_up(reason)
 
     # -- the end
 
     def _guarded(self, run: Callable[[], None], expected: int) -> tuple[str, int]:
         """Run; say how it ended. Every one of the `expected` items must have."""
         try:
-            run()
+            self._run_through_outages(run)
         except (RunBrokenError, StateError) as broken:
             self._reporter.warn(f"{broken}; {broken.hint}")
             return "stopped", ExitCode.STOPPED
@@ -439,8 +457,8 @@ class _Restore:
             return "failed", ExitCode.API
         if self._stop.signal is not None:
             return "interrupted", 128 + self._stop.signal
-        if self._stop.reason is not None:
-            self._reporter.warn(f"{self._stop.reason}; what was lost is tried again by `lvrestore resume`")
+        if self._stop.reason is not None and self._tally.total < expected:
+            self._reporter.warn(f"stopped: {self._stop.reason}; `lvrestore resume` goes on")
             return "stopped", ExitCode.STOPPED
         if self._tally.total != expected:
             # Whatever the reason, nobody may believe that all is done.
@@ -451,12 +469,21 @@ class _Restore:
         troubled = sum(t.count(Operation.FAILED, Operation.CONFLICT) for t in (self._earlier, self._tally))
         return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
 
+    def _run_through_outages(self, run: Callable[[], None]) -> None:
+        patience_s = self._config.outage_timeout_s
+        if not patience_s:
+            run()
+            return
+        with self._connection.watched(patience_s, self._give_up_after_losses) as self._news:
+            run()
+        self._on_tick()
+
     def _close(self, store: StateStore, scope: Scope, intent: Intent, status: str, code: int) -> Ending:
         ending = self._end(intent, scope, status, code)
         try:
-            if self._stop.reason is not None:
+            if self._items_lost:
                 store.reopen(scope, LOST_IN_AN_OUTAGE)
-            store.finish_session(scope, status, ending.summary, self._own_calls())
+            store.finish_session(scope, status, ending.summary, self._connection.own_calls(), code)
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))
         return ending
@@ -475,19 +502,10 @@ class _Restore:
             frame,
             status=status,
             duration_s=duration,
-            other_calls=self._own_calls(),
+            other_calls=self._connection.own_calls(),
         )
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
-
-    def _own_calls(self) -> Calls:
-        """Calls of the parent that belong to no item: logins, and what it reads before."""
-        sent = self._client.counts
-        return Calls(
-            by_method={**sent.by_method, "POST": sent.by_method.get("POST", 0) + self._tokens.logins},
-            retries=sent.retries,
-            rate_limited=sent.rate_limited,
-        )
 
     def _source_name(self, intent: Intent) -> str:
         return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"

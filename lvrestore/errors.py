@@ -129,14 +129,23 @@ def _explained(missing: str) -> str:
 
 
 class ApiError(RestorationError):
-    """The instance cannot be used at all: unreachable, login refused, permission missing."""
+    """The instance cannot be used at all: unreachable, login refused, permission missing.
+
+    `passing`: it may work again by itself, as when nothing answered.
+    """
 
     exit_code = ExitCode.API
     kind = "api"
 
-    def __init__(self, message: str, hint: str = "", status: int | None = None) -> None:
-        super().__init__(message, hint, status)
-        self.message, self.hint, self.status = message, hint, status
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        status: int | None = None,
+        passing: bool = False,  # noqa: FBT001, FBT002 - pickles
+    ) -> None:
+        super().__init__(message, hint, status, passing)
+        self.message, self.hint, self.status, self.passing = message, hint, status, passing
 
     def __str__(self) -> str:
         return self.message
@@ -170,6 +179,15 @@ class StateError(RestorationError):
 
     def __str__(self) -> str:
         return f"cannot write {self.path}: {self.reason}"
+
+
+class StateLostError(StateError):
+    """The state file was removed or replaced while a run wrote to it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "it was removed or replaced while the run was under way")
+        self.args = (path,)
+        self.hint = "put it back and resume, or start again: what was restored is found on the instance"
 
 
 class SessionMismatchError(RestorationError):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lvrestore.looker.credentials import Given
+from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType
 
 DEFAULT_PROCS = 8
@@ -17,6 +18,8 @@ DEFAULT_INFLIGHT = 4
 MOST_PROCS = 64
 DEFAULT_RETRIES = 5
 DEFAULT_STALENESS_S = 600.0
+DEFAULT_OUTAGE_TIMEOUT_S = 600.0
+DEFAULT_CHECKPOINT_INTERVAL = 100
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +70,23 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     deleted: Literal["exclude", "include", "only"] = "exclude"
 
 
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
+    """The most calls in any second and in any minute; None is no ceiling."""
+
+    per_second: int | None = None
+    per_minute: int | None = None
+
+
+class OwnLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """When a run stops by itself: after so many failed items, API calls, seconds. None is no limit."""
+
+    errors: int | None = None
+    calls: int | None = None
+    duration_s: float | None = None
+
+
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore, as asked for."""
+    """One restore, as asked for. `outage_timeout_s` is the patience with an instance that is gone; 0 is none."""
 
     db_path: Path
     selection: Selection
@@ -78,10 +96,12 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     lock_timeout_s: float = 0.0
     procs: int = DEFAULT_PROCS
     inflight: int = DEFAULT_INFLIGHT
-    rate_per_second: int | None = None
-    rate_per_minute: int | None = None
-    max_retries: int = DEFAULT_RETRIES
+    ceilings: Ceilings = Ceilings()
+    retries: RetryPolicy = RetryPolicy()
+    own_limits: OwnLimits = OwnLimits()
+    outage_timeout_s: float = 0.0
     max_staleness_s: float = DEFAULT_STALENESS_S
+    checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL
     dry_run: bool = False
 
     def remembered(self) -> dict[str, Any]:

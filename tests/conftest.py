@@ -1,4 +1,4 @@
-"""What all tests share: the scripts are importable, the genuine vault is found or its tests are skipped."""
+"""What all tests share: scripts and benchmarks are importable, the genuine vault is found or its tests are skipped."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A busy machine is no reason for a failure.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("scripts", "tests", "bench")]
 
 
 @pytest.fixture(scope="session")

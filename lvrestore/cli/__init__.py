@@ -20,8 +20,8 @@ COMMANDS = {
     "bulk": "restore:bulk",
     "all": "restore:everything",
     "resume": "restore:resume",
-    "status": "state:status",
-    "dlq": "state:dlq",
+    "status": "status:status",
+    "dlq": "dlq:dlq",
     "vault": "vault:vault",
     "sandbox": "sandbox:sandbox",
 }
@@ -31,7 +31,7 @@ SUMMARIES = {
     "all": "Restore everything, in dependency order.",
     "resume": "Continue an unfinished session.",
     "status": "Show what a session did.",
-    "dlq": "Look at what failed.",
+    "dlq": "Look at what failed, try it again, or forget it.",
     "vault": "Look into a backup without an instance.",
     "sandbox": "Run the stand-in Looker on 127.0.0.1.",
 }

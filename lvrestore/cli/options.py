@@ -8,15 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
+from lvrestore.durations import parse_duration
 from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
+from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.settings import (
+    DEFAULT_CHECKPOINT_INTERVAL,
     DEFAULT_INFLIGHT,
+    DEFAULT_OUTAGE_TIMEOUT_S,
     DEFAULT_PROCS,
     DEFAULT_RETRIES,
     DEFAULT_STALENESS_S,
     MOST_PROCS,
+    Ceilings,
+    OwnLimits,
     Policy,
     RestorationConfig,
     Selection,
@@ -61,6 +67,13 @@ def _listed_types(ctx: click.Context, param: click.Parameter, value: tuple[str, 
     return _content_type(ctx, param, names)
 
 
+def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return parse_duration(value) if value is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 all_types_options = together(
     option(
         "--only-types",
@@ -89,6 +102,7 @@ types_option = option(
 one_type_option = option(
     "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."
 )
+kind_option = option("--kind", metavar="K", help="Only errors of this kind.")
 json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
 
 vault_option = option(
@@ -196,6 +210,42 @@ engine_options = together(
         help="Concurrent requests per process.",
     ),
     option(
+        "--outage-timeout",
+        "outage_timeout_s",
+        type=click.FloatRange(min=0, min_open=True),
+        default=DEFAULT_OUTAGE_TIMEOUT_S,
+        show_default=True,
+        metavar="S",
+        help="Seconds to wait for an instance that answers nothing any more.",
+    ),
+    option(
+        "--max-errors",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Stop, resumable, after so many failed items.",
+    ),
+    option(
+        "--max-calls",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Begin no item, resumable, that would take more API calls in all.",
+    ),
+    option(
+        "--max-duration",
+        "max_duration_s",
+        callback=_duration,
+        metavar="TIME",
+        help="Stop, resumable, after this time: 2h, 1h30m, 90s.",
+    ),
+    option(
+        "--checkpoint-interval",
+        type=click.IntRange(1),
+        default=DEFAULT_CHECKPOINT_INTERVAL,
+        show_default=True,
+        metavar="N",
+        help="Items of a type after which the state file sums up what is done.",
+    ),
+    option(
         "--max-staleness",
         "max_staleness_s",
         type=click.FloatRange(min=0),
@@ -204,6 +254,14 @@ engine_options = together(
         metavar="S",
         help="Seconds after which what was read in bulk is read again.",
     ),
+)
+lock_timeout_option = option(
+    "--lock-timeout",
+    "lock_timeout_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for another run on the destination.",
 )
 limit_options = together(
     option(
@@ -227,19 +285,13 @@ limit_options = together(
         show_default=True,
         help="Repeats of a call that failed in passing.",
     ),
-    option(
-        "--lock-timeout",
-        "lock_timeout_s",
-        type=click.FloatRange(min=0),
-        default=0.0,
-        show_default=True,
-        help="Seconds to wait for another run on the destination.",
-    ),
+    lock_timeout_option,
 )
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.")
 output_options = together(
     json_option,
-    option("--force", "--yes", "force", is_flag=True, help="Do not ask."),
+    force_option,
     option("-v", "--verbose", is_flag=True, help="Show every warning."),
     option("-q", "--quiet", is_flag=True, help="Show errors only."),
     option("--no-progress", is_flag=True, help="No progress bar or heartbeat."),
@@ -273,12 +325,26 @@ def given_config(options: dict[str, Any], selection: Selection) -> RestorationCo
         lock_timeout_s=options["lock_timeout_s"],
         procs=options.get("procs", 1),
         inflight=options.get("inflight", DEFAULT_INFLIGHT),
-        rate_per_second=options["rate_per_second"],
-        rate_per_minute=options["rate_per_minute"],
-        max_retries=options["max_retries"],
+        ceilings=Ceilings(per_second=options["rate_per_second"], per_minute=options["rate_per_minute"]),
+        retries=_given_retries(options),
+        own_limits=OwnLimits(
+            errors=options.get("max_errors"),
+            calls=options.get("max_calls"),
+            duration_s=options.get("max_duration_s"),
+        ),
+        outage_timeout_s=options.get("outage_timeout_s", 0.0),
+        checkpoint_interval=options.get("checkpoint_interval", DEFAULT_CHECKPOINT_INTERVAL),
         max_staleness_s=options.get("max_staleness_s", DEFAULT_STALENESS_S),
         dry_run=options.get("dry_run", False),
     )
+
+
+def _given_retries(options: dict[str, Any]) -> RetryPolicy:
+    """An instance that asks to be left alone is waited for as long as one that is gone."""
+    patience_s = options.get("outage_timeout_s")
+    if patience_s is None:
+        return RetryPolicy(max_retries=options["max_retries"])
+    return RetryPolicy(max_retries=options["max_retries"], rate_limit_patience_s=patience_s)
 
 
 def _given_policy(options: dict[str, Any]) -> Policy:

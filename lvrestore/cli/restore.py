@@ -19,6 +19,7 @@ from lvrestore.report.jsonl import JsonLines, result_object, write_line
 from lvrestore.report.reporter import Reporter
 from lvrestore.report.terminal import Terminal
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
+from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import StateReader
 from lvrestore.vault import bare_id, open_vault
 
@@ -125,7 +126,7 @@ def _vault_of(session: str | None, config: RestorationConfig) -> Path:
     """The vault that the session was started with, where none is named; else the default."""
     base_url = resolve(config.destination, os.environ).endpoint.base_url
     reader = StateReader(config.state_path or default_state_path(base_url))
-    found = next((s for s in reader.sessions() if session in {None, s.id} and s.status != "completed"), None)
+    found = next((s for s in reader.sessions() if session in {None, s.id} and not s.is_finished), None)
     return Path(found.metadata["vault"]) if found is not None else config.db_path
 
 
@@ -156,7 +157,8 @@ def _with_dead_letter(config: RestorationConfig, ending: Ending) -> dict[str, An
     result = ending.results[0]
     letter = None
     if result.error is not None and ending.state_path is not None and not config.dry_run:
-        found = StateReader(ending.state_path).dead_letters(session_id=ending.summary["session_id"])
+        wanted = LetterFilter(session_id=ending.summary["session_id"])
+        found = StateReader(ending.state_path).dead_letters.find(wanted)
         letter = found[-1].id if found else None
     return result_object(result, letter, dry_run=config.dry_run)
 

@@ -70,6 +70,14 @@ def _say_filled(done: dict[str, Any]) -> None:
     help="Fill it with this backup's content, under the same ids.",
 )
 @click.option(
+    "--first-id",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    envvar="LVRESTORE_FIRST_ID",
+    help="The first id that an empty sandbox gives out.",
+)
+@click.option(
     "--drop", type=SHARE, default=0.0, envvar="LVRESTORE_DROP", help="Destroy this share of every type."
 )
 @click.option(
@@ -81,7 +89,12 @@ def _say_filled(done: dict[str, Any]) -> None:
 )
 @click.option("--change", type=SHARE, default=0.0, envvar="LVRESTORE_CHANGE", help="Change this share.")
 @click.option(
-    "--seed", type=int, default=1, show_default=True, envvar="LVRESTORE_SEED", help="Same seed, same damage."
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    envvar="LVRESTORE_SEED",
+    help="Same seed, same damage and faults.",
 )
 @click.option(
     "--latency",
@@ -93,6 +106,12 @@ def _say_filled(done: dict[str, Any]) -> None:
     type=click.IntRange(1),
     envvar="LVRESTORE_RATE_LIMIT",
     help="Answer 429 above so many requests a second.",
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    envvar="LVRESTORE_FAULTS",
+    help="Let calls go wrong as this file says (TOML, see docs/sandbox.md).",
 )
 @click.option(
     "--switch",
@@ -125,6 +144,7 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
     Any client id and secret log in, except the secret "wrong".
     """
     server = _server_module()
+    from lvrestore.sandbox.fault_file import read_fault_file  # noqa: PLC0415 - as below
     from lvrestore.sandbox.latency import parse_latency  # noqa: PLC0415 - needs no extra, but time
     from lvrestore.sandbox.looker import Looker  # noqa: PLC0415 - as above
     from lvrestore.sandbox.switches import parse_switch  # noqa: PLC0415 - as above
@@ -133,11 +153,21 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
         raise UsageError("there is nothing to break in an empty sandbox", "give --from-vault too")
     latency = parse_latency(given["latency"]) if given["latency"] else None
     switches = dict(parse_switch(text) for text in given["switches"])
-    looker = Looker(switches, token_lifetime_s=given["token_lifetime"], log_limit=LOG_LIMIT)
+    faults = read_fault_file(given["faults"]) if given["faults"] else []
+    looker = Looker(
+        switches,
+        token_lifetime_s=given["token_lifetime"],
+        log_limit=LOG_LIMIT,
+        first_id=given["first_id"],
+        seed=given["seed"],
+    )
     with server.listen(given["port"]) as listener:
         done = _fill(looker, given) if given["from_vault"] else {}
         if done and not as_json:
             _say_filled(done)
+
+        for rule in faults:
+            looker.faults.add(rule)
 
         def say_ready() -> None:
             url = server.url_of(listener)

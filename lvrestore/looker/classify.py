@@ -98,6 +98,7 @@ KIND_OF_STATUS = {
     429: FailureKind.RATE_LIMITED,
 }
 FIRST_VENDOR_STATUS = 520  # Cloudflare and the like: the proxy lost Looker, as with 502 and 504
+OVERLOAD = frozenset({429, 503})  # the instance wants fewer requests from everybody
 NO_CONTENT = 204
 NOT_FOUND = 404
 
@@ -164,7 +165,7 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
 def _seconds_until(http_date: str, now: datetime) -> float:
     try:
         at = parsedate_to_datetime(http_date)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset of twenty digits is the latter
         return -1.0
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
 

@@ -14,9 +14,10 @@ import msgspec
 
 from lvrestore.errors import ApiError
 from lvrestore.looker.classify import NOT_FOUND, Failure, FailureKind, Refused, Reply, is_redirect, read_reply
+from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
-from lvrestore.looker.retry import GiveUp, RetryPolicy, Rng, after_failure
+from lvrestore.looker.retry import RetryPolicy, Rng, Wait, after_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,18 @@ class UnknownOutcome(Exception):  # noqa: N818 - neither done nor failed
         return f"unknown whether it was created: {self.failure.message}"
 
 
+class _Renewed(msgspec.Struct, frozen=True):
+    """The token was refused, and there is a new one."""
+
+
+class _Series(msgspec.Struct, frozen=True):
+    """Attempts at one call: when they began, how many outages there were before, and which one it is now."""
+
+    since: float
+    outages_before: int
+    attempt: int = 1
+
+
 class Sender(Protocol):
     """Whoever carries out the calls of an item: `LookerClient`, or one that stands before it."""
 
@@ -112,6 +125,7 @@ class LookerClient:
         *,
         tokens: TokenSource | None = None,
         limiter: Limiter | None = None,
+        health: Health | None = None,
         policy: RetryPolicy | None = None,
         stop: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
@@ -120,6 +134,7 @@ class LookerClient:
     ) -> None:
         self._transport, self._tokens = transport, tokens
         self._limiter, self._policy = limiter or NoLimit(), policy or RetryPolicy()
+        self._health = health or Health()
         self._stop, self._sleep, self._clock = stop, sleep, clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._tally = _Tally()
@@ -132,22 +147,21 @@ class LookerClient:
         GaveUp when the attempts are used up, StoppedWaiting when the stop flag is set during a wait, ApiError
         when the instance as a whole cannot be used.
         """
-        attempt, renewed = 1, False
+        tries, renewed = _Series(self._clock(), self._health.outages), False
         while True:
-            token = self._tokens.current() if self._tokens is not None else None
+            self._health.wait_while_out(self._stop)
             self._limiter.acquire(self._stop)
             sent_at = self._clock()
-            outcome = self._send(request, token, creates=creates)
+            outcome = self._attempt(request, creates=creates, may_renew=not renewed)
+            self._note_health(outcome)
             if isinstance(outcome, Reply):
                 return outcome
-            if outcome.may_have_happened:
-                raise UnknownOutcome(sent_at, outcome.lands_late, outcome)
-            if outcome.kind is FailureKind.AUTH and self._tokens is not None and token and not renewed:
-                self._tokens.renew(token)
+            if isinstance(outcome, _Renewed):
                 renewed = True
+            elif outcome.may_have_happened:
+                raise UnknownOutcome(sent_at, outcome.lands_late, outcome)
             else:
-                self._wait_before_repeating(outcome, attempt)
-                attempt += 1
+                tries = self._before_repeating(outcome, tries)
             self._tally.retry()
 
     @property
@@ -160,6 +174,32 @@ class LookerClient:
         """The last answer that this thread got, None before the first."""
         last: tuple[Request, Answered | NoAnswer] | None = getattr(self._last, "answer", None)
         return None if last is None else _record(*last)
+
+    def _attempt(self, request: Request, *, creates: bool, may_renew: bool) -> Reply | Failure | _Renewed:
+        """Send once with a token that is good now; a token that is refused is renewed instead."""
+        if self._tokens is None:
+            return self._send(request, None, creates=creates)
+        try:
+            # Asked for only now: waiting for permission takes its time, and tokens end.
+            token = self._tokens.current()
+            outcome = self._send(request, token, creates=creates)
+            if may_renew and isinstance(outcome, Failure) and outcome.kind is FailureKind.AUTH:
+                self._tokens.renew(token)
+                return _Renewed()
+        except ApiError as error:
+            if not error.passing:
+                raise
+            return Failure(
+                kind=FailureKind.TRANSIENT, status=error.status, message=str(error), repeatable=True
+            )
+        return outcome
+
+    def _note_health(self, outcome: Reply | Failure | _Renewed) -> None:
+        """An answer that will pass, like 503 or 429, says nothing but that the instance cannot serve now."""
+        if isinstance(outcome, Failure) and (outcome.repeatable or outcome.may_have_happened):
+            self._health.lost()
+        else:
+            self._health.answered()
 
     def _send(self, request: Request, token: Token | None, *, creates: bool) -> Reply | Failure:
         answer = self._transport.send(
@@ -179,11 +219,17 @@ class LookerClient:
         if failure.status in OVERLOAD:
             self._limiter.pause(failure.retry_after_s or self._policy.base_s)
 
-    def _wait_before_repeating(self, failure: Failure, attempt: int) -> None:
-        decision = after_failure(failure, attempt, self._policy, self._rng)
-        if isinstance(decision, GiveUp):
-            raise _final(failure, attempt)
-        wait_until(self._clock() + decision.seconds, self._stop, self._sleep, self._clock)
+    def _before_repeating(self, failure: Failure, tries: _Series) -> _Series:
+        """Wait for the next attempt, or raise when there is none."""
+        tried_for_s = self._clock() - tries.since
+        decision = after_failure(failure, tries.attempt, self._policy, self._rng, tried_for_s)
+        if isinstance(decision, Wait):
+            wait_until(self._clock() + decision.seconds, self._stop, self._sleep, self._clock)
+            return msgspec.structs.replace(tries, attempt=tries.attempt + 1)
+        # Attempts made while nobody was answered say nothing about this call.
+        if failure.repeatable and self._health.outlasted(tries.outages_before, self._stop):
+            return _Series(self._clock(), self._health.outages)
+        raise _final(failure, tries.attempt)
 
 
 def _final(failure: Failure, attempts: int) -> Exception:

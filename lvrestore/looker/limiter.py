@@ -6,22 +6,18 @@ into its own memory (`LocalLimiter`) or into a file that processes share (`Share
 
 from __future__ import annotations
 
-import fcntl
 import math
-import mmap
-import os
-import shutil
-import tempfile
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from lvrestore.looker.shared import RowHandle, SharedRow, local_cells
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SECOND_S = 1.0
 MINUTE_S = 60.0
@@ -205,7 +201,7 @@ def _ceilings(per_second: int | None, per_minute: int | None) -> Iterator[tuple[
 
 
 class _SlotLimiter:
-    """Waits for turns of `Slots`, whoever holds them; a subclass says how they are locked."""
+    """Waits for turns of `Slots`, whoever holds them; a subclass may lock them for more than its threads."""
 
     def __init__(self, slots: Slots, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._slots, self._clock, self._sleep = slots, clock, sleep
@@ -252,10 +248,8 @@ class _SlotLimiter:
             now = self._clock()
         return now - start
 
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        with self._threads:
-            yield
+    def _locked(self) -> AbstractContextManager[object]:
+        return self._threads
 
 
 class LocalLimiter(_SlotLimiter):
@@ -269,7 +263,7 @@ class LocalLimiter(_SlotLimiter):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        cells = memoryview(bytearray(8 * Slots.size(per_second, per_minute))).cast("d")
+        cells = local_cells(Slots.size(per_second, per_minute))
         super().__init__(Slots(per_second, per_minute, cells), clock, sleep)
         self._slots.clear()
 
@@ -277,31 +271,27 @@ class LocalLimiter(_SlotLimiter):
 class LimiterHandle(msgspec.Struct, frozen=True):
     """What another process needs to join a shared limiter."""
 
-    path: str
+    row: RowHandle
     per_second: int | None
     per_minute: int | None
 
 
 class SharedLimiter(_SlotLimiter):
-    """A limiter for all processes of a run, over a mapped file.
+    """A limiter for all processes of a run.
 
-    Nobody holds anything but a file lock for some microseconds, and the system takes that back from a dead
-    process: a killed waiter wastes its own slot, no more. `CLOCK_MONOTONIC` is the same in all processes.
+    A waiter that is killed wastes its own slot, no more. `CLOCK_MONOTONIC` is the same in all processes.
     """
 
     def __init__(
         self,
         handle: LimiterHandle,
+        row: SharedRow,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.handle = handle
-        self._owned_dir: str | None = None
-        self._file = os.open(handle.path, os.O_RDWR | os.O_CLOEXEC)
-        self._map = mmap.mmap(self._file, 0)
-        cells = memoryview(self._map).cast("d")
-        super().__init__(Slots(handle.per_second, handle.per_minute, cells), clock, sleep)
+        self.handle, self._row = handle, row
+        super().__init__(Slots(handle.per_second, handle.per_minute, row.cells), clock, sleep)
 
     @classmethod
     def create(
@@ -312,34 +302,20 @@ class SharedLimiter(_SlotLimiter):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> SharedLimiter:
-        """Make the shared file in a private temporary directory, which `close` removes."""
-        size = 8 * Slots.size(per_second, per_minute)
-        directory = tempfile.mkdtemp(prefix="lvrestore-")
-        path = Path(directory, "limiter")
-        path.write_bytes(bytes(size))
-        limiter = cls(LimiterHandle(str(path), per_second, per_minute), clock=clock, sleep=sleep)
-        limiter._owned_dir = directory
+        """Make the shared numbers, which `close` removes."""
+        row = SharedRow.create(Slots.size(per_second, per_minute))
+        limiter = cls(LimiterHandle(row.handle, per_second, per_minute), row, clock=clock, sleep=sleep)
         limiter._slots.clear()
         return limiter
 
     @classmethod
     def attach(cls, handle: LimiterHandle) -> SharedLimiter:
         """Join the limiter that another process made."""
-        return cls(handle)
+        return cls(handle, SharedRow.attach(handle.row))
 
     def close(self) -> None:
-        """Leave; the process that made it also removes the file, which others may still be using."""
-        os.close(self._file)
-        if self._owned_dir is not None:
-            shutil.rmtree(self._owned_dir, ignore_errors=True)
-            self._owned_dir = None
+        """Leave; the process that made it also removes the numbers."""
+        self._row.close()
 
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        # A file lock belongs to the open file, so threads of one process need their own lock before it.
-        with self._threads:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._row.locked()

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_LIFETIME_S = 3600.0
 RENEW_BEFORE_S = 60.0
 SHARE_OF_LIFETIME = 0.1
-# A wrong address shows at the first login, and a person waits for that answer; a renewal happens in a run
-# that has worked so far, and is worth more patience.
+# A wrong address shows at the first login, and a person waits for that answer. Whoever needs a renewal in
+# vain has a patience of its own.
 LOGIN_POLICY = RetryPolicy(max_retries=2)
-RENEWAL_POLICY = RetryPolicy()
 REFUSED = frozenset({FailureKind.AUTH, FailureKind.FORBIDDEN, FailureKind.NOT_FOUND, FailureKind.VALIDATION})
 
 
@@ -61,7 +60,6 @@ class LoginTokens:
         *,
         limiter: Limiter | None = None,
         policy: RetryPolicy = LOGIN_POLICY,
-        renewal_policy: RetryPolicy = RENEWAL_POLICY,
         stop: Callable[[], bool] = lambda: False,
         post: PostForm | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -70,8 +68,7 @@ class LoginTokens:
     ) -> None:
         self._destination = destination
         self._limiter = limiter or NoLimit()
-        self._policy, self._renewal_policy = policy, renewal_policy
-        self._stop, self._post = stop, post or post_form
+        self._policy, self._stop, self._post = policy, stop, post or post_form
         self._sleep, self._clock, self._rng = sleep, clock, rng or random.Random()  # noqa: S311 - jitter
         self._lock = threading.Lock()
         self._token: Token | None = None
@@ -85,6 +82,10 @@ class LoginTokens:
             return token
         return self.renew(token)
 
+    def latest(self) -> Token:
+        """Give the last token, which may have ended since; the first time, log in."""
+        return self._token or self.renew(None)
+
     def renew(self, stale: Token | None) -> Token:
         """Log in, unless another thread already has since `stale` was given out."""
         with self._lock:
@@ -97,12 +98,12 @@ class LoginTokens:
             return self._token
 
     def _log_in(self, generation: int) -> Token:
-        attempt, policy = 1, self._policy if generation == 1 else self._renewal_policy
+        attempt = 1
         while True:
             asked_at, outcome = self._ask_once()
             if not isinstance(outcome, Failure):
                 return self._token_from(outcome, generation, asked_at)
-            decision = after_failure(outcome, attempt, policy, self._rng)
+            decision = after_failure(outcome, attempt, self._policy, self._rng)
             if isinstance(decision, GiveUp):
                 raise self._error(outcome)
             wait_until(self._clock() + decision.seconds, self._stop, self._sleep, self._clock)
@@ -134,7 +135,7 @@ class LoginTokens:
         message, hint = _explain(failure, self._destination.endpoint.host)
         # A server may echo what it was sent.
         message = message.replace(self._destination.client_secret.reveal(), "***")
-        error = ApiError(message, hint, failure.status)
+        error = ApiError(message, hint, failure.status, failure.repeatable)
         if failure.kind in REFUSED and not is_redirect(failure.status):
             self._refusal = error
         return error

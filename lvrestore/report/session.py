@@ -1,19 +1,20 @@
-"""A session's summary from its journal: right also for a session that was cut off."""
+"""A session's summary from its journal: right also for a session that runs, or was cut off."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-import orjson
+import msgspec
 
-from lvrestore.model import Calls, ItemError, Json, Operation, RestorationResult
+from lvrestore.model import Calls, Json, Operation
 from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.settings import default_state_path
+from lvrestore.state.lock import is_held
 from lvrestore.state.store import SessionRow, StateReader
 
 
 def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]:
     """The summary object of a session, with `started_at` and `completed_at`."""
-    tally = journal_tally(reader, session)
     shown = session.metadata.get("summary") or {}
     frame = Frame(
         session_id=session.id,
@@ -22,34 +23,33 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         same_instance=session.source_instance == session.destination_instance,
         left_out_deleted=shown.get("summary", {}).get("left_out_deleted", 0),
     )
-    own = Calls(**session.metadata.get("own_calls", {}))
-    result = summary(tally, frame, status=session.status, duration_s=_duration_s(session), other_calls=own)
+    status = actual_status(reader, session)
+    until = datetime.now(UTC).isoformat() if status == "running" else reader.last_activity(session.id)
+    result = summary(
+        journal_tally(reader, session),
+        frame,
+        status=status,
+        duration_s=session.ran_s(until),
+        other_calls=Calls(**session.metadata.get("own_calls", {})),
+    )
     return {**result, "started_at": session.started_at, "completed_at": session.completed_at}
 
 
-def _duration_s(session: SessionRow) -> float:
-    if session.completed_at is None:
-        return 0.0
-    return (
-        datetime.fromisoformat(session.completed_at) - datetime.fromisoformat(session.started_at)
-    ).total_seconds()
+def actual_status(reader: StateReader, session: SessionRow) -> str:
+    """The status of a session; `interrupted` if it says that it is running, and nobody holds the destination."""
+    if session.status == "running":
+        places = (default_state_path(session.destination_instance), reader.path)
+        return "running" if any(map(is_held, places)) else "interrupted"
+    return session.status
 
 
 def journal_tally(reader: StateReader, session: SessionRow) -> Tally:
     """The counts of all items of a session that have ended."""
     tally = Tally()
-    for content_type, status, calls, error_kind, warnings, reason, source_id in reader.results(session.id):
-        tally.add(
-            RestorationResult(
-                seq=0,
-                content_type=content_type,
-                source_id=source_id,
-                name="",
-                operation=Operation(status),
-                reason=reason,
-                calls=Calls(**orjson.loads(calls)),
-                warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
-                error=ItemError(kind=error_kind, message="") if error_kind else None,
-            )
-        )
+    for content_type, counts in reader.counts(session.id).items():
+        tally.by_type[content_type].update(msgspec.convert(counts.operations, dict[Operation, int]))
+        tally.errors.update(counts.errors)
+        tally.warnings.update(counts.warnings)
+        tally.skipped.update(counts.skipped)
+        tally.calls.add(counts.calls)
     return tally

@@ -6,15 +6,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
-from itertools import chain, islice
+from itertools import islice
+
+import msgspec
 
 from lvrestore.content.references import MappedId
-from lvrestore.looker.limiter import Limiter, StoppedWaiting
-from lvrestore.looker.tokens import TokenSource
+from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationResult, RestorationTask
+from lvrestore.run.connection import Connection
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.store import Scope, StateStore
+
+LOOK_UP_S = 0.2
 
 
 class LocalRecorder:
@@ -81,14 +85,20 @@ def run_locally(
     recorder: LocalRecorder | NothingRecorded,
     on_result: Callable[[RestorationResult], None],
     *,
-    tokens: TokenSource,
-    limiter: Limiter,
+    connection: Connection,
     stop: StopFlag,
     threads: int,
+    may_begin: Callable[[int], int],
+    on_tick: Callable[[], None],
 ) -> None:
-    """Restore the tasks with some threads; an item counts once its result is stored."""
+    """Restore the tasks with some threads; an item counts once its result is stored.
+
+    `may_begin` tells how many more items may be begun while that many are under way.
+    """
     planned = recorder.planned if isinstance(recorder, NothingRecorded) else {}
-    bench = Workbench(config, tokens, limiter, stop.cut_waits, threads, planned)
+    bench = Workbench(
+        config, connection.tokens, connection.limiter, connection.health, stop.cut_waits, threads, planned
+    )
     drivers = threading.local()
 
     def restore(task: RestorationTask) -> RestorationResult:
@@ -100,23 +110,38 @@ def run_locally(
         return result
 
     with closing(bench), ThreadPoolExecutor(threads) as pool:
-        for done in chain.from_iterable(_bounded(pool, restore, tasks, threads, stop) for tasks in waves):
-            with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
-                on_result(done.result())
+        for tasks in waves:
+            crowd = _Crowd(threads, may_begin, on_tick)
+            for done in crowd.run(lambda task: pool.submit(restore, task), tasks, stop):
+                with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
+                    on_result(done.result())
 
 
-def _bounded(
-    pool: ThreadPoolExecutor,
-    restore: Callable[[RestorationTask], RestorationResult],
-    tasks: Iterable[RestorationTask],
-    threads: int,
-    stop: StopFlag,
-) -> Iterator[Future[RestorationResult]]:
-    """Keep the threads busy without reading ahead more than they need."""
-    source = iter(tasks)
-    running = {pool.submit(restore, task) for task in islice(source, threads)}
-    while running:
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        if not stop:
-            running |= {pool.submit(restore, task) for task in islice(source, len(done))}
-        yield from done
+class _Crowd(msgspec.Struct, frozen=True):
+    """Keeps the threads busy without reading ahead more than they need."""
+
+    threads: int
+    may_begin: Callable[[int], int]
+    on_tick: Callable[[], None]
+
+    def run(
+        self,
+        begin: Callable[[RestorationTask], Future[RestorationResult]],
+        tasks: Iterable[RestorationTask],
+        stop: StopFlag,
+    ) -> Iterator[Future[RestorationResult]]:
+        """Begin all tasks, unless stopped, and yield each as it is done."""
+        source = iter(tasks)
+        running: set[Future[RestorationResult]] = set()
+        while True:
+            begun = set() if stop else {begin(task) for task in islice(source, self._room(len(running)))}
+            running |= begun
+            if not running:
+                return
+            done, running = wait(running, LOOK_UP_S, FIRST_COMPLETED)
+            yield from done
+            self.on_tick()
+
+    def _room(self, in_hand: int) -> int:
+        free = self.threads - in_hand
+        return min(free, self.may_begin(in_hand)) if free else 0

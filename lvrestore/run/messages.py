@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from lvrestore.looker.limiter import LimiterHandle
+from lvrestore.looker.shared import RowHandle
 from lvrestore.model import (
     BeforeImage,
     ContentType,
@@ -14,6 +17,18 @@ from lvrestore.model import (
     RestorationResult,
     RestorationTask,
 )
+
+
+class SharedNumbers(msgspec.Struct, frozen=True):
+    """Where the numbers are that all processes of a run share."""
+
+    limits: LimiterHandle
+    health: RowHandle
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What is left behind when the parent is killed."""
+        return self.limits.row.folder, self.health.folder
 
 
 class Claim(msgspec.Struct, frozen=True, tag=True):
@@ -61,12 +76,13 @@ class TokenWanted(msgspec.Struct, frozen=True, tag=True):
 
 
 class TokenGiven(msgspec.Struct, frozen=True, tag=True):
-    """Parent to worker: use this token. `error` says why there is none."""
+    """Parent to worker: use this token. `error` says why there is none; `passing`: there may be one later."""
 
     value: str
     generation: int
     expires_at_monotonic: float
     error: str | None = None
+    passing: bool = False
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

@@ -8,22 +8,22 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import shutil
-from collections import deque
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError, StateError
-from lvrestore.looker.limiter import LimiterHandle
-from lvrestore.looker.tokens import LoginTokens
-from lvrestore.model import RestorationResult, RestorationTask
+from lvrestore.looker.limiter import StoppedWaiting
+from lvrestore.model import ItemError, Operation, RestorationResult, RestorationTask
+from lvrestore.run.connection import Connection
 from lvrestore.run.messages import (
     Claim,
     Fatal,
@@ -49,6 +49,7 @@ LOOK_UP_S = 0.2
 CLAIMS_AT_ONCE = 64
 CREDITS_PER_THREAD = 2
 REPLACEMENTS_PER_WORKER = 3
+DEATHS_THAT_MAKE_SUSPECT = 2
 GOODBYE_S = DRAIN_S + 5.0
 
 
@@ -81,12 +82,12 @@ class Crew:
     def __init__(
         self,
         config: RunConfig,
-        tokens: LoginTokens,
-        limits: LimiterHandle | None,
+        connection: Connection,
         lock: RunLock,
         stop: StopFlag,
     ) -> None:
-        self._config, self._tokens, self._limits, self._lock = config, tokens, limits, lock
+        self._config, self._tokens, self._lock = config, connection.tokens, lock
+        self._shared = connection.numbers()
         self._stop = stop
         self._context = multiprocessing.get_context("spawn")
         self._folder = private_folder()
@@ -97,8 +98,13 @@ class Crew:
         self._ready: deque[RestorationTask] = deque()
         self._exhausted = False
         self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
+        self._deaths: Counter[int] = Counter()
+        self._buried: set[int] = set()
+        self._login: threading.Thread | None = None
         self.on_result: Callable[[RestorationResult], None] = lambda _result: None
         self.on_tick: Callable[[], None] = lambda: None
+        # How many more items may be begun while that many are under way.
+        self.may_begin: Callable[[int], int] = lambda _in_hand: CLAIMS_AT_ONCE
 
     def run(self, waves: Iterator[Iterator[RestorationTask]]) -> None:
         """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
@@ -108,6 +114,7 @@ class Crew:
                 self._start_worker()
             for tasks in waves:
                 self._work(tasks)
+                reached("between_waves")
             self._say_goodbye()
         finally:
             self._end_all()
@@ -122,8 +129,9 @@ class Crew:
             target=writer_main,
             args=(
                 self._folder,
-                (Path(self._limits.path).parent,) if self._limits else (),
+                self._shared.folders,
                 self._config.state_path,
+                self._config.checkpoint_interval,
                 self._config.scope,
                 theirs,
                 self._lock,
@@ -145,8 +153,8 @@ class Crew:
                 self._config,
                 self._folder,
                 theirs,
-                self._tokens.current(),
-                self._limits,
+                self._tokens.latest(),
+                self._shared,
                 self._lock,
             ),
             name=f"lvrestore worker {number}",
@@ -159,8 +167,9 @@ class Crew:
     def _say_goodbye(self) -> None:
         """Let the workers finish, then the writer: it stores what they still say."""
         self._unclaim([*self._ready, *(task for batch in self._claiming.values() for task in batch)])
+        stop = Stop("now" if self._stop.cut_waits() else "drain")
         for child in self._workers.values():
-            self._tell(child.pipe, Stop("drain"))
+            self._tell(child.pipe, stop)
         while self._workers:
             if not self._turn(GOODBYE_S):
                 log.warning("%d workers did not end in time", len(self._workers))
@@ -198,15 +207,20 @@ class Crew:
 
     def _outstanding(self) -> int:
         claiming = sum(len(batch) for batch in self._claiming.values())
-        return claiming + len(self._ready) + sum(len(c.in_hand) for c in self._workers.values())
+        in_hand = sum(len(child.in_hand) for child in self._workers.values())
+        return claiming + len(self._ready) + in_hand + len(self._buried)
 
     def _claim_more(self, tasks: Iterator[RestorationTask]) -> bool:
         """Have the next tasks claimed, up to what the workers have credit for; False at the end of the vault."""
         window = CREDITS_PER_THREAD * self._config.inflight * self._config.procs
-        room = window - self._outstanding()
-        if room < min(CLAIMS_AT_ONCE, window) // 2 and room != window:
+        outstanding = self._outstanding()
+        free = window - outstanding
+        if free < min(CLAIMS_AT_ONCE, window) // 2 and outstanding:
             return True
-        batch = list(islice(tasks, min(room, CLAIMS_AT_ONCE)))
+        room = min(free, CLAIMS_AT_ONCE, self.may_begin(outstanding))
+        if room <= 0:
+            return True
+        batch = list(islice(tasks, room))
         if batch:
             self._send_claim(batch)
         return bool(batch)
@@ -219,15 +233,23 @@ class Crew:
 
     def _give_out(self) -> None:
         """One item at a time to whoever has the fewest in hand."""
-        credit = CREDITS_PER_THREAD * self._config.inflight
         while self._ready:
-            able = [c for c in self._workers.values() if c.ready and len(c.in_hand) < credit]
+            able = [child for child in self._workers.values() if self._can_take(child, self._ready[0])]
             if not able:
                 return
             child = min(able, key=lambda c: len(c.in_hand))
             task = self._ready.popleft()
             child.in_hand[task.seq] = task
             self._tell(child.pipe, task)
+
+    def _can_take(self, child: _Child, task: RestorationTask) -> bool:
+        """Whether a worker has credit. An item that workers died of has one for itself, to see whether it was it."""
+        if self._is_suspect(task) or any(self._is_suspect(held) for held in child.in_hand.values()):
+            return child.ready and not child.in_hand
+        return child.ready and len(child.in_hand) < CREDITS_PER_THREAD * self._config.inflight
+
+    def _is_suspect(self, task: RestorationTask) -> bool:
+        return self._deaths[task.seq] >= DEATHS_THAT_MAKE_SUSPECT
 
     def _turn(self, timeout_s: float) -> bool:
         """Handle what has arrived; False when nothing did."""
@@ -276,6 +298,7 @@ class Crew:
     def _finish(self, worker: int, result: RestorationResult) -> None:
         if worker in self._workers:
             self._workers[worker].in_hand.pop(result.seq, None)
+        self._buried.discard(result.seq)
         self.on_result(result)
 
     def _handle_worker(self, number: int) -> None:
@@ -297,14 +320,22 @@ class Crew:
                 raise ApiError(text)
 
     def _renew_token(self, generation: int) -> None:
+        """Log in, beside the loop, which must not wait for the instance."""
+        if self._login is None or not self._login.is_alive():
+            self._login = threading.Thread(target=self._log_in, args=(generation,), name="login", daemon=True)
+            self._login.start()
+
+    def _log_in(self, generation: int) -> None:
         try:
-            token = self._tokens.current()
+            token = self._tokens.latest()
             if token.generation <= generation:
                 token = self._tokens.renew(token)
             given = TokenGiven(token.value, token.generation, token.expires_at_monotonic)
         except ApiError as error:
-            given = TokenGiven("", generation, 0.0, error=str(error))
-        for child in self._workers.values():
+            given = TokenGiven("", generation, 0.0, error=str(error), passing=error.passing)
+        except StoppedWaiting:
+            return
+        for child in list(self._workers.values()):
             self._tell(child.pipe, given)
 
     def _take_back(self, number: int) -> None:
@@ -314,7 +345,8 @@ class Crew:
             return
         child.pipe.close()
         _end(child.process, 1.0)
-        lost = [self._uncertain(task) for task in child.in_hand.values()]
+        self._deaths.update(child.in_hand.keys())
+        lost = [self._uncertain(task) for task in child.in_hand.values() if not self._bury(task)]
         self._ready.extendleft(lost)
         if self._stop or (self._exhausted and not self._outstanding()):
             return
@@ -328,6 +360,27 @@ class Crew:
             raise RunBrokenError("worker processes keep dying")
         self._replacements_left -= 1
         self._start_worker()
+
+    def _bury(self, task: RestorationTask) -> bool:
+        """Give an item up that one worker after the other died of, the last one with nothing else in hand."""
+        deaths = self._deaths[task.seq]
+        if deaths <= DEATHS_THAT_MAKE_SUSPECT:
+            return False
+        self._buried.add(task.seq)
+        message = f"{deaths} worker processes died while they restored it (out of memory, or a bug)"
+        result = RestorationResult(
+            seq=task.seq,
+            content_type=task.content_type,
+            source_id=task.source_id,
+            name=task.name,
+            operation=Operation.FAILED,
+            attempts=deaths,
+            error=ItemError(kind="internal", message=message),
+            blob=task.blob,
+            earlier=task.earlier,
+        )
+        self._tell(self._writer, result)
+        return True
 
     def _uncertain(self, task: RestorationTask) -> RestorationTask:
         """The item as it is given out again: its last request may be on its way for as long as one can take."""

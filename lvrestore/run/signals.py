@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -22,6 +22,8 @@ class StopFlag:
         self.reason: str | None = None
         # Until items are begun there is nothing to finish: reading and asking end at once.
         self.items_begun = False
+        # Whether what is in hand cannot finish anyway; then nothing is waited for.
+        self.in_vain: Callable[[], bool] = lambda: False
         self._since = 0.0
 
     def __bool__(self) -> bool:
@@ -35,7 +37,7 @@ class StopFlag:
 
     def cut_waits(self) -> bool:
         """Whether the time to finish what is in hand is over."""
-        return bool(self) and time.monotonic() - self._since > DRAIN_S
+        return bool(self) and (self.in_vain() or time.monotonic() - self._since > DRAIN_S)
 
     def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's shape
         """Note the first signal; leave at the second."""

@@ -12,6 +12,7 @@ from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
 from lvrestore.looker.client import LookerClient, Sender
+from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, wait_until
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
@@ -23,7 +24,7 @@ from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient
-from lvrestore.settings import DEFAULT_STALENESS_S, Policy
+from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups
 
@@ -41,12 +42,13 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     same_instance: bool
     procs: int
     inflight: int
-    max_retries: int
+    retries: RetryPolicy
     known: dict[str, frozenset[str]]
     scratch: Path
     policy: Policy
     indexed: bool = False
     max_staleness_s: float = DEFAULT_STALENESS_S
+    checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL
     dry_run: bool = False
 
 
@@ -67,12 +69,14 @@ class Workbench:
         config: RunConfig,
         tokens: TokenSource,
         limiter: Limiter,
+        health: Health,
         stop: Callable[[], bool],
         threads: int,
         planned: Mapping[tuple[str, str], MappedId] = {},
     ) -> None:
         """`stop` ends waiting; it is not the wish to finish what is in hand. `planned` is for dry runs."""
-        self.config, self._tokens, self._limiter, self._stop = config, tokens, limiter, stop
+        self.config, self._tokens, self._stop = config, tokens, stop
+        self._limiter, self._health = limiter, health
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
@@ -99,7 +103,8 @@ class Workbench:
             self._transport,
             tokens=self._tokens,
             limiter=self._limiter,
-            policy=RetryPolicy(max_retries=self.config.max_retries),
+            health=self._health,
+            policy=self.config.retries,
             stop=self._stop,
         )
         if self._index is not None:
@@ -117,7 +122,7 @@ class Workbench:
             self._refs,
             self._history,
             grace_s=self.config.endpoint.grace_s,
-            max_repeats=self.config.max_retries,
+            max_repeats=self.config.retries.max_retries,
             wait=self._wait,
             doubt=self._index.doubt if self._index is not None else _believe,
         )

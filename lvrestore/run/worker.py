@@ -15,16 +15,28 @@ import msgspec
 
 from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
-from lvrestore.looker.limiter import LimiterHandle, NoLimit, SharedLimiter, StoppedWaiting
+from lvrestore.looker.health import Health
+from lvrestore.looker.limiter import SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
 from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationTask
-from lvrestore.run.messages import Fatal, Hello, Stop, Stored, TokenGiven, TokenWanted, Unbegun
+from lvrestore.run.messages import (
+    Fatal,
+    Hello,
+    SharedNumbers,
+    Stop,
+    Stored,
+    TokenGiven,
+    TokenWanted,
+    Unbegun,
+)
 from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.lock import RunLock
 
 LOOK_UP_S = 0.2
+# The parent may have been busy with an older wish when this one arrived.
+ASK_AGAIN_S = 2.0
 # Without a parent or a writer nothing that is done now can be written down: only open requests may end.
 ORPHAN_S = 3.0
 
@@ -32,11 +44,11 @@ ORPHAN_S = 3.0
 class PipeTokens:
     """Tokens from the parent; one request however many threads need a newer one."""
 
-    def __init__(self, parent: Pipe, first: Token) -> None:
-        self._parent, self._token = parent, first
+    def __init__(self, parent: Pipe, first: Token, stop: Callable[[], bool] = lambda: False) -> None:
+        self._parent, self._token, self._stop = parent, first, stop
         self._changed = threading.Condition()
         self._asked_for = 0
-        self._error: str | None = None
+        self._error: ApiError | None = None
 
     def current(self) -> Token:
         """A token that can be used now."""
@@ -51,16 +63,20 @@ class PipeTokens:
                     self._asked_for = stale.generation + 1
                     self._error = None
                     self._parent.send(TokenWanted(stale.generation))
-                self._changed.wait(1.0)
+                if not self._changed.wait(ASK_AGAIN_S):
+                    self._asked_for = 0
                 if self._error is not None:
-                    raise ApiError(self._error)
+                    raise self._error
+                if self._stop():
+                    raise StoppedWaiting
             return self._token
 
     def give(self, given: TokenGiven) -> None:
         """Take a token, or the reason for none, from the parent."""
         with self._changed:
-            self._error = given.error
-            if given.error is None and given.generation > self._token.generation:
+            if given.error is not None:
+                self._error, self._asked_for = ApiError(given.error, passing=given.passing), 0
+            elif given.generation > self._token.generation:
                 self._token = Token(given.value, given.generation, given.expires_at_monotonic)
             self._changed.notify_all()
 
@@ -124,7 +140,7 @@ def worker_main(
     folder: Path,
     parent: Pipe,
     token: Token,
-    limits: LimiterHandle | None,
+    shared: SharedNumbers,
     lock: RunLock,
 ) -> None:
     """Entry of a worker process. Holding `lock` keeps the destination ours while a request may be under way."""
@@ -132,7 +148,7 @@ def worker_main(
     try:
         writer = meet(folder)
         writer.send(Hello(number))
-        _Worker(config, parent, writer, token, limits).run(number)
+        _Worker(config, parent, writer, token, shared).run(number)
     except PeerGone:
         os._exit(1)
     except RestorationError as error:  # a scratch disk that is full, for one
@@ -144,15 +160,15 @@ def worker_main(
 
 class _Worker:
     def __init__(
-        self, config: RunConfig, parent: Pipe, writer: Pipe, token: Token, limits: LimiterHandle | None
+        self, config: RunConfig, parent: Pipe, writer: Pipe, token: Token, shared: SharedNumbers
     ) -> None:
         self._parent, self._writer = parent, writer
-        self._tokens = PipeTokens(parent, token)
+        self._tokens = PipeTokens(parent, token, self._cut_waits)
         self._recorder = PipeRecorder(writer)
         self._inbox: SimpleQueue[RestorationTask | None] = SimpleQueue()
         self._drain_until: float | None = None
-        limiter = SharedLimiter.attach(limits) if limits else NoLimit()
-        self._bench = Workbench(config, self._tokens, limiter, self._cut_waits, config.inflight)
+        limiter, health = SharedLimiter.attach(shared.limits), Health.attach(shared.health)
+        self._bench = Workbench(config, self._tokens, limiter, health, self._cut_waits, config.inflight)
         self._threads = [
             threading.Thread(target=self._restore_all, args=(self._bench,), daemon=True)
             for _ in range(config.inflight)
@@ -182,8 +198,8 @@ class _Worker:
                 self._tokens.give(message)
             case Stored(ticket):
                 self._recorder.stored(ticket)
-            case Stop():
-                self._drain(DRAIN_S)
+            case Stop(how):
+                self._drain(DRAIN_S if how == "drain" else 0.0)
         return True
 
     def _drain(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def writer_main(
     folder: Path,
     leftovers: tuple[Path, ...],
     state_path: Path,
+    checkpoint_interval: int,
     scope: Scope,
     parent: Pipe,
     lock: RunLock,
@@ -39,11 +41,12 @@ def writer_main(
     """
     leave_signals_to_the_parent()
     try:
-        with StateStore(state_path) as store:
+        with StateStore(state_path, checkpoint_interval) as store:
             _Writer(MeetingPoint(folder), store, scope, parent).run()
     except StateError as error:
         # Nothing more can be promised to anybody.
-        parent.send(Fatal(error.kind, str(error)))
+        with suppress(PeerGone):  # it may have met the full disk itself
+            parent.send(Fatal(error.kind, str(error)))
         os._exit(1)
     finally:
         for leftover in (folder, *leftovers):
@@ -123,7 +126,8 @@ class _Writer:
                     self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):
                 light = msgspec.structs.replace(message, blob=None, changes=())
-                finished[self._workers[pipe]].append(light)
+                # The parent itself gives up what kills its workers.
+                finished[self._workers.get(pipe, -1)].append(light)
         for worker, results in finished.items():
             self._tell(self._parent, Finished(worker, tuple(results)))
 

@@ -33,7 +33,7 @@ from lvrestore.sandbox import (
 )
 from lvrestore.sandbox.call import Call, Handler
 from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
-from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Reply
+from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Method, Reply
 from lvrestore.sandbox.instance import Instance
 from lvrestore.sandbox.refusals import Refusal
 from lvrestore.sandbox.relations import id_order
@@ -122,7 +122,10 @@ def find_route(method: str, path: str) -> tuple[Route, tuple[str, ...]]:
 
 
 class Logged(msgspec.Struct):
-    """One request as it arrived; `status` is None while it has no answer."""
+    """One request as it arrived.
+
+    `status` is what carrying it out gave, None while that is not done; `fault` is what went wrong by a rule.
+    """
 
     method: str
     path: str
@@ -130,6 +133,7 @@ class Logged(msgspec.Struct):
     raw: bytes
     at: float
     status: int | None = None
+    fault: str | None = None
 
     @property
     def body(self) -> Any:  # noqa: ANN401 - any JSON
@@ -167,9 +171,10 @@ class Looker:
         log_limit: int | None = None,
         web_server_url: str = DEFAULT_URL,
         first_id: int = 1,
+        seed: int = 1,
     ) -> None:
         self.instance = Instance(switches, clock, web_server_url, first_id)
-        self.faults = Faults()
+        self.faults = Faults(seed)
         self.token_lifetime_s, self.timeout_s = token_lifetime_s, timeout_s
         self._log: deque[Logged] = deque(maxlen=log_limit)
         self._tokens: dict[str, float] = {}
@@ -197,7 +202,7 @@ class Looker:
         """Forget the requests so far."""
         self._log.clear()
 
-    def on(self, method: str, path: str, *, skip: int = 0) -> Hook:
+    def on(self, method: Method, path: str, *, skip: int = 0) -> Hook:
         """Name calls that something is to happen to: `looker.on("POST", "/looks").drop_after(times=2)`."""
         return self.faults.on(method, path, skip)
 
@@ -272,8 +277,8 @@ class Looker:
         """Answer a request of the tool, as its own transport would."""
         raw = b"" if request.body is None else msgspec.json.encode(request.body)
         match self.serve(request.method, request.path, dict(request.params), raw):
-            case Dropped(sent=sent, reason=reason):
-                return NoAnswer(sent, reason)
+            case Dropped(sent=sent, reason=reason, delay_s=delay_s):
+                return NoAnswer(sent, reason, min(delay_s, self.timeout_s))
             case Reply(delay_s=delay_s) if delay_s >= self.timeout_s:
                 return NoAnswer(Sent.UNKNOWN, "timed out", self.timeout_s)
             case Reply(truncated=True):
@@ -305,8 +310,11 @@ class Looker:
                 logged = Logged(method, path, {}, b"", logged.at)  # a log must not hold secrets
             self._log.append(logged)
             arrived = _Arrived(logged, params, raw, token)
-            rule = self.faults.take(method, path) if self.faults.rules else None
-            return rule.strike(self._exchange(arrived)) if rule else self._carry_out(arrived)
+            rule = self.faults.take(method, path, logged.at) if self.faults.rules else None
+            if rule is None:
+                return self._carry_out(arrived)
+            logged.fault = rule.label
+            return rule.strike(self._exchange(arrived))
 
     def _exchange(self, arrived: _Arrived) -> Exchange:
         def later(seconds: float) -> None:
@@ -314,7 +322,7 @@ class Looker:
             trusted = msgspec.structs.replace(arrived, token=None)
             self._late.append((self.instance.now() + seconds, trusted))
 
-        return Exchange(lambda: self._carry_out(arrived), later)
+        return Exchange(lambda: self._carry_out(arrived), later, arrived.logged.at)
 
     def _carry_out(self, arrived: _Arrived) -> Reply:
         logged = arrived.logged

@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lvrestore.errors import ValidationError
-from lvrestore.sandbox.faults import Dropped, Reply
+from lvrestore.sandbox.faults import Dropped, Reply, parse_rule
 from lvrestore.sandbox.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class App:
             return
         reply = await self._answer(scope, path, raw)
         if isinstance(reply, Dropped):
+            await asyncio.sleep(reply.delay_s)
             await _disconnect(scope, receive, abort=True)
         else:
             await _respond(scope, receive, send, reply)
@@ -152,13 +153,15 @@ class App:
     def _on(self, raw: bytes) -> tuple[int, Any]:
         try:
             call = msgspec.json.decode(raw, type=dict[str, Any])
-            self.looker.faults.add(str(call.get("fault")), call, call.get("arguments") or {})
-        except (ValueError, TypeError) as error:
+            # What is particular to a fault may also stand apart.
+            arguments = msgspec.convert(call.pop("arguments", None) or {}, dict[str, Any])
+            self.looker.faults.add(parse_rule(call | arguments))
+        except ValueError as error:
             return 400, {"message": str(error)}
         return 200, {"message": "ok"}
 
     def _log(self, _raw: bytes) -> tuple[int, Any]:
-        fields = ("method", "path", "params", "body", "status", "at")
+        fields = ("method", "path", "params", "body", "status", "fault", "at")
         return 200, [{name: getattr(request, name) for name in fields} for request in self.looker.requests]
 
     def _clear_log(self, _raw: bytes) -> tuple[int, Any]:

@@ -73,11 +73,32 @@ class RunLock:
         os.close(self._fd)
 
 
+def is_held(usual_path: Path) -> bool:
+    """Whether a run works on the destination whose usual state file this is."""
+    try:
+        fd = os.open(_beside(usual_path), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared, and for this moment only: who looks must not keep a run from starting.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _beside(state_path: Path) -> Path:
+    path = state_path.resolve()
+    return path.with_name(path.name + ".lock")
+
+
 def _open_beside(state_path: Path) -> int | None:
     try:
-        path = state_path.resolve()
+        path = _beside(state_path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        return os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError:
         return None
 

@@ -15,8 +15,25 @@ CREATE TABLE IF NOT EXISTS restoration_sessions (
     source_instance TEXT,
     destination_instance TEXT NOT NULL,
     config TEXT NOT NULL,                 -- JSON: the selection and policies, no secrets
-    metadata TEXT NOT NULL                -- JSON: vault path and fingerprint, the last summary
+    metadata TEXT NOT NULL                -- JSON: vault and its fingerprint, what proved the instance, the last summary
 );
+CREATE INDEX IF NOT EXISTS sessions_by_start ON restoration_sessions (started_at);
+CREATE INDEX IF NOT EXISTS sessions_by_generation ON restoration_sessions (generation);
+CREATE INDEX IF NOT EXISTS running_sessions ON restoration_sessions (id) WHERE status = 'running';
+
+-- What the items of a session and type come to, so that nobody need count them all again. It is true together with
+-- the journal rows that it does not count yet.
+CREATE TABLE IF NOT EXISTS restoration_checkpoints (
+    session_id TEXT NOT NULL,
+    content_type INTEGER NOT NULL,
+    position TEXT,                        -- the item that was stored last
+    item_count INTEGER NOT NULL,
+    error_count INTEGER NOT NULL,
+    checkpoint_data TEXT NOT NULL,        -- JSON: counts by operation, error, warning and reason, and the calls
+    started_at TEXT NOT NULL,             -- of the first checkpoint
+    completed_at TEXT NOT NULL,           -- of this one
+    PRIMARY KEY (session_id, content_type)
+) WITHOUT ROWID;
 
 -- An item that some run has begun and whose end is not known yet. No session in the key: every run consults it.
 CREATE TABLE IF NOT EXISTS claims (
@@ -45,9 +62,12 @@ CREATE TABLE IF NOT EXISTS restored_items (
     error_kind TEXT,
     finished_at TEXT NOT NULL,
     waits INTEGER NOT NULL DEFAULT 0,     -- 1: it refers to what came later, and is to be looked at again
+    counted INTEGER NOT NULL DEFAULT 0,   -- 1: a checkpoint counts it
     PRIMARY KEY (session_id, content_type, source_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting_items ON restored_items (session_id, content_type, source_id) WHERE waits;
+CREATE INDEX IF NOT EXISTS uncounted_items ON restored_items (session_id, content_type) WHERE counted = 0;
+CREATE INDEX IF NOT EXISTS failed_items ON restored_items (session_id, error_kind) WHERE error_kind IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS id_mappings (
     source_instance TEXT NOT NULL,
@@ -63,15 +83,20 @@ CREATE TABLE IF NOT EXISTS id_mappings (
     session_id TEXT NOT NULL,
     PRIMARY KEY (source_instance, destination_instance, content_type, source_id)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS mappings_by_destination
+    ON id_mappings (source_instance, destination_instance, content_type, destination_id);
+CREATE INDEX IF NOT EXISTS moved_mappings ON id_mappings (source_instance, destination_instance, content_type)
+    WHERE source_id <> destination_id;
 
+-- One entry per item at most. An entry keeps its id for as long as the item fails.
 CREATE TABLE IF NOT EXISTS dead_letter_queue (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    session_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,             -- in which it failed last
     destination_instance TEXT NOT NULL,
     content_type INTEGER NOT NULL,
     content_id TEXT NOT NULL,
     name TEXT NOT NULL,
-    content_data BLOB,
+    content_data BLOB,                    -- what the vault held, zlib-compressed, without secrets
     error_kind TEXT NOT NULL,
     error_message TEXT NOT NULL,
     field TEXT,
@@ -81,10 +106,14 @@ CREATE TABLE IF NOT EXISTS dead_letter_queue (
     stack_trace TEXT,
     attempts INTEGER NOT NULL,
     blocker TEXT,                         -- JSON: what the item waits for, ["folder 7", ...]
-    failed_at TEXT NOT NULL
+    failed_at TEXT NOT NULL,
+    retried_in TEXT                       -- the session that is to try it again and has not yet
 );
 CREATE INDEX IF NOT EXISTS dead_letters_by_session ON dead_letter_queue (session_id, content_type);
 CREATE INDEX IF NOT EXISTS dead_letters_by_item ON dead_letter_queue (destination_instance, content_type, content_id);
+CREATE INDEX IF NOT EXISTS dead_letters_by_type ON dead_letter_queue (content_type);
+CREATE INDEX IF NOT EXISTS dead_letters_by_kind ON dead_letter_queue (error_kind);
+CREATE INDEX IF NOT EXISTS dead_letters_to_retry ON dead_letter_queue (retried_in) WHERE retried_in IS NOT NULL;
 
 -- What a write replaced, zlib-compressed JSON.
 CREATE TABLE IF NOT EXISTS before_images (

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import zlib
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, cast
 from uuid import uuid4
@@ -19,7 +17,7 @@ import orjson
 
 from lvrestore.content.references import History, MappedId
 from lvrestore.crashpoints import reached
-from lvrestore.errors import StateError, ValidationError
+from lvrestore.errors import StateError, StateLostError
 from lvrestore.model import (
     BeforeImage,
     Calls,
@@ -30,16 +28,25 @@ from lvrestore.model import (
     Operation,
     RestorationResult,
 )
+from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
+from lvrestore.state.checkpoints import (
+    JOURNALED,
+    Checkpoints,
+    Counts,
+    RestorationCheckpoint,
+    checkpoints_of,
+    counts_of,
+    last_activity,
+)
+from lvrestore.state.database import Place, open_for_reading, open_for_writing
+from lvrestore.state.dead_letters import DeadLetterQueue
 
-SCHEMA_VERSION = 2
-# What brings a file of the version before up to this one.
-MIGRATIONS = {2: "ALTER TABLE restored_items ADD COLUMN waits INTEGER NOT NULL DEFAULT 0"}
-READABLE_BY_OWNER_ONLY = 0o600
-# FULL: an item that was said to be done must be so after a power cut. A commit costs about 1 ms, and commits
-# are made in groups.
-PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
 STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
+_SESSION = (
+    "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance, config,"
+    " metadata FROM restoration_sessions"
+)
 
 
 Storable = MappingNote | BeforeImage | CreateSent | RestorationResult
@@ -67,26 +74,19 @@ class SessionRow(msgspec.Struct, frozen=True):
     config: dict[str, Json]
     metadata: dict[str, Json]
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything was tried: nothing is left to resume."""
+        return self.status == "completed"
 
-class DeadLetterItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One dead letter, without its blob."""
-
-    id: int
-    session_id: str
-    content_type: str
-    content_id: str
-    name: str
-    error_kind: str
-    message: str
-    field: str | None
-    http_status: int | None
-    request: str | None
-    response: str | None
-    trace: str | None
-    attempts: int
-    blocker: str | None
-    failed_at: str
-    blob: bytes | None = None
+    def ran_s(self, until: str | None) -> float:
+        """For how long its runs have worked; the one that is under way, or was cut off, until then."""
+        earlier = float(self.metadata.get("ran_s", 0.0))
+        began = self.metadata.get("run_began_at")
+        if self.status != "running" or began is None or until is None:
+            return earlier
+        running = datetime.fromisoformat(until) - datetime.fromisoformat(began)
+        return earlier + max(0.0, running.total_seconds())
 
 
 def now_text() -> str:
@@ -97,45 +97,14 @@ def now_text() -> str:
 class StateStore:
     """The writing side. Open it in one process only, the one that holds the lock or was started by it."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
-        except OSError as error:
-            hint = "give --state PATH in a folder of yours"
-            raise ValidationError(f"cannot use the state file {path}: {error.strerror}", hint=hint) from error
+    def __init__(self, path: Path, checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL) -> None:
+        """A checkpoint of a type is stored with every `checkpoint_interval` of its items."""
         self.path = path
-        self._db = _connect(path, apsw.SQLITE_OPEN_READWRITE)
-        self._prepare()
-
-    def _prepare(self) -> None:
-        try:
-            self._refuse_foreign()
-            for pragma in PRAGMAS:
-                self._db.pragma(*pragma.split("="))
-            _refuse_newer(self._db, self.path)
-            with self._db:
-                self._migrate()
-                self._db.execute(_schema())
-                self._db.execute(
-                    "INSERT OR IGNORE INTO schema_version VALUES (?, ?)", (SCHEMA_VERSION, now_text())
-                )
-        except apsw.NotADBError as error:
-            raise _not_a_state_file(self.path) from error
-        except apsw.Error as error:
-            raise StateError(str(self.path), str(error)) from error
-
-    def _migrate(self) -> None:
-        """Bring a file of an older version up to date."""
-        version = _version(self._db)
-        for step in range(version + 1, SCHEMA_VERSION + 1) if version else ():
-            self._db.execute(MIGRATIONS[step])
-
-    def _refuse_foreign(self) -> None:
-        """Refuse a database of somebody else, like a vault, before anything is written into it."""
-        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "before_images" not in tables:
-            raise _not_a_state_file(self.path)
+        self._db = open_for_writing(path)
+        self._place = Place(path)
+        self._interval = checkpoint_interval
+        self._checkpoints: dict[str, Checkpoints] = {}
+        self.dead_letters = DeadLetterQueue(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -152,26 +121,52 @@ class StateStore:
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
+        if not self._place.is_ours():
+            # What is written to a file without a name is gone with the run.
+            raise StateLostError(str(self.path))
         try:
             with self._db:
                 yield
         except apsw.Error as error:
+            self._checkpoints.clear()  # they count what was not stored
             raise StateError(str(self.path), str(error)) from error
+
+    def _checkpoints_of(self, session_id: str) -> Checkpoints:
+        if session_id not in self._checkpoints:
+            self._checkpoints[session_id] = Checkpoints(self._db, session_id, self._interval)
+        return self._checkpoints[session_id]
 
     # -- sessions
 
     def begin_session(
-        self, source: str, destination: str, config: Mapping[str, Json], metadata: Mapping[str, Json]
+        self,
+        source: str,
+        destination: str,
+        config: Mapping[str, Json],
+        metadata: Mapping[str, Json],
+        *,
+        session_id: str | None = None,
+        letters: Collection[int] = (),
     ) -> Scope:
-        """Open a new session."""
-        session_id, generation = str(uuid4()), self._next_generation()
+        """Open a new session, under the caller's id if there is one; it is to try these dead letters again."""
+        session_id, generation = session_id or str(uuid4()), self._next_generation()
+        at = now_text()
         with self._transaction():
             self._close_abandoned()
             self._db.execute(
                 "INSERT INTO restoration_sessions (id, started_at, status, generation, source_instance,"
                 " destination_instance, config, metadata) VALUES (?, ?, 'running', ?, ?, ?, ?, ?)",
-                (session_id, now_text(), generation, source, destination, _json(config), _json(metadata)),
+                (
+                    session_id,
+                    at,
+                    generation,
+                    source,
+                    destination,
+                    _json(config),
+                    _json({**metadata, "run_began_at": at}),
+                ),
             )
+            self.dead_letters.hand_to(session_id, letters)
         return Scope(session_id, generation, source, destination)
 
     def continue_session(self, session: SessionRow) -> Scope:
@@ -180,8 +175,9 @@ class StateStore:
         with self._transaction():
             self._close_abandoned()
             self._db.execute(
-                "UPDATE restoration_sessions SET status = 'running', generation = ?, completed_at = NULL WHERE id = ?",
-                (generation, session.id),
+                "UPDATE restoration_sessions SET status = 'running', generation = ?, completed_at = NULL,"
+                " metadata = json_set(metadata, '$.run_began_at', ?) WHERE id = ?",
+                (generation, now_text(), session.id),
             )
         return Scope(session.id, generation, session.source_instance or "", session.destination_instance)
 
@@ -189,36 +185,52 @@ class StateStore:
         return int(self._db.execute("SELECT coalesce(max(generation), 0) + 1 FROM restoration_sessions").get)
 
     def _close_abandoned(self) -> None:
-        """The lock is ours, so a session that says it is running was cut off."""
-        self._db.execute("UPDATE restoration_sessions SET status = 'interrupted' WHERE status = 'running'")
+        """The lock is ours, so a session that says it is running was cut off, after what it stored last."""
+        abandoned = f"{_SESSION} WHERE status = 'running'"
+        for session in map(_session_row, self._db.execute(abandoned).fetchall()):
+            until = last_activity(self._db, session.id)
+            self._db.execute(
+                "UPDATE restoration_sessions SET status = 'interrupted', metadata = json_set(metadata, '$.ran_s', ?)"
+                " WHERE id = ?",
+                (session.ran_s(until), session.id),
+            )
 
     def finish_session(
-        self, scope: Scope, status: str, summary: Mapping[str, Json], own_calls: Calls
+        self, scope: Scope, status: str, summary: Mapping[str, Json], own_calls: Calls, exit_code: int
     ) -> None:
         """Write down how the session ended: the summary that was shown, and the calls of no item."""
-        counts = summary["summary"]
-        earlier = self._db.execute(
-            "SELECT json_extract(metadata, '$.own_calls') FROM restoration_sessions WHERE id = ?",
-            (scope.session_id,),
-        ).get
-        calls = Calls(**orjson.loads(earlier)) if earlier else Calls()
+        counts, at = summary["summary"], now_text()
+        session = _session_row(
+            self._db.execute(f"{_SESSION} WHERE id = ?", (scope.session_id,)).fetchall()[0],
+        )
+        calls = Calls(**session.metadata.get("own_calls", {}))
         calls.add(own_calls)
+        ended = {
+            "summary": summary,
+            "own_calls": msgspec.to_builtins(calls),
+            "ran_s": session.ran_s(at),
+            "exit_code": int(exit_code),
+        }
         with self._transaction():
+            self._checkpoints_of(scope.session_id).write_all()
             self._db.execute(
                 "UPDATE restoration_sessions SET status = ?, completed_at = ?, total_items = ?, success_count = ?,"
-                " error_count = ?, metadata = json_set(metadata, '$.summary', json(?), '$.own_calls', json(?))"
-                " WHERE id = ?",
+                " error_count = ?, metadata = ? WHERE id = ?",
                 (
                     status,
-                    now_text(),
+                    at if status == "completed" else None,
                     counts["total_items"],
                     counts["success_count"],
                     counts["error_count"],
-                    _json(summary),
-                    _json(msgspec.to_builtins(calls)),
+                    _json(session.metadata | ended),
                     scope.session_id,
                 ),
             )
+
+    def clear_dead_letters(self, ids: Collection[int]) -> None:
+        """Forget dead letters."""
+        with self._transaction():
+            self.dead_letters.clear(ids)
 
     # -- items
 
@@ -227,7 +239,8 @@ class StateStore:
         at = now_text()
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO claims VALUES (?, ?, ?, ?, ?, NULL, 0)"
+                "INSERT INTO claims (destination_instance, content_type, source_id, generation, claimed_at)"
+                " VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET generation = excluded.generation, failed = 0",
                 [(scope.destination_instance, int(t), i, scope.generation, at) for t, i in items],
             )
@@ -243,13 +256,21 @@ class StateStore:
 
     def reopen(self, scope: Scope, error_kinds: Collection[str]) -> None:
         """Take back that items of this session failed in these ways: a resume tries them again."""
+        checkpoints, failed_so = self._checkpoints_of(scope.session_id), "session_id = ? AND error_kind = ?"
         with self._transaction():
             for kind in error_kinds:
-                for table in ("restored_items", "dead_letter_queue"):
-                    self._db.execute(
-                        f"DELETE FROM {table} WHERE session_id = ? AND error_kind = ?",  # noqa: S608 - constants
-                        (scope.session_id, kind),
-                    )
+                self.dead_letters.take_back(scope.session_id, kind)
+                rows: list[Any] = self._db.execute(
+                    f"SELECT content_type, {JOURNALED} FROM restored_items WHERE {failed_so}",  # noqa: S608 - constants
+                    (scope.session_id, kind),
+                ).fetchall()
+                for content_type, *row in rows:
+                    checkpoints.count(content_type, new=None, old=row)
+                self._db.execute(
+                    f"DELETE FROM restored_items WHERE {failed_so}",  # noqa: S608 - constants
+                    (scope.session_id, kind),
+                )
+            checkpoints.write_due()
 
     def uncertain(self, scope: Scope) -> frozenset[tuple[ContentType, str]]:
         """Items that an earlier run began and never finished."""
@@ -282,6 +303,7 @@ class StateStore:
                         self._note_create(scope, message)
                     case RestorationResult():
                         self._finish_item(scope, message)
+            self._checkpoints_of(scope.session_id).write_due()
             reached("in_commit")
         reached("after_commit")
 
@@ -324,38 +346,38 @@ class StateStore:
         self._db.execute(f"UPDATE claims SET failed = 1 WHERE {this_claim}", item)  # noqa: S608 - a constant
         kept = " AND create_sent_at IS NULL" if uncertain else ""
         self._db.execute(f"DELETE FROM claims WHERE {this_claim}{kept}", item)  # noqa: S608 - constants
-        earlier = self._db.execute(
-            "SELECT coalesce(sum(attempts), 0) FROM dead_letter_queue"
-            " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
-            item,
-        ).get
-        self._db.execute(
-            "DELETE FROM dead_letter_queue"
-            " WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
-            item,
-        )
-        if result.operation is Operation.FAILED:
-            self._bury(scope, result, result.attempts + earlier)
-        elif result.destination_id is not None and result.operation is not Operation.CONFLICT:
+        self.dead_letters.settle(scope.session_id, scope.destination_instance, result)
+        mapped = result.operation not in {Operation.FAILED, Operation.CONFLICT}
+        if mapped and result.destination_id is not None:
             self._map_done(scope, result)
 
     def _journal(self, scope: Scope, result: RestorationResult) -> None:
         if result.earlier is not None:
             result = self._with_first_look(scope, result)
+        item = (scope.session_id, int(result.content_type), result.source_id)
+        row = (
+            result.operation.value,
+            _json(msgspec.to_builtins(result.calls)),
+            result.error.kind if result.error else None,
+            _json(result.warnings),
+            result.reason,
+        )
+        before: list[Any] = self._db.execute(
+            f"SELECT {JOURNALED} FROM restored_items"  # noqa: S608 - a constant
+            " WHERE session_id = ? AND content_type = ? AND source_id = ?",
+            item,
+        ).fetchall()
+        self._checkpoints_of(scope.session_id).count(item[1], new=row, old=before[0] if before else None)
         self._db.execute(
-            "INSERT OR REPLACE INTO restored_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO restored_items (session_id, content_type, source_id, {JOURNALED},"  # noqa: S608
+            " destination_id, attempts, duration_ms, finished_at, waits)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                scope.session_id,
-                int(result.content_type),
-                result.source_id,
-                result.operation.value,
+                *item,
+                *row,
                 result.destination_id,
                 result.attempts,
                 result.duration_ms,
-                _json(msgspec.to_builtins(result.calls)),
-                result.reason,
-                _json(result.warnings),
-                result.error.kind if result.error else None,
                 now_text(),
                 result.waits,
             ),
@@ -403,34 +425,6 @@ class StateStore:
             ),
         )
 
-    def _bury(self, scope: Scope, result: RestorationResult, attempts: int) -> None:
-        error = result.error
-        if error is None:
-            return
-        self._db.execute(
-            "INSERT INTO dead_letter_queue (session_id, destination_instance, content_type, content_id, name,"
-            " content_data, error_kind, error_message, field, http_status, request, response, stack_trace,"
-            " attempts, blocker, failed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                scope.session_id,
-                scope.destination_instance,
-                int(result.content_type),
-                result.source_id,
-                result.name,
-                result.blob,
-                error.kind,
-                error.message,
-                error.field,
-                error.http_status,
-                error.request,
-                error.response,
-                error.trace,
-                attempts,
-                _json(error.blockers) if error.blockers else None,
-                now_text(),
-            ),
-        )
-
 
 class StateReader:
     """The reading side, for any process and thread: autocommit, every cursor exhausted, nothing cached."""
@@ -447,16 +441,7 @@ class StateReader:
         return db
 
     def _open(self) -> apsw.Connection:
-        if not self.path.exists():  # a rehearsal before the first run: nothing is known, nothing is made
-            empty = apsw.Connection(":memory:")
-            empty.execute(_schema())
-            return empty
-        db = _connect(self.path, apsw.SQLITE_OPEN_READONLY)
-        try:
-            _refuse_newer(db, self.path)
-        except apsw.NotADBError as error:
-            raise _not_a_state_file(self.path) from error
-        return db
+        return open_for_reading(self.path)
 
     def mapping(self, scope: Scope, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping of a source id."""
@@ -535,58 +520,45 @@ class StateReader:
 
     def sessions(self) -> list[SessionRow]:
         """All sessions, the newest first."""
-        rows = self._db.execute(
-            "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance,"
-            " config, metadata FROM restoration_sessions ORDER BY started_at DESC, rowid DESC"
-        ).fetchall()
+        rows = self._db.execute(f"{_SESSION} ORDER BY started_at DESC, rowid DESC").fetchall()
         return [_session_row(row) for row in rows]
 
-    def results(self, session_id: str) -> Iterator[tuple[ContentType, str, str, str | None, str, str, str]]:
-        """Per item of a session: type, status, calls, error kind, warnings, reason, source id."""
-        rows = self._db.execute(
-            "SELECT content_type, status, calls, error_kind, warnings, reason, source_id FROM restored_items"
-            " WHERE session_id = ?",
-            (session_id,),
-        )
-        for row in rows:
-            yield ContentType(row[0]), *row[1:]
+    def session(self, session_id: str) -> SessionRow | None:
+        """One session."""
+        rows = self._db.execute(f"{_SESSION} WHERE id = ?", (session_id,)).fetchall()
+        return _session_row(rows[0]) if rows else None
 
-    def dead_letters(
-        self,
-        *,
-        session_id: str | None = None,
-        content_type: ContentType | None = None,
-        kind: str | None = None,
-        limit: int = -1,
-        offset: int = 0,
-    ) -> list[DeadLetterItem]:
-        """Dead letters that fit every filter given, the oldest first."""
-        filters = {
-            "session_id = ?": session_id,
-            "content_type = ?": None if content_type is None else int(content_type),
-            "error_kind = ?": kind,
-        }
-        given = {clause: value for clause, value in filters.items() if value is not None}
-        where = " AND ".join(given) or "1"
-        rows = self._db.execute(
-            f"SELECT {_DEAD_LETTER} FROM dead_letter_queue WHERE {where} ORDER BY id LIMIT ? OFFSET ?",  # noqa: S608
-            (*given.values(), limit, offset),
-        ).fetchall()
-        return [_dead_letter(row) for row in rows]
+    def newest_session(self) -> SessionRow | None:
+        """The session that was begun last."""
+        rows = self._db.execute(f"{_SESSION} ORDER BY started_at DESC, rowid DESC LIMIT 1").fetchall()
+        return _session_row(rows[0]) if rows else None
 
-    def dead_letter(self, letter_id: int) -> DeadLetterItem | None:
-        """One dead letter with its blob."""
-        rows = self._db.execute(
-            f"SELECT {_DEAD_LETTER}, content_data FROM dead_letter_queue WHERE id = ?",  # noqa: S608
-            (letter_id,),
-        ).fetchall()
-        return _dead_letter(rows[0]) if rows else None
+    def counts(self, session_id: str) -> dict[ContentType, Counts]:
+        """What the ended items of a session come to, by type: the last checkpoints, and what came after them."""
+        with self._one_moment() as db:
+            return counts_of(db, session_id)
 
+    def checkpoints(self, session_id: str) -> list[RestorationCheckpoint]:
+        """The checkpoints of a session, by type."""
+        return checkpoints_of(self._db, session_id)
 
-_DEAD_LETTER = (
-    "id, session_id, content_type, content_id, name, error_kind, error_message, field, http_status, request,"
-    " response, stack_trace, attempts, blocker, failed_at"
-)
+    def last_activity(self, session_id: str) -> str | None:
+        """When an item of a session was stored last, or a checkpoint."""
+        return last_activity(self._db, session_id)
+
+    @contextmanager
+    def _one_moment(self) -> Generator[apsw.Connection]:
+        """Let several statements see the same state, whatever the writer does meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield self._db
+        finally:
+            self._db.execute("COMMIT")
+
+    @property
+    def dead_letters(self) -> DeadLetterQueue:
+        """The dead letters, for reading."""
+        return DeadLetterQueue(self._db)
 
 
 def _session_row(row: Sequence[Json]) -> SessionRow:
@@ -594,43 +566,6 @@ def _session_row(row: Sequence[Json]) -> SessionRow:
     values = dict(zip(names, row, strict=True))
     values |= {name: orjson.loads(values[name]) for name in ("config", "metadata")}
     return SessionRow(**values)
-
-
-def _dead_letter(row: Sequence[Json]) -> DeadLetterItem:
-    names = DeadLetterItem.__struct_fields__
-    values = dict(zip(names, row, strict=False))
-    values["content_type"] = ContentType(values["content_type"]).label
-    return DeadLetterItem(**values)
-
-
-def _schema() -> str:
-    return files("lvrestore.state").joinpath("schema.sql").read_text()
-
-
-def _connect(path: Path, flags: int) -> apsw.Connection:
-    db = apsw.Connection(str(path), flags=flags)
-    db.set_busy_timeout(10_000)
-    return db
-
-
-def _version(db: apsw.Connection) -> int:
-    """The version of a state file, 0 of an empty one."""
-    if not db.table_exists("main", "schema_version"):
-        return 0
-    return int(db.execute("SELECT coalesce(max(version), 0) FROM schema_version").get)
-
-
-def _not_a_state_file(path: Path) -> ValidationError:
-    return ValidationError(f"{path} is not a state file", hint="give another --state PATH")
-
-
-def _refuse_newer(db: apsw.Connection, path: Path) -> None:
-    version = _version(db)
-    if version > SCHEMA_VERSION:
-        raise ValidationError(
-            f"{path} was written by a newer lvrestore (state version {version}, this one knows {SCHEMA_VERSION})",
-            hint="upgrade lvrestore",
-        )
 
 
 def _json(value: Json) -> str:

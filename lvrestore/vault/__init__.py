@@ -1,7 +1,14 @@
 """Read a lookervault backup: open, select, stream, decode, check. Never writes."""
 
 from lvrestore.vault.check import check, reference_states
-from lvrestore.vault.decode import BlobError, ContentDeserializer, convert, decode_as, decode_blob
+from lvrestore.vault.decode import (
+    BlobError,
+    ContentDeserializer,
+    convert,
+    decode_as,
+    decode_blob,
+    encode_like,
+)
 from lvrestore.vault.lookups import Lookups
 from lvrestore.vault.reader import (
     IdForm,
@@ -30,6 +37,7 @@ __all__ = [
     "convert",
     "decode_as",
     "decode_blob",
+    "encode_like",
     "explores_of",
     "open_vault",
     "reference_states",

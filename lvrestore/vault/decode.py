@@ -51,6 +51,11 @@ def decode_as(blob: bytes, as_type: type[T]) -> T:
     return decoded
 
 
+def encode_like(blob: bytes, content: dict[str, Any]) -> bytes:
+    """Return the content in the form that `blob` has."""
+    return msgspec.json.encode(content) if _is_json(blob) else msgspec.msgpack.encode(content)
+
+
 def convert(content: dict[str, Any], as_type: type[T]) -> T:
     """Return decoded content as `as_type`, or raise BlobError with the reason and the field."""
     try:

@@ -2,11 +2,13 @@
 
 import json
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 import urllib3
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
+from lvrestore.sandbox.faults import parse_rule
 from lvrestore.sandbox.latency import Latency
 from lvrestore.sandbox.looker import Looker
 from lvrestore.sandbox.server import App, running
@@ -29,6 +31,9 @@ class Memory:
     def on(self, fault, **arguments):
         getattr(self.looker.on("POST", "/dashboards"), fault)(**arguments)
 
+    def rule(self, **given):
+        self.looker.faults.add(parse_rule({"method": "POST", "path": "/dashboards", **given}))
+
     def send(self):
         return self.looker.send(POST)
 
@@ -45,6 +50,10 @@ class Http:
     def on(self, fault, **arguments):
         order = {"method": "POST", "path": "/dashboards", "fault": fault, "arguments": arguments}
         assert self.pool.request("POST", f"{self.url}/_sandbox/on", body=json.dumps(order)).status == 200
+
+    def rule(self, **given):
+        order = json.dumps({"method": "POST", "path": "/dashboards", **given})
+        assert self.pool.request("POST", f"{self.url}/_sandbox/on", body=order).status == 200
 
     def send(self):
         url = f"{self.url}/api/4.0/dashboards"
@@ -119,6 +128,65 @@ def test_answers_of_a_proxy(wire, looker):
     assert looker.titles() == []
 
 
+def test_answer_of_a_proxy_can_come_after_the_work(wire, looker):
+    wire.rule(fault="answer", status=504, html="<html>Gateway Time-out</html>", when="after")
+    assert wire.send().status == 504
+    assert looker.titles() == ["Sales"]
+
+
+def test_success_that_is_no_json(wire, looker):
+    wire.rule(fault="answer", status=200, html="<html>Signed out</html>", when="after")
+    answer = wire.send()
+    assert (answer.status, answer.body) == (200, b"<html>Signed out</html>")
+    assert looker.titles() == ["Sales"]
+
+
+def test_retry_after_in_seconds_or_as_a_date(wire, looker):
+    wire.rule(fault="answer", status=429, retry_after=30)
+    assert wire.send().headers["retry-after"] == "30"
+    wire.rule(fault="answer", status=429, retry_after=30, retry_after_form="date")
+    said = parsedate_to_datetime(wire.send().headers["retry-after"]).timestamp()
+    assert said == pytest.approx(looker.requests[-1].at + 30, abs=1)
+
+
+def test_silence_before_the_work_ends_without_it(wire, looker):
+    wire.rule(fault="stall", seconds=0.2, when="before")
+    assert wire.send().sent is Sent.UNKNOWN
+    assert looker.titles() == []
+
+
+def test_window_begins_with_the_first_call(wire, looker):
+    wire.rule(fault="answer", status=503, **{"from": 100, "until": 200})
+    for seconds, status in ((0, 200), (99, 422), (2, 503), (0, 503), (98, 503), (2, 422)):
+        looker.advance(seconds)
+        assert wire.send().status == status
+
+
+def test_outage_hits_logins_and_versions_too(wire, looker):
+    looker.faults.add(parse_rule({"fault": "answer", "status": 503, "until": 60}))
+    asked = [("GET", "/versions"), ("POST", "/login"), ("GET", "/dashboards/1")]
+    form = {"client_id": "id", "client_secret": "secret"}
+    assert [looker.handle(method, path, body=form)[0] for method, path in asked] == [503] * 3
+    looker.advance(61)
+    assert looker.handle("POST", "/login", body=form)[0] == 200
+
+
+def test_log_says_what_a_fault_did(wire, looker):
+    wire.rule(fault="answer", status=429)
+    wire.rule(fault="drop_after")
+    for _ in range(3):
+        wire.send()
+    log = [(r.status, r.fault) for r in looker.requests if r.path == "/dashboards"]
+    assert log == [(None, "answer 429"), (200, "drop_after"), (422, None)]
+
+
+def test_share_of_calls_over_a_long_time(looker):
+    looker.faults.add(parse_rule({"fault": "drop_before", "path": "/dashboards", "probability": 0.1}))
+    hit = sum(isinstance(looker.send(Request("GET", "/dashboards")), NoAnswer) for _ in range(2000))
+    assert 150 < hit < 250
+    assert all(isinstance(looker.send(Request("GET", "/looks")), Answered) for _ in range(50))
+
+
 def test_refused_connection_was_not_sent(looker):
     looker.on("*", "**").refuse()
     assert looker.send(POST).sent is Sent.NO
@@ -147,6 +215,8 @@ def test_unknown_fault_lists_the_good_ones(looker):
             {"fault": "explode"},
             {"fault": "stall"},
             {"fault": "answer", "arguments": {"colour": 1}},
+            {"fault": "refuse", "arguments": [1]},
+            {"fault": "refuse", "probability": 2},
         ):
             reply = pool.request("POST", f"{url}/_sandbox/on", body=json.dumps(order))
             assert reply.status == 400
@@ -164,6 +234,7 @@ def test_control_shows_dump_and_log(looker):
             ("POST", "/dashboards", 200),
         ]
         assert log[1]["body"] == BODY
+        assert log[1]["fault"] is None
         assert wire.pool.request("GET", f"{url}/_sandbox/dump").json() == looker.dump()
         assert wire.pool.request("POST", f"{url}/_sandbox/log/clear").status == 200
         assert looker.requests == []

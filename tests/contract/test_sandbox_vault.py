@@ -469,10 +469,47 @@ def test_command_speaks_json(start, made):
     assert running.errors == ""
 
 
+def test_command_gives_out_ids_from_a_number_on(start):
+    running = start("--first-id", 5000)
+    dump = urllib3.request("GET", running.line.split()[1] + "/_sandbox/dump").json()
+    assert {int(one) for one in dump["folders"] if one.isdigit()} == {5000, 5001, 5002, 5003}
+    assert running.stop() == (0, "")
+
+
+def statuses(start, *arguments):
+    """What calls are answered, one after the other, by a sandbox with these arguments."""
+    running, pool = start(*arguments), urllib3.PoolManager()
+    url = running.line.split()[1]
+    seen = [pool.request("GET", f"{url}/api/4.0/versions").status for _ in range(60)]
+    log = pool.request("GET", f"{url}/_sandbox/log").json()
+    assert [entry["fault"] == "answer 503" for entry in log] == [status == 503 for status in seen]
+    assert running.stop() == (0, "")
+    return seen
+
+
+def test_command_does_what_a_file_of_faults_says_and_repeats_it(start, tmp_path):
+    file = tmp_path / "faults.toml"
+    file.write_text("[[rules]]\nfault = 'answer'\nstatus = 503\nprobability = 0.5\n")
+    first = statuses(start, "--faults", file)
+    assert 10 < first.count(503) < 50
+    assert statuses(start, "--faults", file, "--seed", 1) == first
+    assert statuses(start, "--faults", file, "--seed", 2) != first
+
+
+def test_command_refused_with_a_wrong_file_of_faults(tmp_path):
+    file = tmp_path / "faults.toml"
+    file.write_text("[[rules]]\nfault = 'explode'\n")
+    result = CliRunner().invoke(sandbox, [], env={"LVRESTORE_FAULTS": str(file)})
+    assert isinstance(result.exception, ValidationError)
+    assert "faults.toml: rule 1: fault: there is no 'explode'; there are: refuse" in str(result.exception)
+    assert result.output == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
         (["--drop", "0.5"], UsageError),
+        (["--faults", "/nowhere/at/all.toml"], ValidationError),
         (["--switch", "get_trashed"], UsageError),
         (["--switch", "no_such=1"], UsageError),
         (["--switch", "get_trashed=maybe"], UsageError),
@@ -510,6 +547,7 @@ def test_help_lists_the_options():
         "--drop",
         "--switch",
         "--dump",
+        "--faults",
         "--token-lifetime",
         "--rate-limit",
     ):

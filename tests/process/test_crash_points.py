@@ -7,7 +7,7 @@ import pytest
 from lvrestore.crashpoints import CRASH_POINTS
 
 KILLED = -signal.SIGKILL
-PARENT = {"before_claim", "after_claim", "before_finish"}
+PARENT = {"before_claim", "after_claim", "between_waves", "before_finish"}
 WORKER = {"before_send", "after_send", "after_reply"}
 WRITER = {"before_commit", "in_commit", "after_commit"}
 STOPPED = 7

@@ -10,6 +10,7 @@ import pytest
 from make_vault import write_vault
 from processes import SECRET, eventually
 
+from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import StateReader
 
 
@@ -137,10 +138,10 @@ def test_failed_item_is_a_dead_letter(site):
     ended = site.run(site.bulk())
     assert ended.code == 1, ended
     assert ended.summary["error_breakdown"] == {"validation": 1}
-    (letter,) = StateReader(site.state).dead_letters()
+    (letter,) = StateReader(site.state).dead_letters.find(LetterFilter())
     assert (letter.error_kind, letter.http_status) == ("validation", 422)
     assert site.run(site.bulk()).code == 0
-    assert StateReader(site.state).dead_letters() == []
+    assert StateReader(site.state).dead_letters.find(LetterFilter()) == []
     site.assert_restored()
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from processes import TIMEOUT_S
 
+from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import StateReader
 
 HTML = "<html><head><title>503 Service Unavailable</title></head></html>"
@@ -125,5 +126,5 @@ def test_an_outage_stops_the_run_and_a_resume_finishes_it(site):
     site.looker.faults.rules.clear()
     resumed = site.run(site.resume())
     assert resumed.code == 0, resumed
-    assert StateReader(site.state).dead_letters() == []
+    assert StateReader(site.state).dead_letters.find(LetterFilter()) == []
     site.assert_restored()

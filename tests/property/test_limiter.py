@@ -228,7 +228,7 @@ def test_no_limit():
 
 def test_a_shared_limiter_is_private_and_cleans_up():
     limiter = SharedLimiter.create(5)
-    path = Path(limiter.handle.path)
+    path = Path(limiter.handle.row.path)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert pickle.loads(pickle.dumps(limiter.handle)) == limiter.handle
     limiter.close()

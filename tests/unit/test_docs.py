@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lvrestore.cli import COMMANDS, cli
-from lvrestore.cli.state import _letter_details, _letter_object
+from lvrestore.cli.dlq import letter_details, letter_object
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
@@ -21,10 +21,12 @@ from lvrestore.model import Calls, ContentType, ItemError, Operation, Restoratio
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
-from lvrestore.sandbox.faults import FAULTS
+from lvrestore.sandbox.fault_file import read_fault_file
+from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
-from lvrestore.state.store import DeadLetterItem, StateReader, StateStore
+from lvrestore.state.dead_letters import DeadLetterItem
+from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
@@ -165,7 +167,7 @@ def test_summary_keys(tmp_path):
     with StateStore(tmp_path / "state.db") as store:
         scope = store.begin_session("a", "b", {}, {})
         store.write(scope, [make_result()])
-        store.finish_session(scope, "completed", real, Calls())
+        store.finish_session(scope, "completed", real, Calls(), 0)
         reader = StateReader(tmp_path / "state.db")
         real = session_summary(reader, reader.sessions()[0])
     assert keys(status, closed=["error_breakdown"]) == keys(real, closed=["error_breakdown"])
@@ -192,8 +194,8 @@ def test_dead_letter_keys():
     names = DeadLetterItem.__struct_fields__
     letter = DeadLetterItem(**dict.fromkeys(names))
     listed, shown = samples("dead_letter")
-    assert keys(listed) == keys(_letter_object(letter))
-    assert keys(shown) == keys(_letter_object(letter) | _letter_details(letter))
+    assert keys(listed) == keys(letter_object(letter))
+    assert keys(shown) == keys(letter_object(letter) | letter_details(letter))
 
 
 def test_vault_keys(tmp_path):
@@ -261,6 +263,21 @@ def test_no_switch_is_documented_that_is_gone():
 
 def test_every_fault_and_latency_profile_is_documented():
     assert {*FAULTS, *PROFILES} <= first_names(SANDBOX)
+
+
+def test_every_key_of_a_fault_is_documented():
+    rows = {name: row for row in tables(SANDBOX) for name in re.findall(r"`(\w+)`", row[0])}
+    shared = set(Rule.__struct_encode_fields__)
+    assert shared <= rows.keys()
+    for name, kind in KINDS.items():
+        own = set(kind.__struct_encode_fields__) - shared
+        assert own <= set(re.findall(r"`(\w+)`", rows[name][1])), name
+
+
+def test_storm_of_the_sandbox_page_can_be_used(tmp_path):
+    (storm,) = re.findall(r"```toml\n(.*?)```", SANDBOX.read_text(), re.DOTALL)
+    (tmp_path / "storm.toml").write_text(storm)
+    assert len(read_fault_file(tmp_path / "storm.toml")) == storm.count("[[rules]]")
 
 
 # -- pages

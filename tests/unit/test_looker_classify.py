@@ -151,6 +151,13 @@ def test_a_redirect_says_where_to_without_its_query():
         ("Thu, 01 Jan 2026 09:00:00 GMT", 120.0),
         ("Wed, 31 Dec 2025 00:00:00 GMT", 0.0),
         ("Thu, 99 Foo 2026", None),
+        ("Thu, 01 Jan 2026 00:00:30", 30.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 120.0),
+        ("Thu, 01 Jan 99999999999999 00:00:00 GMT", None),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999999999", None),
+        ("1e400", 120.0),
+        ("-inf", None),
+        ("120, 60", None),
     ],
 )
 def test_retry_after(header, seconds):

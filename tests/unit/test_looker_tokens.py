@@ -10,6 +10,7 @@ from lvrestore.errors import ApiError
 from lvrestore.looker.credentials import Destination, Secret
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Answered, NoAnswer, Sent, Token
+from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import Endpoint
 
@@ -148,10 +149,22 @@ def test_a_passing_failure_is_repeated():
     assert tokens.current().value == "x"
 
 
-def test_a_renewal_is_more_patient_than_the_first_login():
-    tokens, _, _ = make(granted("a"), *[refused(502)] * 5, granted("b"))
-    assert tokens.renew(tokens.current()).value == "b"
-    assert tokens.logins == 7
+@pytest.mark.parametrize(("status", "passing"), [(502, True), (429, True), (404, False), (301, False)])
+def test_whether_a_login_may_work_later(status, passing):
+    tokens, _, _ = make(*[refused(status)] * 3, policy=RetryPolicy(max_retries=0))
+    with pytest.raises(ApiError) as error:
+        tokens.current()
+    assert error.value.passing is passing
+
+
+def test_a_login_that_failed_in_passing_is_tried_again():
+    tokens, _, _ = make(granted("a"), *[refused(502)] * 3, granted("b"))
+    first = tokens.current()
+    with pytest.raises(ApiError):
+        tokens.renew(first)
+    assert tokens.latest() is first
+    assert tokens.renew(first).value == "b"
+    assert tokens.logins == 5
 
 
 def test_stop_ends_the_wait():

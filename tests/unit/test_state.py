@@ -17,7 +17,8 @@ from lvrestore.model import (
     RestorationResult,
 )
 from lvrestore.report.session import session_summary
-from lvrestore.state.store import SCHEMA_VERSION, StateReader, StateStore
+from lvrestore.state.dead_letters import LetterFilter
+from lvrestore.state.store import StateReader, StateStore
 
 D = ContentType.DASHBOARD
 
@@ -76,18 +77,19 @@ def test_a_failure_is_a_dead_letter_until_the_item_succeeds(store, path):
     failed = result("1", Operation.FAILED, error=error, blob=b"blob", attempts=2)
     store.write(scope, [failed])
     store.write(scope, [failed])
-    (letter,) = reader.dead_letters()
+    (letter,) = reader.dead_letters.find(LetterFilter())
     assert (letter.error_kind, letter.http_status, letter.attempts, letter.content_type) == (
         "validation",
         422,
         4,
         "dashboard",
     )  # fmt: skip
-    assert reader.dead_letter(letter.id).blob == b"blob"
-    assert reader.dead_letters(kind="other") == []
-    assert reader.dead_letters(session_id=scope.session_id, content_type=D, limit=1) == [letter]
+    assert reader.dead_letters.get(letter.id).blob == b"blob"
+    assert reader.dead_letters.find(LetterFilter(kind="other")) == []
+    wanted = LetterFilter(session_id=scope.session_id, content_type=D)
+    assert reader.dead_letters.find(wanted, limit=1) == [letter]
     store.write(scope, [result("1", destination_id="1")])
-    assert reader.dead_letters() == []
+    assert reader.dead_letters.find(LetterFilter()) == []
 
 
 def test_an_unknown_outcome_leaves_the_item_uncertain(store):
@@ -141,34 +143,3 @@ def test_a_session_that_was_cut_off_is_summed_up_from_its_journal(store, path):
     assert summary["summary"]["total_items"] == 2
     assert summary["error_breakdown"] == {"conflict": 1}
     assert summary["calls"]["total"] == 2
-
-
-def test_a_newer_state_file_and_a_foreign_file_are_refused(store, path, tmp_path):
-    apsw.Connection(str(path)).execute("INSERT INTO schema_version VALUES (?, '')", (SCHEMA_VERSION + 1,))
-    with pytest.raises(ValidationError, match="newer"):
-        StateReader(path).sessions()
-    foreign = tmp_path / "notes.txt"
-    foreign.write_text("not a database, but long enough to look like a file of some sort" * 20)
-    with pytest.raises(ValidationError, match="not a state file"):
-        StateStore(foreign)
-
-
-def test_no_query_that_is_asked_per_item_scans_a_table(store, path):
-    begin(store)
-    db = apsw.Connection(str(path))
-    asked = []
-    statements = [
-        (
-            "SELECT 1 FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
-            " AND content_type = ? AND source_id = ?"
-        ),
-        "SELECT 1 FROM restored_items WHERE session_id = ? AND content_type = ? AND source_id = ?",
-        "DELETE FROM claims WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
-        "DELETE FROM dead_letter_queue WHERE destination_instance = ? AND content_type = ? AND content_id = ?",
-        "SELECT 1 FROM dead_letter_queue WHERE session_id = ? AND content_type = ?",
-    ]
-    for sql in statements:
-        bindings = ("",) * sql.count("?")
-        asked += [row[-1] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)]
-    assert asked
-    assert not [line for line in asked if line.startswith("SCAN")]

@@ -1,0 +1,215 @@
+"""`lvrestore dlq`: what failed and why; try it again, or forget it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+from rich.table import Table
+
+from lvrestore.cli import options as opt
+from lvrestore.cli.state_file import state_reader
+from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.looker.client import redacted
+from lvrestore.model import ContentType, Json
+from lvrestore.report.console import result_console
+from lvrestore.report.jsonl import write_line
+from lvrestore.report.terminal import ask
+from lvrestore.report.text import printable
+from lvrestore.settings import default_state_path
+from lvrestore.state.dead_letters import DeadLetterItem, LetterFilter, masked
+from lvrestore.state.lock import RunLock
+from lvrestore.state.store import StateReader, StateStore
+from lvrestore.vault import decode_blob
+
+PREVIEW_CHARACTERS = 2000
+ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
+session_filter = opt.option("--session", metavar="S", help="Only what failed in this session.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def dlq() -> None:
+    """Look at what failed, try it again, or forget it: the dead letters."""
+
+
+@dlq.command("list")
+@session_filter
+@opt.one_type_option
+@opt.kind_option
+@opt.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
+@opt.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many.")
+@opt.state_option
+@opt.base_url_option
+@opt.json_option
+def list_letters(
+    session: str | None,
+    content_type: ContentType | None,
+    kind: str | None,
+    limit: int | None,
+    offset: int,
+    state_path: Path | None,
+    base_url: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """List the dead letters."""
+    reader = state_reader(state_path, base_url)
+    wanted = LetterFilter(session_id=session, content_type=content_type, kind=kind)
+    require_known(reader, wanted)
+    letters = reader.dead_letters.find(wanted, limit=limit or -1, offset=offset)
+    if as_json:
+        for letter in letters:
+            write_line(letter_object(letter))
+    elif letters:
+        result_console().print(_letters_table(letters))
+    else:
+        click.echo("no dead letters")
+
+
+def _letters_table(letters: list[DeadLetterItem]) -> Table:
+    table = Table("id", "item", "name", "kind", "status", "message", box=None, padding=(0, 2, 0, 0))
+    for one in letters:
+        item = f"{one.content_type} {one.content_id}"
+        http_status = str(one.http_status or "")
+        table.add_row(
+            str(one.id), item, printable(one.name, 30), one.error_kind, http_status, printable(one.message)
+        )
+    return table
+
+
+@dlq.command("show")
+@click.argument("letter_id", metavar="ID", type=int)
+@opt.state_option
+@opt.base_url_option
+@opt.json_option
+def show_letter(letter_id: int, state_path: Path | None, base_url: str | None, *, as_json: bool) -> None:
+    """Show one dead letter: request, response, attempts, and a preview of the content."""
+    reader = state_reader(state_path, base_url)
+    letter = reader.dead_letters.get(letter_id)
+    if letter is None:
+        raise _absent([letter_id], reader)
+    shown = letter_object(letter) | letter_details(letter)
+    if as_json:
+        write_line(shown)
+        return
+    for name, value in shown.items():
+        if value not in (None, "") and name != "type":
+            click.echo(f"{name:>14}: {printable(str(value))}")
+
+
+@dlq.command("clear")
+@ids_argument
+@session_filter
+@opt.one_type_option
+@opt.option("--all", "all_letters", is_flag=True, help="All of them.")
+@opt.state_option
+@opt.base_url_option
+@opt.lock_timeout_option
+@opt.force_option
+@opt.json_option
+def clear_letters(
+    ids: tuple[int, ...],
+    session: str | None,
+    content_type: ContentType | None,
+    state_path: Path | None,
+    base_url: str | None,
+    lock_timeout_s: float,
+    *,
+    all_letters: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Forget dead letters: those named, or those of a session or type, or all.
+
+    What failed stays as it is on the instance, and a later run that fails on it makes a new dead letter.
+    """
+    wanted = LetterFilter(ids=ids or None, session_id=session, content_type=content_type)
+    if wanted.is_empty != all_letters:
+        raise UsageError("say which dead letters: ids, --session, --type, or --all alone")
+    reader = state_reader(state_path, base_url)
+    require_known(reader, wanted)
+    letters = reader.dead_letters.find(wanted)
+    click.echo(_what_is_cleared(letters, reader.path), err=True)
+    if letters and not force and not ask():
+        raise UsageError("not confirmed: nothing was done")
+    if letters:
+        _clear(reader.path, letters, lock_timeout_s)
+    if as_json:
+        write_line({"type": "cleared", "count": len(letters)})
+    elif letters:
+        click.echo(f"{len(letters):,} dead letters removed")
+
+
+def _what_is_cleared(letters: list[DeadLetterItem], path: Path) -> str:
+    if not letters:
+        return "no dead letters to remove"
+    return f"Remove {len(letters):,} dead letters from {path}; what failed is then known nowhere else."
+
+
+def _clear(path: Path, letters: list[DeadLetterItem], lock_timeout_s: float) -> None:
+    """Only one process writes the state file: a run that is under way is waited for, or in the way."""
+    lock = RunLock.acquire(path, default_state_path(letters[0].destination_instance), lock_timeout_s)
+    try:
+        with StateStore(path) as store:
+            store.clear_dead_letters([letter.id for letter in letters])
+    finally:
+        lock.release()
+
+
+def require_known(reader: StateReader, wanted: LetterFilter) -> None:
+    """Raise `NotFoundError` for ids that no letter has, and for a session that is not there."""
+    absent = reader.dead_letters.absent(wanted.ids or ())
+    if absent:
+        names = ", ".join(str(one) for one in absent)
+        raise NotFoundError(
+            f"dead letter {names}", f"the state file {reader.path}", "`lvrestore dlq list` shows them"
+        )
+    if wanted.session_id is not None and reader.session(wanted.session_id) is None:
+        what, hint = f"session {wanted.session_id}", "`lvrestore status --all` lists them"
+        raise NotFoundError(what, f"the state file {reader.path}", hint)
+
+
+def _absent(ids: list[int], reader: StateReader) -> NotFoundError:
+    what = "dead letter " + ", ".join(str(one) for one in ids)
+    return NotFoundError(what, f"the state file {reader.path}", "`lvrestore dlq list` shows them")
+
+
+def letter_object(letter: DeadLetterItem) -> dict[str, Json]:
+    """The line of a dead letter in a list."""
+    return {
+        "type": "dead_letter",
+        "id": letter.id,
+        "session_id": letter.session_id,
+        "content_type": letter.content_type,
+        "content_id": letter.content_id,
+        "name": letter.name,
+        "error_kind": letter.error_kind,
+        "http_status": letter.http_status,
+        "message": letter.message,
+        "attempts": letter.attempts,
+        "failed_at": letter.failed_at,
+    }
+
+
+def letter_details(letter: DeadLetterItem) -> dict[str, Json]:
+    """What is shown of one dead letter besides."""
+    return {
+        "field": letter.field,
+        "request": letter.request,
+        "response": letter.response,
+        "blocker": letter.blocker,
+        "trace": letter.trace,
+        "content": _preview(letter),
+    }
+
+
+def _preview(letter: DeadLetterItem) -> str | None:
+    if letter.blob is None:
+        return None
+    try:
+        content = masked(ContentType[letter.content_type.upper()], decode_blob(letter.blob))
+    except ValueError as error:
+        return f"({len(letter.blob)} bytes that do not decode: {error})"
+    # Redacted before it is cut: a value that is cut has no end to find it by.
+    return redacted(orjson.dumps(content, default=str).decode())[:PREVIEW_CHARACTERS]

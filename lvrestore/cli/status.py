@@ -1,0 +1,70 @@
+"""`lvrestore status`: what sessions did, read from the state file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from lvrestore.cli import options as opt
+from lvrestore.cli.state_file import state_reader
+from lvrestore.errors import NotFoundError
+from lvrestore.model import Json
+from lvrestore.report.console import result_console
+from lvrestore.report.jsonl import write_line
+from lvrestore.report.session import session_summary
+from lvrestore.report.terminal import summary_lines, summary_table
+from lvrestore.state.store import SessionRow, StateReader
+
+
+@click.command()
+@click.argument("session", required=False)
+@opt.option("--all", "all_sessions", is_flag=True, help="List all sessions.")
+@opt.state_option
+@opt.base_url_option
+@opt.json_option
+def status(
+    session: str | None, *, all_sessions: bool, state_path: Path | None, base_url: str | None, as_json: bool
+) -> None:
+    """Show what the newest session did, or the one named."""
+    reader = state_reader(state_path, base_url)
+    shown = _sessions(reader, session, all_sessions=all_sessions)
+    if not shown:
+        what = f"session {session}" if session else "a session"
+        raise NotFoundError(what, f"the state file {reader.path}", "`lvrestore status --all` lists them")
+    summaries = [session_summary(reader, one) for one in shown]
+    if as_json:
+        for summary in summaries:
+            write_line(summary)
+    elif all_sessions:
+        result_console().print(_sessions_table(shown, summaries))
+    else:
+        _show_session(shown[0], summaries[0])
+
+
+def _sessions(reader: StateReader, session: str | None, *, all_sessions: bool) -> list[SessionRow]:
+    if session is None and all_sessions:
+        return reader.sessions()
+    found = reader.newest_session() if session is None else reader.session(session)
+    return [] if found is None else [found]
+
+
+def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> Table:
+    table = Table("session", "started", "status", "items", "failed", box=None, padding=(0, 2, 0, 0))
+    for one, summary in zip(sessions, summaries, strict=True):
+        counts = summary["summary"]
+        cells = (f"{counts['total_items']:,}", f"{counts['error_count']:,}")
+        table.add_row(one.id, one.started_at[:19], summary["status"], *cells)
+    return table
+
+
+def _show_session(session: SessionRow, summary: dict[str, Json]) -> None:
+    console = result_console()
+    end = f" to {session.completed_at[:19]}" if session.completed_at else ""
+    console.print(f"session {session.id}: {summary['status']}, {session.started_at[:19]}{end}")
+    console.print(f"destination {session.destination_instance}")
+    if summary["content_type_breakdown"]:
+        console.print(summary_table(summary))
+    for line in summary_lines(summary):
+        console.print(line)

@@ -1,0 +1,66 @@
+"""The limits that a run sets itself: it begins no more than they leave room for, and finishes what is in hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lvrestore.durations import spoken
+from lvrestore.model import Operation, RestorationResult
+from lvrestore.settings import OwnLimits
+
+UNLIMITED = 1_000_000
+# What an item may cost before any has told; a dashboard that is there and differs costs about as much.
+FIRST_GUESS_CALLS = 6.0
+
+
+class Budget:
+    """What is left of the limits."""
+
+    def __init__(
+        self,
+        limits: OwnLimits,
+        sent: Callable[[], int],
+        give_up: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`sent` tells how many calls the whole run has made; `give_up` stops it, resumable."""
+        self._limits, self._sent, self._give_up, self._clock = limits, sent, give_up, clock
+        self._started = clock()
+        self._errors = self._items = self._calls = 0
+
+    def note(self, result: RestorationResult) -> None:
+        """Count an item that has ended; one that only waits for another's failure is no error of its own."""
+        self._items += 1
+        self._calls += result.calls.total
+        failed = result.operation is Operation.FAILED
+        self._errors += failed and (result.error is None or result.error.kind != "dependency")
+
+    def room(self, in_hand: int) -> int:
+        """How many more items may be begun while that many are under way; stops the run when none ever may."""
+        left = self._room(in_hand)
+        reason = self._spent() or (
+            None
+            if left > 0 or in_hand
+            else f"the rest of --max-calls {self._limits.calls} is for no item enough"
+        )
+        if reason is not None:
+            self._give_up(reason)
+            return 0
+        return max(0, left)
+
+    def _room(self, in_hand: int) -> int:
+        if self._limits.calls is None:
+            return UNLIMITED
+        expected = max(1.0, (self._calls + FIRST_GUESS_CALLS) / (self._items + 1))
+        return int((self._limits.calls - self._sent()) / expected) - in_hand
+
+    def _spent(self) -> str | None:
+        limits = self._limits
+        if limits.errors is not None and self._errors >= limits.errors:
+            return f"{self._errors:,} items failed (--max-errors {limits.errors})"
+        if limits.calls is not None and (sent := self._sent()) >= limits.calls:
+            return f"{sent:,} API calls were made (--max-calls {limits.calls})"
+        if limits.duration_s is not None and self._clock() - self._started >= limits.duration_s:
+            return f"{spoken(limits.duration_s)} are over (--max-duration)"
+        return None
