@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from comparison import compare, vault_dashboards
+from comparison import Backup, compare, vault_dashboards
 
 from lvrestore.sandbox.damage import damage
 from lvrestore.sandbox.latency import parse_latency
@@ -152,8 +152,9 @@ class Site:
     # -- what came of it
 
     def wrong(self):
-        """What is not as in the vault, dashboards and tiles that are there twice included."""
-        return list(compare(vault_dashboards(self.vault), self.looker.dump()["dashboards"]))
+        """What of the dashboards is not as in the vault, those and tiles that are there twice included."""
+        found = compare(Backup(self.vault), self.looker.dump())
+        return [one for one in found if one.kind == "dashboard"]
 
     def writes(self):
         """What the tool wrote so far; damage and reads do not count."""
