@@ -23,7 +23,7 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.model import ContentType, Json, Operation, RestorationResult
+from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
 from lvrestore.plan.dependencies import circles
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
@@ -47,7 +47,16 @@ from lvrestore.run.sessions import (
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
-from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
+from lvrestore.run.waves import (
+    Chosen,
+    Rehearsal,
+    Tasks,
+    Unfinished,
+    Waves,
+    both_looks,
+    nameless_in,
+    waiting_in,
+)
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
@@ -341,7 +350,7 @@ class _Restore:
         rehearse = partial(
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
-            chain(waves.first(), waves.again(self._rehearsal.waiting())),
+            chain(waves.first(), waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS)),
             NothingRecorded(),
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
@@ -469,10 +478,14 @@ class _Restore:
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions)
 
     def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
-        """Every item once, then those that had to wait for others."""
+        """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
-        yield from waves.first()
-        yield from waves.again(waiting_in(self._state_path, scope))
+        nameless = partial(nameless_in, self._state_path, scope)
+        for tasks in waves.first():
+            yield tasks
+            yield from waves.rounds(nameless)
+        yield from waves.again(waiting_in(self._state_path, scope), Waits.FOR_OTHERS)
+        yield from waves.rounds(nameless)
 
     def _on_tick(self) -> None:
         for message in self._news():

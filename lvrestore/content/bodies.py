@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import orjson
 from msgspec import UNSET
 
 from lvrestore.content.calls import Change
@@ -77,3 +79,18 @@ def settled(live: Mapping[str, Json], names: Collection[str]) -> Body:
 def only(body: Mapping[str, Json], names: Collection[str]) -> Body:
     """A copy that has only these fields."""
     return {name: value for name, value in body.items() if name in names}
+
+
+def shown(live: Mapping[str, Json], names: Collection[str]) -> Body:
+    """All of these fields, null where the object lacks one: what is read in a list and by itself looks the same."""
+    return {name: live.get(name) for name in names}
+
+
+def bare(value: Json) -> Json:
+    """A text without the blanks around it, which a server may strip; anything else as it is."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def digest(value: Json) -> bytes:
+    """16 bytes that change when a JSON value does, in whatever order its keys come."""
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

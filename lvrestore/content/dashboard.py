@@ -6,14 +6,12 @@ rectangles, deletions last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 
 import msgspec
-import orjson
 
-from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.bodies import Body, body_of, changed, digest, only, without
 from lvrestore.content.calls import (
     Create,
     Delete,
@@ -68,6 +66,8 @@ from lvrestore.looker.models import (
     WriteDashboardElement,
     WriteDashboardFilter,
     WriteDashboardLayout,
+    WriteDashboardLayoutComponent,
+    WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, Operation
@@ -606,25 +606,33 @@ def _with_its_query(
 
 # --- fingerprints
 
+# A list may show parts with other fields than an answer of their own, and what a source is, is known by its id.
 _PARTS = {
     "dashboard_elements": (*WriteDashboardElement.__struct_fields__, "id"),
     "dashboard_filters": (*WriteDashboardFilter.__struct_fields__, "id"),
     "dashboard_layouts": (*WriteDashboardLayout.__struct_fields__, "id", "dashboard_layout_components"),
+    "dashboard_layout_components": (*WriteDashboardLayoutComponent.__struct_fields__, "id"),
 }
+_OBJECTS = {"result_maker": WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__}
+_EMBEDDED = frozenset({"query", "look"})
 
 
 def vault_fingerprint(vault: VaultDashboard) -> bytes:
     """16 bytes that change when anything restorable in the backup's dashboard does."""
-    return _digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+    return digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 
 def live_fingerprint(live: Mapping[str, Json]) -> bytes:
-    """16 bytes that change when anything writable on the live dashboard does."""
-    view: Body = {name: live.get(name) for name in WriteDashboard.__struct_fields__}
-    for name, fields in _PARTS.items():
-        view[name] = sorted((only(part, fields) for part in live.get(name) or ()), key=lambda p: str(p["id"]))
-    return _digest(view)
+    """16 bytes that change when anything writable on the live dashboard does, however it was read."""
+    return digest(_view(live, (*WriteDashboard.__struct_fields__, *_PARTS)))
 
 
-def _digest(value: Json) -> bytes:
-    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+def _view(live: Mapping[str, Json], fields: Iterable[str]) -> Body:
+    return {name: _seen(name, live.get(name)) for name in fields if name not in _EMBEDDED}
+
+
+def _seen(name: str, value: Json) -> Json:
+    if name in _PARTS:
+        shown = (_view(part, _PARTS[name]) for part in value or ())
+        return sorted(shown, key=lambda part: str(part["id"]))
+    return _view(value, _OBJECTS[name]) if name in _OBJECTS and value else value

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 import msgspec
 
-from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
+from lvrestore.model import (
+    Calls,
+    ContentType,
+    Operation,
+    RestorationResult,
+    RestorationTask,
+    VaultRow,
+    Waits,
+)
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
-from lvrestore.state.store import Scope, StateReader
+from lvrestore.state.store import Scope, StateReader, Waiting
 from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
+# Types of which no two objects may share a name, in one folder or at all.
+NAMED = (
+    ContentType.LOOKML_MODEL,
+    ContentType.PERMISSION_SET,
+    ContentType.MODEL_SET,
+    ContentType.ROLE,
+    ContentType.GROUP,
+    ContentType.USER,
+    ContentType.FOLDER,
+    ContentType.LOOK,
+    ContentType.DASHBOARD,
+)
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,13 +102,29 @@ class Waves:
             yield self._tasks(content_type, self._chosen.ids, after=position)
         yield self._tasks(content_type, self._chosen.ids)
 
-    def again(self, waiting: Iterator[tuple[ContentType, str, Operation]]) -> Iterator[Tasks]:
-        """The items that wait for others, once more, now that all of those are there."""
+    def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
+        """The items that wait, once more."""
         yield (
-            self._task(row, earlier)
-            for content_type, source_id, earlier in waiting
-            if (row := self._vault.get(content_type, source_id)) is not None
+            self._task(row, one, reason)
+            for one in waiting
+            if (row := self._vault.get(one.content_type, one.source_id)) is not None
         )
+
+    def rounds(self, waiting: Callable[[], list[Waiting]]) -> Iterator[Tasks]:
+        """The items whose names others hold, again and again, for as long as that changes anything.
+
+        Every second time the last one comes first, as who took whose name often goes by the order.
+        """
+        before: list[Waiting] = []
+        now = waiting()
+        while now and now != before:
+            before = now
+            yield from self.again(reversed(now), Waits.FOR_NAME)
+            now = waiting()
+            if now and now != before:
+                before = now
+                yield from self.again(now, Waits.FOR_NAME)
+                now = waiting()
 
     def _folders(self) -> Iterator[Tasks]:
         folders = self._vault.folder_tree.folders
@@ -105,7 +141,9 @@ class Waves:
         for row in self._vault.rows(content_type, **wanted):
             yield self._task(row)
 
-    def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:
+    def _task(
+        self, row: VaultRow, waiting: Waiting | None = None, again: Waits = Waits.NO
+    ) -> RestorationTask:
         item = (row.content_type, row.source_id)
         return RestorationTask(
             seq=next(self._numbers),
@@ -115,16 +153,24 @@ class Waves:
             blob=row.blob,
             uncertain=item in self._unfinished.uncertain,
             lands_until=self._unfinished.lands_until if item in self._unfinished.cut_off else None,
-            earlier=earlier,
+            again=again,
+            earlier=waiting.operation if waiting else None,
+            earlier_error=waiting.error_kind if waiting else None,
         )
 
 
-def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:
-    """The items of a session that wait; links are looked at again only where something has got another id."""
+def waiting_in(path: Path, scope: Scope) -> Iterator[Waiting]:
+    """The items of a session that wait for others; links are looked at again only where something has moved."""
     reader = StateReader(path)
     linking = [ContentType.DASHBOARD, ContentType.BOARD] if reader.has_moved(scope) else []
     for content_type in (ContentType.USER, *linking):
-        yield from ((content_type, *found) for found in reader.waiting(scope, content_type))
+        yield from reader.waiting(scope, content_type, for_name=False)
+
+
+def nameless_in(path: Path, scope: Scope) -> list[Waiting]:
+    """The items of a session whose names are held by others that are to get other ones."""
+    reader = StateReader(path)
+    return [one for content_type in NAMED for one in reader.waiting(scope, content_type, for_name=True)]
 
 
 def both_looks(first: RestorationResult, *second: RestorationResult) -> RestorationResult:
@@ -165,11 +211,18 @@ class Rehearsal:
             if following.earlier is not None:
                 both = both_looks(self._waiting.pop(item), following)
                 self._tell(msgspec.structs.replace(both, earlier=None))
-            elif following.waits and following.operation is not Operation.CREATED:
+            elif _is_seen_again(following):
                 self._waiting[item] = following
             else:
                 self._tell(following)
 
-    def waiting(self) -> Iterator[tuple[ContentType, str, Operation]]:
-        """What is to be looked at again; everything in a new item is new, so nothing of it is left to tell."""
-        yield from ((*item, result.operation) for item, result in list(self._waiting.items()))
+    def waiting(self) -> Iterator[Waiting]:
+        """What is to be looked at again."""
+        for (content_type, source_id), result in list(self._waiting.items()):
+            error_kind = result.error.kind if result.error else None
+            yield Waiting(content_type, source_id, result.operation, error_kind, result.waits)
+
+
+def _is_seen_again(result: RestorationResult) -> bool:
+    """Whether a rehearsal looks at an item again: everything in a new one is new, so nothing of it is left to tell."""
+    return bool(result.waits) and result.operation is not Operation.CREATED
