@@ -11,12 +11,13 @@ from datetime import datetime
 
 import msgspec
 
-from lvrestore.content.bodies import Body, body_of, changed, digest, only, without
+from lvrestore.content.bodies import Body, bare, body_of, changed, digest, only, without
 from lvrestore.content.calls import (
     Create,
     Delete,
     Exists,
     Get,
+    Held,
     Mapped,
     Restored,
     Steps,
@@ -28,6 +29,7 @@ from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
 from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
+from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     NO_HISTORY,
@@ -56,7 +58,7 @@ from lvrestore.content.tiles import (
     with_live_links,
 )
 from lvrestore.content.work import Parts, Work
-from lvrestore.errors import DependencyError, ValidationError
+from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     DashboardAppearance,
@@ -97,6 +99,51 @@ NESTED = {
 }
 
 
+def _titled(body: Body) -> Candidates:
+    listed = (
+        yield Get(path("folders", body["folder_id"], "dashboards"), {"fields": "id,title,deleted"})
+    ) or []
+    living = [one for one in listed if not one.get("deleted")]
+    return [one for one in living if bare(one.get("title")) == bare(body["title"])]
+
+
+def _slugged(body: Body) -> Candidates:
+    """Those of this slug: it is unique across the instance, the trash included (looker-cli#19)."""
+    found: list[Body] = []
+    for trash in ({}, {"deleted": "true"}):
+        params = {"slug": body["slug"], "fields": "id,slug,title,created_at", **trash}
+        hits = (yield Get("/dashboards/search", params)) or []
+        found += [one for one in hits if one.get("slug") == body["slug"]]
+    return found
+
+
+def _title_wanted(content: Mapping[str, Json], refs: References) -> Body:
+    folder_id = content.get("folder_id")
+    here = destination_of(refs, "folder", str(folder_id)) if folder_id else None
+    return {"title": content.get("title"), "folder_id": here}
+
+
+TITLE = Name(
+    kind="dashboard",
+    fields=("title", "folder_id"),
+    holders=_titled,
+    wanted=_title_wanted,
+    interim=lambda source_id: f"lvrestore dashboard {source_id}",
+)
+SLUG = Name(
+    kind="dashboard",
+    fields=("slug",),
+    holders=_slugged,
+    wanted=lambda content, _refs: {"slug": content.get("slug")},
+    interim=lambda source_id: f"lvrestore-dashboard-{source_id}",
+)
+# What a server would say to a body that is not sent, as the answer is known.
+TITLE_REFUSED = Refused(
+    FailureKind.VALIDATION, 422, "two dashboards of a folder cannot share a title", ("title",)
+)
+SLUG_REFUSED = Refused(FailureKind.CONFLICT, 409, "two dashboards cannot share a slug", ("slug",))
+
+
 class Tiles(msgspec.Struct, frozen=True):
     """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written.
 
@@ -135,8 +182,6 @@ def restore_dashboard(
         yield from _make_queries(vault, found, refs)
     if found.live is not None:
         return (yield from _repair(vault, found.live, refs, history))
-    if found.slug_taken:
-        yield _warning_without("slug", vault)
     return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
 
 
@@ -200,14 +245,31 @@ def _create(
     if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
-        return (yield from _adopt(vault, namesake, refs, history, left_out))
+        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
         return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
-    work = _work(live["id"], history, created=True, not_kept=bool(left_out))
-    return (yield from _complete(vault, tiles, dict(live), body, refs, work))
+    slug = (yield from _slug_held(vault, live["id"], refs, history)) if "slug" in left_out else None
+    work = _work(live["id"], history, created=True, not_kept=bool(left_out) and slug is None)
+    done = yield from _complete(vault, tiles, dict(live), body, refs, work)
+    if slug is None:
+        return done
+    # Nothing is accepted as it is while something is missing that will come.
+    return msgspec.structs.replace(done, held=slug, live_fingerprint=b"")
+
+
+def _slug_held(
+    vault: VaultDashboard, dashboard_id: str, refs: References, history: History
+) -> Steps[Held | None]:
+    """A new dashboard without its slug: it waits if the holder is to get another one, else that is all."""
+    claimant = Claimant(vault.id, dashboard_id, {"slug": known(vault.slug)})
+    told = yield from held(SLUG, claimant, SLUG_REFUSED, refs, history)
+    if told.waits:
+        return Held(None, told.waits)
+    yield _warning_without("slug", vault)
+    return None
 
 
 def _owner(vault: VaultDashboard, user_id: str | None) -> Steps[str | None]:
@@ -227,14 +289,24 @@ def _after_refusal(
     left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Try without the field that was refused, or take over our own dashboard that has the title already."""
-    if offender := _offender(refused, body):
-        yield _warning_without(offender, vault)
+    offender = _offender(refused, body)
+    if offender in {"slug", "user_id"}:
+        if offender == "user_id":
+            yield _warning_without(offender, vault)
         return (yield from _create(vault, refs, history, left_out | {offender}))
-    if refused.kind is FailureKind.VALIDATION and refused.about("title"):
-        namesake = yield from _namesake(body)
-        if namesake is not None and _is_ours(vault, namesake, refs, history, left_out | {"slug"}):
-            return (yield from _adopt(vault, namesake, refs, history, left_out | {"slug"}))
-    raise refused
+    if not is_taken(TITLE, refused):
+        raise refused
+    if (namesake := (yield from _namesake(body))) is not None:
+        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    return (yield from _title_held(vault, body, refused, refs, history))
+
+
+def _title_held(
+    vault: VaultDashboard, body: Body, refused: Refused, refs: References, history: History
+) -> Steps[Restored]:
+    """The end of a dashboard that cannot be made, as another one has its title."""
+    told = yield from held(TITLE, Claimant(vault.id, None, body), refused, refs, history)
+    return Restored(operation=Operation.CREATED, held=told)
 
 
 def _offender(refused: Refused, body: Body) -> str | None:
@@ -247,6 +319,8 @@ def _offender(refused: Refused, body: Body) -> str | None:
         return "slug"
     if refused.kind is FailureKind.VALIDATION and "user_id" in body and refused.about("user_id"):
         return "user_id"
+    if is_taken(TITLE, refused):
+        return next((field for field in TITLE.fields if field in body), None)
     return None
 
 
@@ -268,15 +342,21 @@ def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
 
 
 def _adopt(
-    vault: VaultDashboard, namesake: Body, refs: References, history: History, left_out: frozenset[str]
+    vault: VaultDashboard,
+    namesake: Body,
+    body: Body,
+    refs: References,
+    history: History,
+    left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Take over the dashboard of this title in this folder, if it is ours or equal anyway."""
     left_out |= {"slug"}
+    newer = refs.content("dashboard", namesake["id"]) or {}
+    stale = superseded(refs, "dashboard", vault.id, namesake["id"])
+    if stale and TITLE.of(_title_wanted(newer, refs)) == TITLE.of(body):
+        return stale
     if not _is_ours(vault, namesake, refs, history, left_out):
-        raise ValidationError(
-            f"dashboard {namesake['id']} in folder {namesake.get('folder_id')} already has the title of "
-            f"dashboard {vault.id}: rename or move one of them, then restore again"
-        )
+        return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
     done = yield from _repair(vault, namesake, refs, history, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
     return msgspec.structs.replace(done, live_fingerprint=live_fingerprint(live))
@@ -285,6 +365,8 @@ def _adopt(
 def _is_ours(
     vault: VaultDashboard, live: Body, refs: References, history: History, left_out: frozenset[str]
 ) -> bool:
+    if row_of("dashboard", live["id"], refs) not in {None, vault.id}:
+        return False
     return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs, left_out)
 
 
@@ -325,14 +407,47 @@ def _repair(
     trashed = bool(live.get("deleted"))
     if trashed:
         delta = {"deleted": False, **delta}
-    if delta:
-        live = yield from _patch(vault, work, delta, live)
+    live, taken = yield from _patch(vault, work, delta, live)
+    told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
+    if trashed and live.get("deleted"):
+        return Restored(operation=Operation.UNCHANGED, destination_id=work.item_id, held=told)
     if "dashboard_elements" not in live:
         # Found by a search that left the parts out: what follows changes those, so they are remembered too.
         live = work.before = yield Get(work.path, seen=True)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
+    done = msgspec.structs.replace(done, held=told)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
+
+
+def _settle(
+    vault: VaultDashboard,
+    want: Body,
+    work: Work,
+    live: Body,
+    taken: Mapping[str, Refused],
+    refs: References,
+    history: History,
+) -> Steps[Held | None]:
+    """What becomes of the names that other dashboards have; without its slug one that need not wait is restored."""
+    told: list[Held] = []
+    for name in (TITLE, SLUG):
+        field = name.fields[0]
+        if field not in taken:
+            continue
+
+        def rename(interim: str, field: str = field) -> Steps[None]:
+            if live.get(field) != interim:
+                yield from work.update(work.path, "", {field: interim}, live)
+
+        claimant = Claimant(vault.id, work.item_id, want)
+        one = yield from settle(name, claimant, taken[field], refs, history, rename)
+        if name is SLUG and not one.waits:
+            yield _warning_without("slug", vault)
+            work.not_kept = True
+        else:
+            told.append(one)
+    return Held(told[0].refused, max(one.waits for one in told)) if told else None
 
 
 def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[None]:
@@ -341,21 +456,45 @@ def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[
         yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
 
 
-def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[Body]:
-    """PATCH the dashboard's own fields, without the one that is refused if need be."""
+def _patch(
+    vault: VaultDashboard, work: Work, delta: Body, live: Body
+) -> Steps[tuple[Body, dict[str, Refused]]]:
+    """PATCH the dashboard's own fields, without those that are refused if need be.
+
+    Return the dashboard as it is then, and the refusals of its title and slug because others have them.
+    """
 
     def difference(body: Body, reply: Mapping[str, Json]) -> Body:
         return changed(body, reply, NESTED)
 
-    try:
-        return (yield from work.update(work.path, "", delta, live, difference))
-    except Refused as refused:
-        if (offender := _offender(refused, delta)) is None:
-            raise
-    yield _warning_without(offender, vault)
-    work.not_kept = True
-    rest = without(delta, offender)
-    return (yield from _patch(vault, work, rest, live)) if rest else live
+    taken: dict[str, Refused] = {}
+    while delta:
+        is_held = _is_held(work, {**live, **delta}, delta)
+        try:
+            return (yield from work.update(work.path, "", delta, live, difference, is_held)), taken
+        except Refused as refused:
+            offender = _offender(refused, delta)
+            if offender is None and not is_taken(TITLE, refused):
+                raise
+            if offender == "user_id":
+                yield _warning_without(offender, vault)
+                work.not_kept = True
+            else:
+                taken.setdefault("slug" if offender == "slug" else "title", refused)
+            if offender is None:
+                return live, taken  # it is in the trash, and its place there is taken
+            delta = without(delta, offender)
+    return live, taken
+
+
+def _is_held(work: Work, body: Body, delta: Body) -> Callable[[], Generator[Get, Json, bool]] | None:
+    """For a rehearsal: whether another dashboard has the title or slug that is to be given."""
+    gives_title = any(field in delta for field in ("deleted", *TITLE.fields))
+
+    def is_held() -> Generator[Get, Json, bool]:
+        return (yield from holder_of(TITLE, Claimant("", work.item_id, body))) is not None
+
+    return is_held if gives_title else None
 
 
 # --- what both have in common
@@ -495,7 +634,7 @@ def _complete(
 ) -> Steps[Restored]:
     """Bring everything inside the dashboard in line, delete what is surplus, and say how it ended."""
     if work.created and (rest := changed(want, live, NESTED)):
-        live = yield from _patch(vault, work, rest, live)
+        live, _ = yield from _patch(vault, work, rest, live)
     if (filters := parts(vault.dashboard_filters)) is not None:
         yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
     yield from _arrange(vault, tiles, live, refs, work)

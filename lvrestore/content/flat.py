@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, bare, body_of, changed, digest, shown, without
-from lvrestore.content.calls import Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
-from lvrestore.content.names import Candidates, Claimant, Name, gives_way, held, holder_of, is_taken
+from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     History,
@@ -41,7 +41,7 @@ from lvrestore.looker.models import (
     WriteRole,
 )
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation, Waits
+from lvrestore.model import Json, Operation
 
 Flag = bool | None | UnsetType
 Shape = Any  # the struct of whatever row is at work
@@ -160,6 +160,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
             fields=self.unique,
             holders=self.candidates,
             wanted=self._name_wanted,
+            interim=lambda source_id: f"lvrestore {self.kind} {source_id}",
             id_field=self.id_field,
         )
 
@@ -424,9 +425,13 @@ def _repair(
     done = _done(flat, Operation.UNDELETED if back else updated, work, body, live)
     if refused is None:
         return done
-    taken = yield from _held(
-        flat, Claimant(vault.id, item_id, {**body, **delta}), work, live, refused, refs, history
-    )
+
+    def rename(interim: str) -> Steps[None]:
+        if live.get(flat.unique[0]) != interim:
+            yield from work.update(work.path, "", {flat.unique[0]: interim}, live, _difference(flat))
+
+    claimant = Claimant(vault.id, item_id, {**body, **delta})
+    taken = yield from settle(flat.name, claimant, refused, refs, history, rename)
     return msgspec.structs.replace(done, held=taken, changes=tuple(work.changes))
 
 
@@ -465,19 +470,6 @@ def _is_held(flat: Flat, work: Work, body: Body) -> Callable[[], Generator[Get, 
         return (yield from holder_of(flat.name, Claimant("", work.item_id, body))) is not None
 
     return is_held
-
-
-def _held(
-    flat: Flat, one: Claimant, work: Work, live: Body, refused: Refused, refs: References, history: History
-) -> Steps[Held]:
-    """The end of an item whose name is taken; if need be it gives way, so that its holder can have its own."""
-    taken = yield from held(flat.name, one, refused, refs, history)
-    field, interim = flat.unique[0], flat.name.interim(one.source_id)
-    waits_again = history.retried and taken.waits and live.get(field) != interim
-    if not (waits_again and (yield from gives_way(flat.name, one, refs))):
-        return taken
-    yield from work.update(work.path, "", {field: interim}, live, _difference(flat))
-    return msgspec.structs.replace(taken, waits=Waits.GAVE_WAY)
 
 
 def _require(flat: Flat, body: Body) -> Steps[None]:

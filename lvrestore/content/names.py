@@ -19,22 +19,19 @@ class Name(msgspec.Struct, frozen=True, kw_only=True):
     """What no two objects of a kind may share: the name is the first of `fields`, the others say within what.
 
     `holders` lists the live objects that have the name of a body. `wanted` takes the name from the backup's content
-    of another item, with the destination's ids.
+    of another item, with the destination's ids. `interim` makes a name that nobody else has, of an item's source id.
     """
 
     kind: str
     fields: tuple[str, ...]
     holders: Callable[[Body], Candidates]
     wanted: Callable[[Mapping[str, Json], References], Body]
+    interim: Callable[[str], str]
     id_field: str = "id"
 
     def of(self, body: Mapping[str, Json]) -> Body:
         """The name in a body, in the form in which names are compared."""
         return {field: bare(body.get(field)) for field in self.fields}
-
-    def interim(self, source_id: str) -> str:
-        """A name that nobody else has, for an item that gives way to others."""
-        return f"lvrestore {self.kind} {source_id}"
 
 
 class Claimant(msgspec.Struct, frozen=True):
@@ -58,7 +55,7 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
     holder_id = yield from holder_of(name, one)
     if holder_id is None:
         return Held(refused)
-    row = _row_of(name.kind, holder_id, refs)
+    row = row_of(name.kind, holder_id, refs)
     moves = row is not None and row != one.source_id and _is_to_move(name, row, one.body, refs)
     # At the second look an item that the run has not come to is not among those it restores.
     waits = moves and (not history.retried or refs.ended(name.kind, str(row)))
@@ -71,7 +68,26 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
     return Held(told, Waits.FOR_NAME if waits else Waits.NO)
 
 
-def gives_way(name: Name, one: Claimant, refs: References) -> Steps[bool]:
+def settle(
+    name: Name,
+    one: Claimant,
+    refused: Refused,
+    refs: References,
+    history: History,
+    rename: Callable[[str], Steps[object]],
+) -> Steps[Held]:
+    """What becomes of a refused name of an object that exists: if need be it gives way, so that others can go on.
+
+    `rename` gives the object the interim name, unless it has that already.
+    """
+    told = yield from held(name, one, refused, refs, history)
+    if not (history.retried and told.waits and (yield from _gives_way(name, one, refs))):
+        return told
+    yield from rename(name.interim(one.source_id))
+    return Held(told.refused, Waits.GAVE_WAY)
+
+
+def _gives_way(name: Name, one: Claimant, refs: References) -> Steps[bool]:
     """Whether the item must take another name for a while, as its own is held by one that waits for it in turn.
 
     Of all items in such a circle it is the one of the lowest id, and each of them is one that this run restores.
@@ -79,7 +95,7 @@ def gives_way(name: Name, one: Claimant, refs: References) -> Steps[bool]:
     seen, now = [one.source_id], one
     while True:
         holder_id = yield from holder_of(name, now)
-        row = _row_of(name.kind, holder_id, refs) if holder_id is not None else None
+        row = row_of(name.kind, holder_id, refs) if holder_id is not None else None
         if row == one.source_id:
             return one.source_id == min(seen)
         if row is None or row in seen or not refs.ended(name.kind, row):
@@ -96,7 +112,7 @@ def holder_of(name: Name, one: Claimant) -> Generator[Get, Json, str | None]:
     return next((i for i in ids if i != one.destination_id), None)
 
 
-def _row_of(kind: str, destination_id: str, refs: References) -> str | None:
+def row_of(kind: str, destination_id: str, refs: References) -> str | None:
     """The item of the backup that a live object is, if it is one."""
     source_id = refs.mapped_from(kind, destination_id)
     if source_id is None and has_own_row(refs, kind, destination_id):

@@ -2,11 +2,13 @@
 
 import msgspec
 import pytest
-from factory import make_looker, new_query
+from factory import backup, destroy, make_dashboard, make_looker, new_query, trash
 from harness import Memory
 from harness import restore as restore_any
 
+from lvrestore.content.dashboard import live_fingerprint
 from lvrestore.model import ContentType, Operation, Waits
+from lvrestore.run.listings import LISTINGS
 
 NAMED = ["folder", "look", "group", "role", "permission_set", "model_set"]
 
@@ -260,3 +262,129 @@ def test_a_look_is_restored_where_the_server_lets_nobody_set_its_owner(server, g
     looker.clear_log()
     (again,) = restore(looker, memory, "look", [look])
     assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+
+
+# --- dashboards: a title in its folder, and a slug of the whole instance
+
+
+def dashboards(count=2):
+    """A Looker with dashboards, the rows of their backup, and a memory that knows those."""
+    looker = make_looker()
+    ids = [make_dashboard(looker, f"Board {n}", slug=f"slug{n}") for n in range(count)]
+    kept = [backup(looker, one) for one in ids]
+    memory = Memory()
+    memory.contents = {("dashboard", one): msgspec.msgpack.decode(blob) for one, blob in kept}
+    memory.vault_ids = set(memory.contents)
+    return looker, memory, ids, kept
+
+
+def called(looker, ids):
+    found = [looker.call("GET", f"/dashboards/{one}") for one in ids]
+    return [(one["title"], one["slug"]) for one in found]
+
+
+def change(looker, dashboard_id, **fields):
+    looker.call("PATCH", f"/dashboards/{dashboard_id}", fields)
+
+
+def swap(looker, one, other):
+    (title, slug), (other_title, other_slug) = called(looker, [one, other])
+    change(looker, one, title="for a moment", slug="moment")
+    change(looker, other, title=title, slug=slug)
+    change(looker, one, title=other_title, slug=other_slug)
+
+
+def spoil_a_tile(looker, dashboard_id):
+    tile = looker.call("GET", f"/dashboards/{dashboard_id}")["dashboard_elements"][0]
+    looker.call("PATCH", f"/dashboard_elements/{tile['id']}", {"title": "Spoiled"})
+
+
+def tile_titles(looker, dashboard_id):
+    return [one["title"] for one in looker.call("GET", f"/dashboards/{dashboard_id}")["dashboard_elements"]]
+
+
+@pytest.mark.parametrize("trashed", [(), (0,), (1,), (0, 1)])
+def test_dashboards_that_swapped_titles_and_slugs_get_them_back(trashed):
+    looker, memory, ids, kept = dashboards()
+    right = called(looker, ids)
+    swap(looker, *ids)
+    for number in trashed:
+        trash(looker, ids[number])
+    results = restore_any(looker, kept, memory)
+    assert [(r.error, r.waits >= Waits.FOR_NAME) for r in results] == [(None, False)] * 2
+    assert called(looker, ids) == right
+    assert "slug_taken" not in {kind for r in results for kind, _ in r.warnings}
+    looker.clear_log()
+    assert {r.operation for r in restore_any(looker, kept, memory)} == {Operation.UNCHANGED}
+    assert not writes(looker)
+
+
+def test_a_dashboard_made_again_gets_the_slug_that_a_renamed_one_held():
+    looker, memory, ids, kept = dashboards()
+    right = called(looker, ids)
+    destroy(looker, ids[0])
+    change(looker, ids[1], slug="slug0")
+    results = restore_any(looker, kept, memory)
+    assert [r.operation for r in results] == [Operation.CREATED, Operation.UPDATED]
+    assert called(looker, [r.destination_id for r in results]) == right
+    assert "slug_taken" not in dict(results[0].warnings)
+
+
+def test_a_dashboard_whose_title_a_renamed_one_held_is_made_afterwards():
+    looker, memory, ids, kept = dashboards()
+    right = called(looker, ids)
+    destroy(looker, ids[0])
+    change(looker, ids[1], title="Board 0")
+    results = restore_any(looker, kept, memory)
+    assert [(r.operation, r.error) for r in results] == [(Operation.CREATED, None), (Operation.UPDATED, None)]
+    assert called(looker, [r.destination_id for r in results]) == right
+
+
+@pytest.mark.parametrize("in_trash", [False, True])
+def test_tiles_are_restored_where_a_stranger_holds_the_title(in_trash):
+    looker, memory, (one,), kept = dashboards(1)
+    change(looker, one, title="Spoiled", description="wrong")
+    spoil_a_tile(looker, one)
+    if in_trash:
+        trash(looker, one)
+    stranger = make_dashboard(looker, "Board 0")
+    (rehearsed,) = restore_any(looker, kept, memory, dry_run=True)
+    (result,) = restore_any(looker, kept, memory)
+    for end in (rehearsed, result):
+        assert end.operation is Operation.FAILED
+        assert f"dashboard {stranger} has the title 'Board 0'" in end.error.message
+    live = looker.call("GET", f"/dashboards/{one}")
+    assert (live["title"], live["description"], live["deleted"]) == ("Spoiled", None, False)
+    assert "Spoiled" not in tile_titles(looker, one)
+
+
+def test_a_dashboard_stays_in_the_trash_where_a_stranger_has_its_title():
+    looker, memory, (one,), kept = dashboards(1)
+    trash(looker, one)
+    stranger = make_dashboard(looker, "Board 0")
+    (result,) = restore_any(looker, kept, memory)
+    assert f"dashboard {stranger} has the title 'Board 0'" in result.error.message
+    assert looker.call("GET", f"/dashboards/{one}")["deleted"]
+
+
+def test_a_dashboard_looks_the_same_however_it_is_read():
+    looker, _, (one,), _ = dashboards(1)
+    listing = LISTINGS["dashboard"]
+    (listed,) = looker.call("GET", listing.path, None, {"fields": listing.fields, **listing.params})
+    live = looker.call("GET", f"/dashboards/{one}")
+    assert listed != live
+    assert live_fingerprint(listed) == live_fingerprint(live)
+    spoil_a_tile(looker, one)
+    assert live_fingerprint(looker.call("GET", f"/dashboards/{one}")) != live_fingerprint(live)
+
+
+def test_the_older_row_of_a_dashboard_made_again_before_the_backup_is_history():
+    looker, memory, (one,), kept = dashboards(1)
+    destroy(looker, one)
+    newer = make_dashboard(looker, "Board 0")
+    row = backup(looker, newer)
+    memory.contents["dashboard", newer] = msgspec.msgpack.decode(row[1])
+    memory.vault_ids = set(memory.contents)
+    results = restore_any(looker, [*kept, row], memory)
+    assert [r.operation for r in results] == [Operation.SKIPPED, Operation.UNCHANGED]
+    assert f"became dashboard {newer}" in results[0].reason
