@@ -78,7 +78,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         return found
     home = yield from _home(vault, refs)
     if found is None:
-        done, live = yield from _create(vault, home)
+        done, live = yield from _create(vault, home, refs)
         home = home if home.folder_id else (yield from _home(vault, refs))
     else:
         done, live = yield from _adopt(vault, found, refs)
@@ -113,15 +113,15 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
     if found is not None:
         return found
     if vault.address is None:
-        return (yield from _by_name(vault))
+        return (yield from _by_name(vault, refs))
     live = yield from _by_address(vault.address)
     if live is not None:
         return superseded(refs, "user", vault.id, str(live["id"])) or live
     if vault.login is None:
         # Made again by us it has no login, and so no address, before the person has signed in.
-        return (yield from _by_name(vault))
+        return (yield from _by_name(vault, refs))
     # An earlier attempt may have made the user, and not come to giving it its login.
-    return (yield from _find_again(vault)) if history.uncertain_since else None
+    return (yield from _find_again(vault, refs)) if history.uncertain_since else None
 
 
 def _by_address(address: str) -> Steps[Body | None]:
@@ -131,14 +131,16 @@ def _by_address(address: str) -> Steps[Body | None]:
     return next((one for one in hits if str(one.get("email") or "").casefold() == wanted), None)
 
 
-def _by_name(vault: VaultUser) -> Steps[Body | Restored | None]:
+def _by_name(vault: VaultUser, refs: References) -> Steps[Body | Restored | None]:
     """Somebody without any address: only one that has no address either, and the same name, can be meant."""
     names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
     hits = (yield Get("/users/search", {name: text for name, text in names.items() if text})) or []
     same = [
         one
         for one in hits
-        if not one.get("email") and all((one.get(name) or "") == text for name, text in names.items())
+        if not one.get("email")
+        and all((one.get(name) or "") == text for name, text in names.items())
+        and _is_free(one, vault, refs)
     ]
     if len(same) > 1:
         listed = ", ".join(f"user {one['id']}" for one in same)
@@ -164,10 +166,10 @@ def _own_fields(vault: VaultUser) -> Body:
     return without(body, "ui_state") if odd else body
 
 
-def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
+def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
     """POST a user: disabled ones come back disabled, whatever the policy says about access."""
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
-    live = dict((yield Create("/users", body, lambda: _find_again(vault))))
+    live = dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
     yield Mapped("user", vault.id, str(live["id"]))
     work = _work(live, created=True)
     if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
@@ -177,7 +179,12 @@ def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
     return work, live
 
 
-def _find_again(vault: VaultUser) -> Generator[Get, Json, Body | None]:
+def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
+    """Whether an account is not known to be another user's, who may have no address yet."""
+    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
+
+
+def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
     """The user that a lost POST made: it has the name, and no login yet."""
     names = {name: known(getattr(vault, name)) for name in ("first_name", "last_name")}
     params = {name: str(text) for name, text in names.items() if text}
@@ -188,6 +195,7 @@ def _find_again(vault: VaultUser) -> Generator[Get, Json, Body | None]:
         if not any(one.get(login) for login in LOGINS)
         and not one.get("email")
         and all((one.get(name) or None) == (text or None) for name, text in names.items())
+        and _is_free(one, vault, refs)
     ]
     return mine[0] if len(mine) == 1 else None
 
