@@ -32,6 +32,8 @@ LOGINS = (
     "credentials_ldap",
 )
 Flag = bool | None | UnsetType
+# How often to look where more than one account may be the one that was just made.
+LOOKS = 5
 
 
 class VaultUser(WriteUser, frozen=True, kw_only=True):
@@ -185,18 +187,24 @@ def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
 
 
 def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
-    """The user that a lost POST made: it has the name, and no login yet."""
+    """The user that a lost POST made: it has the name, and no login yet.
+
+    A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment.
+    """
     names = {name: known(getattr(vault, name)) for name in ("first_name", "last_name")}
     params = {name: str(text) for name, text in names.items() if text}
-    hits = (yield Get("/users/search", {**params, "sorts": "id desc"}, fresh=True)) or []
-    mine = [
-        one
-        for one in hits
-        if not any(one.get(login) for login in LOGINS)
-        and not one.get("email")
-        and all((one.get(name) or None) == (text or None) for name, text in names.items())
-        and _is_free(one, vault, refs)
-    ]
+
+    def is_mine(one: Body) -> bool:
+        same = all((one.get(name) or None) == (text or None) for name, text in names.items())
+        has_login = one.get("email") or any(one.get(login) for login in LOGINS)
+        return same and not has_login and _is_free(one, vault, refs)
+
+    mine: list[Body] = []
+    for _ in range(LOOKS):
+        hits = (yield Get("/users/search", {**params, "sorts": "id desc"}, fresh=True)) or []
+        mine = [one for one in hits if is_mine(one)]
+        if len(mine) <= 1:
+            break
     return mine[0] if len(mine) == 1 else None
 
 

@@ -307,6 +307,25 @@ def test_a_lost_answer_is_not_looked_for_in_a_namesake(looker):
     assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
 
 
+def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted(looker):
+    memory = memory_of(looker)
+    namesake(looker, memory)
+    bob = half_made(looker, memory)
+    noted, asked = memory.mapped_from, []
+
+    def noted_by_and_by(kind, destination_id):
+        asked.append(destination_id)
+        return noted(kind, destination_id) if asked.count(bob) > 2 else None
+
+    memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
+    memory.mapped_from = noted_by_and_by
+    looker.on("POST", "/users").drop_after()
+    result = restore(looker, memory, "user", "77")
+    assert result.operation is Operation.CREATED
+    assert view(looker, "user", result.destination_id)["email"] == "bobby@example.com"
+    assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
+
+
 def test_an_instance_that_keeps_logins_to_itself():
     looker = make_looker(email_credentials="allowed")
     looker.bob = looker.owner
