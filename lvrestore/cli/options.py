@@ -214,14 +214,6 @@ engine_options = together(
         help="Concurrent requests per process.",
     ),
     option(
-        "--checkpoint-interval",
-        type=click.IntRange(1),
-        default=DEFAULT_CHECKPOINT_INTERVAL,
-        show_default=True,
-        metavar="N",
-        help="Items of a type after which the state file sums up what is done.",
-    ),
-    option(
         "--outage-timeout",
         "outage_timeout_s",
         type=click.FloatRange(min=0, min_open=True),
@@ -248,6 +240,14 @@ engine_options = together(
         callback=_duration,
         metavar="TIME",
         help="Stop, resumable, after this time: 2h, 1h30m, 90s.",
+    ),
+    option(
+        "--checkpoint-interval",
+        type=click.IntRange(1),
+        default=DEFAULT_CHECKPOINT_INTERVAL,
+        show_default=True,
+        metavar="N",
+        help="Items of a type after which the state file sums up what is done.",
     ),
     option(
         "--max-staleness",
