@@ -19,6 +19,7 @@ from lvrestore.errors import (
     ExitCode,
     NotFoundError,
     StateError,
+    StateLostError,
     UsageError,
     ValidationError,
 )
@@ -52,6 +53,7 @@ from lvrestore.run.waves import Chosen, Item, Rehearsal, Tasks, Unfinished, Wave
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
+from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
 from lvrestore.vault import DoneIn, Vault
 from lvrestore.vault.hosts import source_hosts
@@ -209,6 +211,8 @@ class Restore:
         if self._config.dry_run:
             return
         usual = default_state_path(self._instance)
+        if (warning := network_warning(self._state_path)) is not None:
+            self._reporter.warn(warning)
         self._lock = RunLock.acquire(self._state_path, usual, self._config.lock_timeout_s)
         stack.callback(self._lock.release)
 
@@ -406,8 +410,13 @@ class Restore:
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
         status, code = self._guarded(lambda: self._run_crew(scope, intent), intent.total)
-        with StateStore(self._state_path) as store:
-            return self._close(store, scope, intent, status, code)
+        try:
+            with StateStore(self._state_path, create=False) as store:
+                return self._close(store, scope, intent, status, code)
+        except StateLostError as lost:
+            if status == "completed":  # the writer has not met it: it was taken away in the last moment
+                self._reporter.warn(f"{lost}; {lost.hint}")
+            return self._end(intent, scope, "stopped", code or ExitCode.STOPPED)
 
     def _say_what_was_cut_off(self) -> None:
         until = self._unfinished.lands_until
