@@ -187,6 +187,76 @@ def test_exact_takes_away_what_the_backup_does_not_have(looker):
     assert "1" in live["group_ids"]
 
 
+ELSEWHERE = [
+    {"is_service_account": True},
+    {"roles_externally_managed": True},
+    {"credentials_embed": [{"external_user_id": "x"}]},
+]
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+@pytest.mark.parametrize("in_backup", [True, False])
+def test_exact_takes_no_role_from_those_of_whom_somebody_else_decides(looker, field, in_backup):
+    looker.instance.store.users[looker.bob].update(field)
+    memory = memory_of(looker, access="restore", assignments="exact")
+    if in_backup:
+        looker.instance.store.users[looker.bob].update(dict.fromkeys(field))  # the live one does not tell
+    else:
+        del memory.contents["user", looker.bob]
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def test_exact_takes_no_role_from_somebody_whose_roles_the_backup_does_not_hold(looker):
+    memory = memory_of(looker, access="restore", assignments="exact")
+    del memory.contents["user", looker.bob]["role_ids"]
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def test_exact_takes_nothing_from_a_user_while_a_role_of_the_backup_is_not_known_here(looker):
+    memory = memory_of(
+        looker, access="restore", assignments="exact", same_instance=False, grants_by_role=False
+    )
+    memory.mappings["user", looker.bob] = MappedId(looker.bob)
+    restore(looker, memory, "user", looker.bob)
+    assert view(looker, "user", looker.bob)["role_ids"] == [looker.role]
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_role_and_a_group_made_again_have_those_of_whom_somebody_else_decides(looker, field):
+    looker.instance.store.users[looker.bob].update(field)
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    role = restore(looker, memory, "role", looker.role)
+    assert view(looker, "user", looker.bob)["role_ids"] == [role.destination_id]
+    if "roles_externally_managed" not in field:  # that one joins its groups as a user
+        looker.call("DELETE", f"/groups/{looker.group}")
+        group = restore(looker, memory, "group", looker.group)
+        assert group.destination_id in view(looker, "user", looker.bob)["group_ids"]
+
+
+def test_whom_a_new_role_cannot_be_given_to_is_named(looker):
+    user = looker.instance.store.users[looker.bob]
+    user.update({"roles_externally_managed": True, "allow_direct_roles": False})
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+    assert writes(looker) == ["POST /roles"]
+
+
+def test_a_role_that_an_identity_provider_took_away_stays_away_and_is_named(looker):
+    looker.instance.store.users[looker.bob]["roles_externally_managed"] = True
+    memory = memory_of(looker, access="restore")
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+    assert not writes(looker)
+
+
 def test_merge_leaves_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore")
     looker.call("PUT", f"/roles/{looker.role}/users", [looker.owner])
