@@ -24,6 +24,7 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.references import References, destination_of
+from lvrestore.content.widening import gives_everything
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json
@@ -42,6 +43,14 @@ class Person(msgspec.Struct, frozen=True):
 
     source_id: str
     user_id: str
+    created: bool
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role under restoration, by its source id and its live id; `created`: this very item made it."""
+
+    source_id: str
+    role_id: str
     created: bool
 
 
@@ -176,18 +185,11 @@ def sync_holders(source_id: str, role_id: str, refs: References, *, created: boo
     Of some of them somebody else decides: they get it only with a role that was made again, since nobody but this
     run can know that they have lost it.
     """
+    role = Role(source_id, role_id, created)
     ours = yield from _people(refs, refs.holders("role", source_id))
     managed = yield from _people(refs, refs.holders("role", source_id, managed=True))
     missing = yield from _missing_holders(role_id, {**ours, **managed}, created=created)
-    lost = {u for u in missing if u in managed and created and _may_be_given(managed[u], refs)}
-    added = [
-        u for u in missing if u in lost or (u in ours and (created or _may_give(refs, source_id, ours[u])))
-    ]
-    for user_id in missing:
-        if user_id in managed and user_id not in lost:
-            yield _decided_elsewhere(managed[user_id], source_id)
-        elif user_id not in added:
-            yield untied(f"user {ours[user_id]} has role {source_id}")
+    added = yield from _added_holders(role, missing, ours, managed, refs)
     if not added and not _takes_away(refs):
         return []
     where = path("roles", role_id, "users")
@@ -200,8 +202,32 @@ def sync_holders(source_id: str, role_id: str, refs: References, *, created: boo
     return (yield from _assign(where, role_id, sorted(direct), sorted(target)))
 
 
-def _may_give(refs: References, role: str, user: str) -> bool:
-    return may_tie(refs, ("role", role), ("user", user))
+def _added_holders(
+    role: Role,
+    missing: Collection[str],
+    ours: Mapping[str, str],
+    managed: Mapping[str, str],
+    refs: References,
+) -> Steps[list[str]]:
+    """Those of `missing` who are given the role; the others are named."""
+    if not missing:
+        return []
+    guarded = yield from _is_guarded(role.source_id, role.role_id, refs)
+    added = []
+    for user_id in missing:
+        user = ours.get(user_id) or managed[user_id]
+        if user_id in managed and not (role.created and _may_be_given(user, refs)):
+            yield _decided_elsewhere(user, role.source_id)
+        elif not guarded and (role.created or may_tie(refs, ("role", role.source_id), ("user", user))):
+            added.append(user_id)
+        else:
+            yield untied(f"user {user} has role {role.source_id}")
+    return added
+
+
+def _is_guarded(source_id: str, role_id: str, refs: References) -> Steps[bool]:
+    """Whether a role, like Admin, lets people do everything: nobody gets it without being asked for."""
+    return refs.policy.access == "new" and (yield from gives_everything(source_id, role_id, refs))
 
 
 def _may_be_given(user: str, refs: References) -> bool:
@@ -273,13 +299,11 @@ def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> 
     held = _ids((yield Get(where, IDS))) if wanted else set()
     missing = [r for r in wanted if r not in held]
     absent = (yield Exists("role", tuple(missing))) if missing else ()
-    added = [
-        r
-        for r in missing
-        if r not in absent and (user.created or may_tie(refs, ("user", source_id), ("role", wanted[r])))
-    ]
+    added = []
     for role_id in missing:
-        if role_id not in added:
+        if role_id not in absent and (yield from _may_grant(user, wanted[role_id], role_id, refs)):
+            added.append(role_id)
+        else:
             yield untied(f"user {source_id} has role {wanted[role_id]}")
     if not added and not _takes_away(refs):
         return []
@@ -292,6 +316,15 @@ def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> 
     yield Replaces("user_roles", user_id, {"ids": sorted(direct)})
     yield Replace(where, sorted(target))
     return [Change("role_ids", sorted(direct), sorted(target))]
+
+
+def _may_grant(user: Person, role: str, role_id: str, refs: References) -> Steps[bool]:
+    """Whether a user is given a role: a new one is, as far as the backup tells what the role is."""
+    if not (user.created or may_tie(refs, ("user", user.source_id), ("role", role))):
+        return False
+    if refs.policy.access == "new" and not refs.in_vault("role", role):
+        return False
+    return not (yield from _is_guarded(role, role_id, refs))
 
 
 def _ids(listed: list[Body] | None) -> set[str]:

@@ -285,6 +285,45 @@ def test_a_new_role_and_a_new_group_get_their_people_back(looker):
     assert group.destination_id in live["group_ids"]
 
 
+@pytest.mark.parametrize("by_role", [True, False])
+@pytest.mark.parametrize("access", ["new", "restore"])
+def test_a_role_to_do_everything_with_is_given_only_when_asked_for(looker, by_role, access):
+    admin = next(one["id"] for one in looker.call("GET", "/roles") if one["name"] == "Admin")
+    holders = [one["id"] for one in looker.call("GET", f"/roles/{admin}/users")]
+    looker.call("PUT", f"/roles/{admin}/users", [*holders, looker.bob])
+    memory = memory_of(looker, access=access, grants_by_role=by_role)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    said = [*made.warnings, *(restore(looker, memory, "role", admin).warnings if by_role else ())]
+    has_it = admin in view(looker, "user", made.destination_id)["role_ids"]
+    assert has_it == (access == "restore")
+    told = any(
+        f"user {looker.bob} has role {admin}" in text for kind, text in said if kind == "access_differs"
+    )
+    assert told != has_it
+
+
+def test_a_new_role_to_do_everything_with_is_given_to_nobody_unless_asked_for(looker):
+    everything = next(one["id"] for one in looker.call("GET", "/permission_sets") if one["all_access"])
+    looker.call("PATCH", f"/roles/{looker.role}", {"permission_set_id": everything})
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert (result.operation, writes(looker)) == (Operation.CREATED, ["POST /roles"])
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+
+
+def test_a_role_that_is_not_in_the_backup_is_not_given_to_a_new_user(looker):
+    memory = memory_of(looker, grants_by_role=False)
+    memory.vault_ids = {("user", looker.bob), ("role", "1")}
+    memory.contents["user", looker.bob]["group_ids"] = []
+    looker.call("DELETE", f"/users/{looker.bob}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert not view(looker, "user", result.destination_id)["role_ids"]
+    assert f"has role {looker.role}" in dict(result.warnings)["access_differs"]
+
+
 def test_users_alone_get_roles_and_groups(looker):
     memory = memory_of(looker, grants_by_role=False)
     looker.call("DELETE", f"/users/{looker.bob}")
