@@ -1,5 +1,7 @@
 """Users, their logins, groups and roles, every situation, in memory."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from factory import make_looker
@@ -68,7 +70,7 @@ def test_the_same_costs_a_read_and_nothing_is_written(looker):
 
 
 def test_a_changed_user_gets_its_names_and_login_back(looker):
-    memory = memory_of(looker)
+    memory = memory_of(looker, access="restore")
     looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Rob", "locale": "de"})
     looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "rob@example.com"})
     before = memory.contents["user", looker.bob]
@@ -96,6 +98,16 @@ def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
         assert not writes(looker)
         told = [kind for r in results for kind, _ in r.warnings]
         assert told == (["access_differs"] * 3 if access == "new" else ["access_differs"])
+
+
+@pytest.mark.parametrize("access", ["new", "skip"])
+def test_an_address_that_somebody_signs_in_with_is_left_unless_asked_for(looker, access):
+    memory = memory_of(looker, access=access)
+    looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "rob@example.com"})
+    looker.clear_log()
+    result = restore(looker, memory, "user", looker.bob)
+    assert (result.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert "signs in as bob@example.com" in dict(result.warnings)["access_differs"]
 
 
 def test_a_destroyed_user_comes_back_with_login_home_groups_and_roles(looker):
@@ -141,6 +153,53 @@ def test_an_account_of_the_same_address_is_taken_over(looker):
     result = restore(looker, memory, "user", looker.bob)
     assert (result.operation, result.destination_id) == (Operation.UPDATED, other)
     assert view(looker, "user", other)["first_name"] == "Bob"
+
+
+def elsewhere(memory, **policy):
+    """The same backup, for an instance that is another one, and nobody in a group there."""
+    other = Memory(same_instance=False, caller=memory.policy.caller, **policy)
+    other.contents = {
+        item: {**content, "group_ids": []} if "group_ids" in content else content
+        for item, content in memory.contents.items()
+    }
+    return other
+
+
+@pytest.mark.parametrize("access", ["new", "restore"])
+def test_elsewhere_an_account_of_the_same_address_is_the_person_and_keeps_its_own(looker, access):
+    memory = elsewhere(memory_of(looker), access=access)
+    looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Robert", "is_disabled": True})
+    before = view(looker, "user", looker.bob)
+    memory.contents["user", "900"] = {**memory.contents["user", looker.bob], "id": "900"}
+    looker.clear_log()
+    for _ in range(2):  # the mapping of the first run does not make it ours
+        result = restore(looker, memory, "user", "900")
+        assert (result.operation, result.destination_id) == (Operation.UNCHANGED, looker.bob)
+        said = dict(result.warnings)["account_differs"]
+        assert f"user {looker.bob} here, with other first_name, is_disabled" in said
+    assert view(looker, "user", looker.bob) == before
+    assert not writes(looker)
+
+
+def test_elsewhere_an_account_that_was_made_from_the_backup_is_kept_equal(looker):
+    memory = elsewhere(memory_of(looker))
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert made.operation is Operation.CREATED
+    looker.call("PATCH", f"/users/{made.destination_id}", {"first_name": "Robert"})
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.warnings) == (Operation.UPDATED, ())
+    assert view(looker, "user", made.destination_id)["first_name"] == "Bob"
+
+
+def test_a_user_that_was_cut_off_after_its_making_is_new_and_gets_what_a_new_one_gets(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    result = restore(looker, memory, "user", looker.bob, uncertain_since=datetime.now(UTC))
+    assert (result.operation, result.destination_id) == (Operation.CREATED, made)
+    assert view(looker, "user", made)["email"] == "bob@example.com"
+    assert looker.group in view(looker, "user", made)["group_ids"]
 
 
 def test_the_calling_account_keeps_what_it_may_do(looker):
@@ -389,6 +448,46 @@ def test_an_instance_that_keeps_logins_to_itself():
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.CREATED
     assert "login_not_restored" in dict(result.warnings)
+
+
+def test_a_login_that_the_instance_refuses_is_not_sent_at_every_run(looker):
+    memory = memory_of(looker, access="restore")
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.instance.switches["email_credentials"] = "forbidden"
+    made = restore(looker, memory, "user", looker.bob)
+    writes(looker)
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert "login_not_restored" in dict(again.warnings)
+    memory.contents["user", looker.bob]["credentials_email"] = {"email": "bobby@example.com"}
+    restore(looker, memory, "user", looker.bob)
+    assert writes(looker) == [f"POST /users/{made.destination_id}/credentials_email"]
+
+
+@pytest.mark.parametrize("same_instance", [True, False])
+def test_one_whose_login_was_refused_is_found_again_when_the_mappings_are_lost(looker, same_instance):
+    memory = memory_of(looker)
+    memory = memory if same_instance else elsewhere(memory)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.instance.switches["email_credentials"] = "forbidden"
+    made = restore(looker, memory, "user", looker.bob)
+    writes(looker)
+    memory.mappings.clear()
+    memory.accepted.clear()
+    memory.made.clear()
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.destination_id) == (Operation.UNCHANGED, made.destination_id)
+    assert not writes(looker)
+
+
+def test_an_account_of_a_program_is_nobody_with_an_address(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    program = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    looker.instance.store.users[program]["credentials_api3"] = [{"id": "1", "client_id": "key"}]
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CREATED
+    assert result.destination_id != program
 
 
 def few_fields(memory, looker):
