@@ -69,6 +69,7 @@ def test_the_same_costs_a_read_and_nothing_is_written(looker):
     assert not writes(looker)
 
 
+@pytest.mark.widens_access
 def test_a_changed_user_gets_its_names_and_login_back(looker):
     memory = memory_of(looker, access="restore")
     looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Rob", "locale": "de"})
@@ -79,7 +80,7 @@ def test_a_changed_user_gets_its_names_and_login_back(looker):
     assert {k: live.get(k) for k in KEPT} == {k: before.get(k) for k in KEPT}
 
 
-@pytest.mark.parametrize("access", ["new", "restore", "skip"])
+@pytest.mark.parametrize("access", ["new", pytest.param("restore", marks=pytest.mark.widens_access), "skip"])
 def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
     memory = memory_of(looker, access=access)
     looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
@@ -192,6 +193,7 @@ def test_elsewhere_an_account_that_was_made_from_the_backup_is_kept_equal(looker
     assert view(looker, "user", made.destination_id)["first_name"] == "Bob"
 
 
+@pytest.mark.widens_access
 def test_a_user_that_was_cut_off_after_its_making_is_new_and_gets_what_a_new_one_gets(looker):
     memory = memory_of(looker)
     looker.call("DELETE", f"/users/{looker.bob}")
@@ -316,6 +318,7 @@ def test_a_role_that_an_identity_provider_took_away_stays_away_and_is_named(look
     assert not writes(looker)
 
 
+@pytest.mark.widens_access
 def test_merge_leaves_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore")
     looker.call("PUT", f"/roles/{looker.role}/users", [looker.owner])
