@@ -561,3 +561,18 @@ def test_several_of_a_name_that_nothing_tells_apart_are_a_conflict(looker):
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.CONFLICT
     assert all(f"user {user_id}" in result.reason for user_id in live)
+
+
+def test_people_whom_the_server_does_not_know_yet_get_their_role():
+    """What this run has made is there, although a server may answer 404 for it once."""
+    looker = make_looker(not_found_just_after_create="once")
+    sets = [looker.call("POST", f"/{one}_sets", {"name": one})["id"] for one in ("permission", "model")]
+    looker.call("GET", f"/permission_sets/{sets[0]}", params={"fields": "id"})
+    body = {"name": "Seller", "permission_set_id": sets[0], "model_set_id": sets[1]}
+    role = looker.call("POST", "/roles", body)["id"]
+    looker.call("PUT", f"/roles/{role}/users", [looker.owner])
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.owner}")
+    made = restore(looker, memory, "user", looker.owner)
+    restore(looker, memory, "role", role)
+    assert [u["id"] for u in looker.call("GET", f"/roles/{role}/users")] == [made.destination_id]
