@@ -59,9 +59,15 @@ class Memory:
     def query(self, query_id):
         return self.queries.get(query_id)
 
-    def holders(self, kind, source_id):
+    def holders(self, kind, source_id, *, managed=False):
         users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
-        return tuple(i for i, c in users if source_id in (c.get(f"{kind}_ids") or ()))
+        flags = ("is_service_account", "credentials_embed")
+        flags += ("roles_externally_managed",) if kind == "role" else ()
+        return tuple(
+            i
+            for i, c in users
+            if source_id in (c.get(f"{kind}_ids") or ()) and any(c.get(f) for f in flags) == managed
+        )
 
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
