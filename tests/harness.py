@@ -5,6 +5,7 @@ from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask
 from lvrestore.run.driver import Driver
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.rehearsal import RehearsalClient
 from lvrestore.run.workbench import decode
@@ -89,8 +90,9 @@ def restore(
     dry_run=False,
     max_retries=3,
     grace_s=1.0,
+    index=None,
 ):
-    """Restore vault rows (id, blob) one after the other; return the results."""
+    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk."""
     memory = memory or Memory()
     memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
@@ -103,6 +105,10 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
+    listening = {}
+    if index is not None:
+        client = IndexedClient(client, index, same_instance=memory.same_instance)
+        listening = {"doubt": index.doubt, "there": index.note}
     results = []
     for seq, (source_id, blob) in enumerate(rows):
         driver = Driver(
@@ -116,6 +122,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            **listening,
         )
         task = RestorationTask(
             seq=seq,

@@ -482,15 +482,17 @@ def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted
     memory = memory_of(looker)
     namesake(looker, memory)
     bob = half_made(looker, memory)
-    mapped, mapped_from, asked = memory.mapped, memory.mapped_from, []
+    (name, note), asked = memory.mappings.popitem(), []
+    mapped_from = memory.mapped_from
 
     def noted_by_and_by(kind, destination_id):
         asked.append(destination_id)
-        return mapped_from(kind, destination_id) if asked.count(bob) > 2 else None
+        if asked.count(bob) > 2:
+            memory.mappings[name] = note
+        return mapped_from(kind, destination_id)
 
     memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
     memory.mapped_from = noted_by_and_by
-    memory.mapped = lambda *item: mapped(*item) if asked.count(bob) > 2 else None
     looker.on("POST", "/users").drop_after()
     result = restore(looker, memory, "user", "77")
     assert result.operation is Operation.CREATED
