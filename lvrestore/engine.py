@@ -18,6 +18,7 @@ from lvrestore.errors import (
     ApiError,
     ExitCode,
     NotFoundError,
+    NothingToResumeError,
     SessionMismatchError,
     StateError,
     UsageError,
@@ -30,6 +31,7 @@ from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
+from lvrestore.report.wording import named
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -56,6 +58,8 @@ NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
+BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
+SELECTS = "--folder selects only folders, looks and dashboards"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
 
@@ -155,12 +159,11 @@ class _Restore:
     def _session(self, session_id: str | None) -> SessionRow:
         """The session to continue: it must be unfinished, and of this vault and instance."""
         sessions = StateReader(self._state_path).sessions()
-        found = next((s for s in sessions if session_id in {None, s.id} and not s.is_finished), None)
+        named = [s for s in sessions if session_id in {None, s.id}]
+        found = next((s for s in named if not s.is_finished), None)
         if found is None:
-            what = "an unfinished session" if session_id is None else f"an unfinished session {session_id}"
-            raise NotFoundError(
-                what, f"the state file {self._state_path}", "`lvrestore status --all` lists them"
-            )
+            ended = session_id is not None and bool(named)
+            raise NothingToResumeError(session_id, str(self._state_path), ended)
         _require_same(found, self._vault.fingerprint(), self._instance)
         return found
 
@@ -190,6 +193,8 @@ class _Restore:
         done_in = DoneIn(self._state_path, session.id) if session else None
         selection = self._config.selection
         folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
+        if folders is not None:
+            self._say_what_no_folder_holds()
         self._chosen = Chosen(
             types=selection.types,
             ids=selection.ids,
@@ -213,6 +218,14 @@ class _Restore:
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
+
+    def _say_what_no_folder_holds(self) -> None:
+        outside = [t for t in self._config.selection.types if t not in BY_FOLDER]
+        if len(outside) == len(self._config.selection.types):
+            names = " or ".join(f"{named(t)}s" for t in outside)
+            raise UsageError(f"--folder cannot select {names}: {SELECTS}")
+        if lost := [f"{named(t)}s" for t in outside if self._vault.has_type(t)]:
+            self._reporter.warn(f"{SELECTS}: left out are all {', '.join(lost)}")
 
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
@@ -302,8 +315,8 @@ class _Restore:
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
         status, code = self._guarded(rehearse, intent.total)
-        done = status == "completed"
-        return self._end(intent, None, "planned" if done else status, ExitCode.OK if done else code)
+        # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
+        return self._end(intent, None, "planned" if status == "completed" else status, code)
 
     def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
+from lvrestore.content.references import parse_time
 from lvrestore.errors import ApiError, NotFoundError, UsageError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
@@ -137,7 +138,7 @@ class Discovery:
 def _comparable_rows(vault: Vault) -> int:
     """How many rows have a creation time, counted as far as the verdict needs it."""
     blobs = (row.blob for t in (ContentType.FOLDER, *SAMPLED) for row in vault.rows(t, deleted="include"))
-    return len(list(islice((blob for blob in blobs if _created_at(blob) is not None), ENOUGH)))
+    return len(list(islice((blob for blob in blobs if parse_time(_created_at(blob)) is not None), ENOUGH)))
 
 
 def _created_at(blob: bytes) -> Json:

@@ -350,3 +350,16 @@ def test_several_of_a_name_that_nothing_tells_apart_are_a_conflict(looker):
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.CONFLICT
     assert all(f"user {user_id}" in result.reason for user_id in live)
+
+
+@pytest.mark.parametrize(
+    ("state", "warned"), [({"width": 7}, 1), ({"tips": True, "theme": "dark"}, 1), ({"theme": "dark"}, 0)]
+)
+def test_a_user_made_again_without_its_ui_state_is_named(state, warned, looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["ui_state"] = state
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == warned
+    live = looker.call("GET", f"/users/{made.destination_id}")
+    assert (live.get("ui_state") == state) is not warned
