@@ -1,10 +1,11 @@
-"""Named places where a test can have the process killed; they cost nothing unless one is armed."""
+"""Named places where a test can have the process killed or stopped; they cost nothing unless one is armed."""
 
 from __future__ import annotations
 
 import os
 import signal
 from itertools import count
+from pathlib import Path
 
 CRASH_POINTS = (
     "before_claim",  # parent: an item was read, nobody knows of it
@@ -19,24 +20,27 @@ CRASH_POINTS = (
     "before_finish",  # parent: every item is stored, the session is open
 )
 
-# `name`, or `name:N` for the N-th time that a process passes there.
+# `name`, or `name:N` for the N-th time that a process passes there. `TYPE/ID` is where a worker begins that item.
 _NAME, _, _TIMES = os.environ.get("LVRESTORE_CRASH_AT", "").partition(":")
-# A file that the first process to die makes: its replacement would die for ever.
+# STOP holds the process there, so that a test can kill another one at this very moment.
+_SIGNAL = signal.Signals["SIG" + os.environ.get("LVRESTORE_CRASH_SIGNAL", "KILL")]
+# A file that the first process to die makes, with its pid in it: its replacement would die for ever.
 _ONCE = os.environ.get("LVRESTORE_CRASH_ONCE")
 _passed = count(1)
 
 
 def reached(name: str) -> None:
-    """Kill this process if a test asked for it here."""
+    """Kill or stop this process if a test asked for it here."""
     if name == _NAME and next(_passed) >= int(_TIMES or 1) and _is_first():
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _SIGNAL)
 
 
 def _is_first() -> bool:
     if _ONCE is None:
         return True
     try:
-        os.close(os.open(_ONCE, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        with Path(_ONCE).open("x") as file:
+            file.write(str(os.getpid()))
     except FileExistsError:
         return False
     return True

@@ -18,8 +18,6 @@ from lvrestore.errors import (
     ApiError,
     ExitCode,
     NotFoundError,
-    NothingToResumeError,
-    SessionMismatchError,
     StateError,
     UsageError,
     ValidationError,
@@ -28,7 +26,7 @@ from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.model import ContentType, Json, Operation, RestorationResult
 from lvrestore.plan.dependencies import circles
 from lvrestore.report.reporter import Intent, Reporter
-from lvrestore.report.session import journal_tally
+from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
 from lvrestore.report.wording import named
@@ -42,6 +40,13 @@ from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, look_ahead
 from lvrestore.run.scan import Scanned, Scanner, referred_to
+from lvrestore.run.sessions import (
+    require_same_destination,
+    require_same_request,
+    require_same_vault,
+    state_file,
+    unfinished_session,
+)
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
 from lvrestore.run.workbench import RunConfig
@@ -74,10 +79,36 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ: dict[str, str]) -> Ending:
-    """Restore a selection of the vault in a new session."""
+    """Restore a selection of the vault in a new session, or in the one that has the caller's id."""
     _require_selected(vault, config)
     destination = resolve(config.destination, environ)
+    if (done := _finished(config, vault, reporter, destination)) is not None:
+        return done
     return _Restore(config, vault, reporter, destination).run()
+
+
+def _finished(
+    config: RestorationConfig, vault: Vault, reporter: Reporter, destination: Destination
+) -> Ending | None:
+    """The end of the session that has the caller's id, if it is finished: nothing is asked of the instance."""
+    if config.run_id is None:
+        return None
+    base_url = destination.endpoint.base_url
+    reader = StateReader(config.state_path or default_state_path(base_url))
+    session = reader.session(config.run_id)
+    if session is None or not session.is_finished:
+        return None
+    require_same_request(session, config)
+    require_same_vault(session, vault)
+    require_same_destination(session, base_url)
+    return _told_again(reader, session, reporter)
+
+
+def _told_again(reader: StateReader, session: SessionRow, reporter: Reporter) -> Ending:
+    reporter.say(f"session {session.id} is finished: nothing is done again")
+    summary = session_summary(reader, session)
+    reporter.end(summary)
+    return Ending(session.metadata.get("exit_code", ExitCode.OK), summary, state_path=reader.path)
 
 
 def resume(
@@ -125,15 +156,41 @@ class _Restore:
     def run(self) -> Ending:
         with ExitStack() as stack:
             self._connect(stack)
-            return self._run(stack, None)
+            self._take_lock(stack)
+            # Only now: whoever held the destination may have worked on this very session.
+            reader, run_id = StateReader(self._state_path), self._config.run_id
+            session = reader.session(run_id) if run_id is not None else None
+            if session is None:
+                return self._run(None)
+            require_same_request(session, self._config)
+            self._require_same(session)
+            if session.is_finished:
+                return _told_again(reader, session, self._reporter)
+            return self._continue(session)
 
     def run_again(self, session_id: str | None) -> Ending:
         with ExitStack() as stack:
             self._connect(stack)
-            session = self._session(session_id)
-            self._config = self._config.recalled(session.config)
-            self._earlier = journal_tally(StateReader(self._state_path), session)
-            return self._run(stack, session)
+            self._take_lock(stack)
+            session = unfinished_session(StateReader(self._state_path), session_id)
+            self._require_same(session)
+            return self._continue(session)
+
+    def _require_same(self, session: SessionRow) -> None:
+        require_same_vault(session, self._vault)
+        require_same_destination(session, self._instance)
+
+    def _continue(self, session: SessionRow) -> Ending:
+        self._config = self._config.recalled(session.config)
+        self._earlier = journal_tally(StateReader(self._state_path), session)
+        return self._run(session)
+
+    def _take_lock(self, stack: ExitStack) -> None:
+        if self._config.dry_run:
+            return
+        usual = default_state_path(self._instance)
+        self._lock = RunLock.acquire(self._state_path, usual, self._config.lock_timeout_s)
+        stack.callback(self._lock.release)
 
     def _connect(self, stack: ExitStack) -> None:
         """Log in, learn the destination's name, find its state file."""
@@ -152,27 +209,11 @@ class _Restore:
         self._budget = Budget(config.own_limits, self._connection.sent, self._stop.give_up)
         self._discovery = Discovery(self._connection.client)
         self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)
-        self._state_path = config.state_path or _state_file(
+        self._state_path = config.state_path or state_file(
             self._instance, self._destination.endpoint.base_url
         )
 
-    def _session(self, session_id: str | None) -> SessionRow:
-        """The session to continue: it must be unfinished, and of this vault and instance."""
-        sessions = StateReader(self._state_path).sessions()
-        named = [s for s in sessions if session_id in {None, s.id}]
-        found = next((s for s in named if not s.is_finished), None)
-        if found is None:
-            ended = session_id is not None and bool(named)
-            raise NothingToResumeError(session_id, str(self._state_path), ended)
-        _require_same(found, self._vault.fingerprint(), self._instance)
-        return found
-
-    def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
-        if not self._config.dry_run:
-            lock = RunLock.acquire(
-                self._state_path, default_state_path(self._instance), self._config.lock_timeout_s
-            )
-            stack.callback(lock.release)
+    def _run(self, session: SessionRow | None) -> Ending:
         intent = self._look(session)
         self._name_circles()
         self._policy = self._settled_policy(intent)
@@ -187,10 +228,9 @@ class _Restore:
             self._reporter.warn(f"it is {intent.verdict}; nothing is matched by its number")
         if self._config.dry_run:
             return self._rehearse(intent)
-        return self._really(intent, lock, session)
+        return self._really(intent, session)
 
     def _look(self, session: SessionRow | None) -> Intent:
-        done_in = DoneIn(self._state_path, session.id) if session else None
         selection = self._config.selection
         folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
         if folders is not None:
@@ -201,7 +241,7 @@ class _Restore:
             deleted="include" if selection.ids is not None else selection.deleted,
             folder_ids=folders,
         )
-        counts = {t: self._vault.count(t, **self._chosen.rows(done_in)) for t in self._chosen.in_order}
+        counts = {t: self._left(t) for t in self._chosen.in_order}
         left_out = 0
         if self._chosen.deleted == "exclude":
             left_out = sum(
@@ -227,6 +267,11 @@ class _Restore:
         if lost := [f"{named(t)}s" for t in outside if self._vault.has_type(t)]:
             self._reporter.warn(f"{SELECTS}: left out are all {', '.join(lost)}")
 
+    def _left(self, content_type: ContentType) -> int:
+        """How many rows of a type are to be restored; all that the session has done are among those selected."""
+        done = self._earlier.by_type.get(content_type)
+        return self._vault.count(content_type, **self._chosen.rows()) - (done.total() if done else 0)
+
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
@@ -242,6 +287,8 @@ class _Restore:
         return msgspec.structs.replace(intent, scanned=tuple(scanned))
 
     def _scans(self, scanner: Scanner, index: Index, intent: Intent) -> Iterator[Scanned]:
+        done_in = DoneIn(self._state_path, intent.session.id) if intent.session else None
+        rows = self._chosen.rows(done_in)
         for content_type, items in intent.counts.items():
             kind = content_type.label
             if not items or kind not in LISTINGS:
@@ -249,9 +296,7 @@ class _Restore:
 
             def missing(content_type: ContentType = content_type, kind: str = kind) -> Iterator[str]:
                 alive = index.ids(kind)
-                return (
-                    one for one in self._vault.ids(content_type, **self._chosen.rows()) if one not in alive
-                )
+                return (one for one in self._vault.ids(content_type, **rows) if one not in alive)
 
             found = scanner.scan(kind, items, self._vault.count(content_type), missing)
             if found is not None:
@@ -318,13 +363,13 @@ class _Restore:
         # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
         return self._end(intent, None, "planned" if status == "completed" else status, code)
 
-    def _really(self, intent: Intent, lock: RunLock, session: SessionRow | None) -> Ending:
+    def _really(self, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:
             scope = self._open_session(store, intent, session)
             self._unfinished = Unfinished(
                 uncertain=store.uncertain(scope),
                 cut_off=store.cut_off(scope),
-                lands_until=self._last_landing(lock),
+                lands_until=self._last_landing(),
             )
             self._say_what_was_cut_off()
             if self._fits_in_one_process(intent):
@@ -339,7 +384,7 @@ class _Restore:
                 status, code = self._guarded(run, intent.total)
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
-        status, code = self._guarded(lambda: self._run_crew(scope, intent, lock), intent.total)
+        status, code = self._guarded(lambda: self._run_crew(scope, intent), intent.total)
         with StateStore(self._state_path) as store:
             return self._close(store, scope, intent, status, code)
 
@@ -352,17 +397,27 @@ class _Restore:
                 "until its last requests cannot land any more"
             )
 
-    def _last_landing(self, lock: RunLock) -> datetime | None:
+    def _last_landing(self) -> datetime | None:
         """When the last request of an earlier run has been carried out, if ever."""
         grace = timedelta(seconds=self._destination.endpoint.grace_s)
-        return lock.others_sent_until + grace if lock.others_sent_until else None
+        until = self._lock.others_sent_until
+        return until + grace if until else None
 
     def _open_session(self, store: StateStore, intent: Intent, session: SessionRow | None) -> Scope:
         if session is not None:
             return store.continue_session(session)
-        metadata = {"vault": str(self._vault.path.resolve()), "vault_fingerprint": self._vault.fingerprint()}
+        metadata = {
+            "vault": str(self._vault.path.resolve()),
+            "vault_fingerprint": self._vault.fingerprint(),
+            "base_url": self._destination.endpoint.base_url,
+            "witnesses": self._discovery.witnesses if intent.verdict.same else [],
+        }
         return store.begin_session(
-            self._source_name(intent), self._instance, self._config.remembered(), metadata
+            self._source_name(intent),
+            self._instance,
+            self._config.remembered(),
+            metadata,
+            session_id=self._config.run_id,
         )
 
     def _fits_in_one_process(self, intent: Intent) -> bool:
@@ -389,8 +444,8 @@ class _Restore:
             on_tick=self._on_tick,
         )
 
-    def _run_crew(self, scope: Scope, intent: Intent, lock: RunLock) -> None:
-        crew = Crew(self._run_config(intent, scope), self._connection, lock, self._stop)
+    def _run_crew(self, scope: Scope, intent: Intent) -> None:
+        crew = Crew(self._run_config(intent, scope), self._connection, self._lock, self._stop)
         crew.on_result = self._on_result
         crew.on_tick = self._on_tick
         crew.may_begin = self._budget.room
@@ -416,8 +471,15 @@ class _Restore:
         )
 
     def _waves(self, scope: Scope | None) -> Waves:
-        done_in = DoneIn(self._state_path, scope.session_id) if scope else None
-        return Waves(self._vault, self._chosen, self._unfinished, done_in)
+        if scope is None:
+            return Waves(self._vault, self._chosen, self._unfinished, None)
+        positions = {
+            one.content_type: one.position
+            for one in StateReader(self._state_path).checkpoints(scope.session_id)
+            if one.position is not None
+        }
+        done_in = DoneIn(self._state_path, scope.session_id)
+        return Waves(self._vault, self._chosen, self._unfinished, done_in, positions)
 
     def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
         """Every item once, then those that had to wait for others."""
@@ -524,21 +586,6 @@ class _Restore:
         return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"
 
 
-def _state_file(instance: str, base_url: str) -> Path:
-    """The state file of an instance, by the name it calls itself; the URL's name leads there too.
-
-    `status` and `dlq` find the file by the URL alone, without asking the instance for its name.
-    """
-    path, alias = default_state_path(instance), default_state_path(base_url)
-    if alias.is_file() and not alias.is_symlink():
-        return alias  # begun when the instance did not say its name; two files would know half each
-    if alias != path and not alias.exists():
-        alias.parent.mkdir(parents=True, exist_ok=True)
-        alias.unlink(missing_ok=True)
-        alias.symlink_to(path.name)
-    return path
-
-
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:
     if folder is None:
         return None
@@ -550,13 +597,3 @@ def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection
             raise
         root = folder
     return {root, *(vault.subfolders(root) if recursive else ())}
-
-
-def _require_same(session: SessionRow, fingerprint: str, instance: str) -> None:
-    stored = session.metadata.get("vault_fingerprint", "")
-    if stored != fingerprint:
-        raise SessionMismatchError(
-            "vault", f"{session.metadata.get('vault')} ({stored[:12]})", fingerprint[:12]
-        )
-    if session.destination_instance != instance:
-        raise SessionMismatchError("destination", session.destination_instance, instance)

@@ -93,6 +93,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     destination: Given
     policy: Policy = Policy()
     state_path: Path | None = None
+    run_id: str | None = None
     lock_timeout_s: float = 0.0
     procs: int = DEFAULT_PROCS
     inflight: int = DEFAULT_INFLIGHT

@@ -30,6 +30,7 @@ from lvrestore.settings import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_INFLIGHT = 256
+MOST_ID_CHARACTERS = 200
 
 
 def option(*names: str, env: tuple[str, ...] = (), **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
@@ -290,6 +291,22 @@ limit_options = together(
     ),
     lock_timeout_option,
 )
+
+
+def _run_id(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and (
+        not value.strip() or not value.isprintable() or len(value) > MOST_ID_CHARACTERS
+    ):
+        raise click.BadParameter(f"a name of at most {MOST_ID_CHARACTERS} printable characters is needed")
+    return value
+
+
+run_id_option = option(
+    "--run-id",
+    metavar="NAME",
+    callback=_run_id,
+    help="Your own id of the session: it is begun under it, or continued, or said to be done.",
+)
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.")
 output_options = together(
@@ -319,12 +336,15 @@ def given_destination(options: dict[str, Any]) -> Given:
 
 def given_config(options: dict[str, Any], selection: Selection) -> RestorationConfig:
     """A whole restore from the options of a command that has the shared groups."""
+    if options.get("run_id") is not None and options["dry_run"]:
+        raise UsageError("a dry run has no session: leave out --run-id or --dry-run")
     return RestorationConfig(
         db_path=options["db_path"],
         selection=selection,
         destination=given_destination(options),
         policy=_given_policy(options),
         state_path=options["state_path"],
+        run_id=options.get("run_id"),
         lock_timeout_s=options["lock_timeout_s"],
         procs=options.get("procs", 1),
         inflight=options.get("inflight", DEFAULT_INFLIGHT),

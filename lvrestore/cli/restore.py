@@ -70,6 +70,7 @@ def single(content_type: ContentType, source_id: str, **options: Any) -> int:  #
 @opt.selection_options
 @opt.policy_options
 @opt.dry_run_option
+@opt.run_id_option
 @opt.engine_options
 @opt.limit_options
 @opt.output_options
@@ -87,6 +88,7 @@ def bulk(types: tuple[ContentType, ...], **options: Any) -> int:  # noqa: ANN401
 @opt.deleted_option
 @opt.policy_options
 @opt.dry_run_option
+@opt.run_id_option
 @opt.engine_options
 @opt.limit_options
 @opt.output_options

@@ -53,6 +53,10 @@ class JsonLines:
         if self._summary:
             write_line(summary)
 
+    def say(self, message: str) -> None:
+        """Say it on stderr."""
+        sys.stderr.write(f"{message}\n")
+
     def warn(self, message: str) -> None:
         """Warn on stderr."""
         sys.stderr.write(f"warning: {message}\n")

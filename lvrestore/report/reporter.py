@@ -60,6 +60,10 @@ class Reporter(Protocol):
         """The run is over."""
         ...
 
+    def say(self, message: str) -> None:
+        """Something that the person should know, and need not do anything about."""
+        ...
+
     def warn(self, message: str) -> None:
         """Something that concerns the run as a whole."""
         ...

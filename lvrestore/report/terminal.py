@@ -86,6 +86,10 @@ class Terminal:
         for line in summary_lines(summary):
             self._out.print(line)
 
+    def say(self, message: str) -> None:
+        """Say a sentence about the whole run."""
+        self._say([message])
+
     def warn(self, message: str) -> None:
         """Show a warning about the whole run."""
         self._note(f"warning: {message}")

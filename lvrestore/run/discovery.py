@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import urlsplit
 
-from lvrestore.content.references import parse_time
+from lvrestore.content.references import contradicts, parse_time
 from lvrestore.errors import ApiError, NotFoundError, UsageError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
@@ -21,6 +21,7 @@ from lvrestore.vault.folders import Folder, FolderTree
 PAGE = 1000
 # A few rows are asked for one by one; more cost less in one page of a search.
 FEW = 5
+WITNESSES = 50
 SAMPLED = (ContentType.DASHBOARD, ContentType.LOOK)
 
 
@@ -31,6 +32,8 @@ class Discovery:
         self._client = client
         self._folders: list[Json] | None = None
         self._versions: Json = None
+        # What matched, to prove the instance again where the vault is gone: (type, id, creation time).
+        self.witnesses: list[tuple[str, str, str]] = []
 
     def instance_name(self, base_url: str) -> str:
         """What the instance calls itself, else the URL: `https://host[:port]`."""
@@ -118,8 +121,20 @@ class Discovery:
     def _compare(self, vault: Vault, content_type: ContentType, live: list[Json]) -> Evidence:
         times = {str(one["id"]): one.get("created_at") for one in live if one.get("id")}
         rows = vault.rows(content_type, ids=list(times), deleted="include") if times else iter(())
-        pairs = [(_created_at(row.blob), times[row.source_id]) for row in rows]
-        return compare(pairs)
+        found = [(row.source_id, _created_at(row.blob), times[row.source_id]) for row in rows]
+        self._remember(content_type, found)
+        return compare((vaults, lives) for _, vaults, lives in found)
+
+    def _remember(self, content_type: ContentType, found: list[tuple[str, Json, Json]]) -> None:
+        """Keep some that match: spread over all, as what is near each other may vanish together."""
+        matching = [
+            (content_type.label, source_id, at.isoformat())
+            for source_id, vaults, lives in found
+            if (at := parse_time(vaults)) is not None
+            and parse_time(lives) is not None
+            and not contradicts(vaults, lives)
+        ]
+        self.witnesses += matching[:: len(matching) // WITNESSES + 1]
 
     def ids_at_hand(self) -> dict[str, frozenset[str]]:
         """Ids that were read already, for a run too small to list everything."""

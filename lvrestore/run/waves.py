@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -52,9 +52,17 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
 class Waves:
     """The tasks of one run."""
 
-    def __init__(self, vault: Vault, chosen: Chosen, unfinished: Unfinished, done_in: DoneIn | None) -> None:
-        """`done_in`: leave out what a session has an entry for."""
+    def __init__(
+        self,
+        vault: Vault,
+        chosen: Chosen,
+        unfinished: Unfinished,
+        done_in: DoneIn | None,
+        positions: Mapping[ContentType, str] = {},
+    ) -> None:
+        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type."""
         self._vault, self._chosen, self._unfinished, self._done_in = vault, chosen, unfinished, done_in
+        self._positions = positions
         self._numbers = count()
 
     def first(self) -> Iterator[Tasks]:
@@ -63,7 +71,16 @@ class Waves:
             if content_type is ContentType.FOLDER:
                 yield from self._folders()
             else:
-                yield self._tasks(content_type, self._chosen.ids)
+                yield from self._rows(content_type)
+
+    def _rows(self, content_type: ContentType) -> Iterator[Tasks]:
+        """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
+
+        Looking for the others takes as long as the session has items; there are few, or none.
+        """
+        if (position := self._positions.get(content_type)) is not None:
+            yield self._tasks(content_type, self._chosen.ids, after=position)
+        yield self._tasks(content_type, self._chosen.ids)
 
     def again(self, waiting: Iterator[tuple[ContentType, str, Operation]]) -> Iterator[Tasks]:
         """The items that wait for others, once more, now that all of those are there."""
@@ -83,8 +100,8 @@ class Waves:
         if lost := [row.source_id for row in rows if row.source_id not in folders]:
             yield self._tasks(ContentType.FOLDER, lost)
 
-    def _tasks(self, content_type: ContentType, ids: Sequence[str] | None) -> Tasks:
-        wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids}
+    def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
+        wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
         for row in self._vault.rows(content_type, **wanted):
             yield self._task(row)
 

@@ -233,6 +233,7 @@ class _Worker:
         restore = bench.driver(self._recorder)
         while (task := self._inbox.get()) is not None:
             try:
+                reached(f"{task.content_type.label}/{task.source_id}")
                 result = restore(task)
                 reached("after_reply")
                 self._writer.send(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def _complete_view(db: apsw.Connection) -> None:
         missing.setdefault(table, []).append(f"{default} AS {column}")
     for table, columns in missing.items():
         db.execute(f"CREATE TEMP VIEW {table} AS SELECT *, {', '.join(columns)} FROM main.{table}")  # noqa: S608
-    with apsw.Connection(":memory:") as newest:
+    with closing(apsw.Connection(":memory:")) as newest:
         newest.execute(schema())
         tables = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         for name, sql in newest.execute(tables).fetchall():

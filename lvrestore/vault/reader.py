@@ -244,12 +244,23 @@ class Vault:
     def _row_numbers(self, selection: Selection) -> Iterator[int]:
         alias = self._attach(selection.done_in.state_path) if selection.done_in else ""
         sql, given = chunk_statement(selection, has_folder_id=self._schema.has_folder_id, state_alias=alias)
-        after = _BEFORE_ALL
+        after = self._start(selection)
         while chunk := self._chunk(selection, sql, given | {"after": after}):
             for row_number, folder_id in chunk:
                 if self._in_folder(selection, row_number, folder_id):
                     yield row_number
             after = chunk[-1][0]
+
+    def _start(self, selection: Selection) -> int:
+        """The number of the row that the wanted ones come after."""
+        if selection.after is None:
+            return _BEFORE_ALL
+        forms = (selection.after, prefix_of(selection.content_type) + selection.after)
+        found = self._all(
+            "SELECT max(rowid) FROM content_items WHERE content_type = ? AND id IN (?, ?)",
+            (selection.content_type, *forms),
+        )[0][0]
+        return _BEFORE_ALL if found is None else int(found)
 
     def _chunk(self, selection: Selection, sql: str, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         self._database.require_unchanged()

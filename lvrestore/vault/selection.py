@@ -50,13 +50,15 @@ class DoneIn(msgspec.Struct, frozen=True):
 class Wanted(TypedDict, total=False):
     """Which rows are wanted, as a caller says it; what is not given is no condition, `deleted` is `exclude`.
 
-    `folder_ids` takes dashboards and looks in these folders, and of folders these themselves.
+    `folder_ids` takes dashboards and looks in these folders, and of folders these themselves. `after` takes rows that
+    are stored after this item's; all, when the vault does not have it.
     """
 
     ids: Collection[str] | None
     deleted: Deleted
     folder_ids: Collection[str] | None
     done_in: DoneIn | None
+    after: str | None
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +69,13 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     ids: frozenset[str] | None
     folder_ids: frozenset[str] | None
     done_in: DoneIn | None
+    after: str | None = None
 
     @property
     def is_whole_type(self) -> bool:
         """Whether every row of the type is wanted, but for what `deleted` says."""
-        return self.ids is None and self.folder_ids is None and self.done_in is None
+        conditions = (self.ids, self.folder_ids, self.done_in, self.after)
+        return all(one is None for one in conditions)
 
 
 def prefix_of(content_type: ContentType) -> str:
@@ -90,6 +94,7 @@ def select(
     deleted: Deleted = "exclude",
     folder_ids: Collection[str] | None = None,
     done_in: DoneIn | None = None,
+    after: str | None = None,
 ) -> Selection:
     """Return the selection, with ids in the bare form."""
     wanted = None if ids is None else frozenset(bare_id(content_type, i) for i in ids)
@@ -99,7 +104,12 @@ def select(
         own = folders if content_type is ContentType.FOLDER else frozenset[str]()
         wanted, folders = own if wanted is None else wanted & own, None
     return Selection(
-        content_type=content_type, deleted=deleted, ids=wanted, folder_ids=folders, done_in=done_in
+        content_type=content_type,
+        deleted=deleted,
+        ids=wanted,
+        folder_ids=folders,
+        done_in=done_in,
+        after=None if after is None else bare_id(content_type, after),
     )
 
 

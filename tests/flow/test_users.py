@@ -77,7 +77,7 @@ def test_a_changed_user_gets_its_names_and_login_back(looker):
     assert {k: live.get(k) for k in KEPT} == {k: before.get(k) for k in KEPT}
 
 
-@pytest.mark.parametrize("access", ["new", "restore", "skip"])
+@pytest.mark.parametrize("access", ["new", pytest.param("restore", marks=pytest.mark.widens_access), "skip"])
 def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
     memory = memory_of(looker, access=access)
     looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
@@ -187,6 +187,7 @@ def test_exact_takes_away_what_the_backup_does_not_have(looker):
     assert "1" in live["group_ids"]
 
 
+@pytest.mark.widens_access
 def test_merge_leaves_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore")
     looker.call("PUT", f"/roles/{looker.role}/users", [looker.owner])

@@ -139,9 +139,6 @@ class Site:
         self._started.append(popen)
         return Running(popen, self.folder)
 
-    def run(self, arguments, **options):
-        return self.start(arguments, **options).end()
-
     def end_all(self):
         """Whatever a failed test left running."""
         for popen in self._started:
@@ -150,6 +147,9 @@ class Site:
             popen.wait()
 
     # -- what came of it
+
+    def run(self, arguments, timeout_s=PATIENCE_S, **options):
+        return self.start(arguments, **options).end(timeout_s)
 
     def wrong(self):
         """What of the dashboards is not as in the vault, those and tiles that are there twice included."""
@@ -194,13 +194,14 @@ def running_site(
     damaged=True,
     empty=False,
     types=("dashboard",),
+    shares=(0.4, 0.2, 0.2),
     **looker_options,
 ):
     looker = Looker(**looker_options)
     if not empty:
         from_vault(looker, vault)
     if damaged and not empty:
-        damage(looker, 0.4, 0.2, 0.2, seed=5, types=types)
+        damage(looker, *shares, seed=5, types=types)
     looker.clear_log()
     app = App(looker, parse_latency(latency) if latency else None, rate_limit)
     with running(app) as url:

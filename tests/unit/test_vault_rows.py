@@ -359,3 +359,14 @@ def test_descendants_and_cycles(tmp_path):
         assert backup.subfolders("1") == {"2", "3", "4", "5", "6"}
         assert backup.subfolders("7") == {"8"}
         assert backup.subfolders("nowhere") == set()
+
+
+def test_rows_after_one_of_them(tmp_path):
+    path = tmp_path / "vault.db"
+    make_vault.write_vault(path, dashboards=30, looks=5, folders=5, users=2)
+    with open_vault(path) as vault:
+        ids = list(vault.ids(ContentType.DASHBOARD))
+        assert list(vault.ids(ContentType.DASHBOARD, after=ids[9])) == ids[10:]
+        assert list(vault.ids(ContentType.DASHBOARD, after=f"dashboard::{ids[9]}")) == ids[10:]
+        assert list(vault.ids(ContentType.DASHBOARD, after="not there")) == ids
+        assert vault.count(ContentType.DASHBOARD, after=ids[-1]) == 0

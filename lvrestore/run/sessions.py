@@ -1,0 +1,78 @@
+"""Which session a command begins or continues, and whether it is meant for that one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lvrestore.errors import NothingToResumeError, SessionMismatchError
+from lvrestore.model import ContentType, Json
+from lvrestore.settings import RestorationConfig, default_state_path
+from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.vault import Vault
+
+SHOWN = 200
+
+
+def state_file(instance: str, base_url: str) -> Path:
+    """The state file of an instance, by the name it calls itself; the URL's name leads there too.
+
+    `status` and `dlq` find the file by the URL alone, without asking the instance for its name.
+    """
+    path, alias = default_state_path(instance), default_state_path(base_url)
+    if alias.is_file() and not alias.is_symlink():
+        return alias  # begun when the instance did not say its name; two files would know half each
+    if alias != path and not alias.exists():
+        alias.parent.mkdir(parents=True, exist_ok=True)
+        alias.unlink(missing_ok=True)
+        alias.symlink_to(path.name)
+    return path
+
+
+def unfinished_session(reader: StateReader, session_id: str | None) -> SessionRow:
+    """The newest session that is not finished, or the one named."""
+    if session_id is None:
+        found = next((one for one in reader.sessions() if not one.is_finished), None)
+    else:
+        found = reader.session(session_id)
+    if found is None or found.is_finished:
+        raise NothingToResumeError(session_id, str(reader.path), found is not None)
+    return found
+
+
+def require_same_vault(session: SessionRow, vault: Vault) -> None:
+    """Refuse to go on with another backup: what is done would be of one, the rest of another."""
+    stored, given = session.metadata.get("vault_fingerprint", ""), vault.fingerprint()
+    if stored != given:
+        was, now = session.metadata.get("vault"), vault.path.resolve()
+        raise SessionMismatchError("vault", f"{was} ({stored[:12]})", f"{now} ({given[:12]})")
+
+
+def require_same_destination(session: SessionRow, *names: str) -> None:
+    """Refuse to go on with another instance; `names` are what it calls itself, or where it is reached."""
+    known = {session.destination_instance, session.metadata.get("base_url")}
+    if known.isdisjoint(names):
+        raise SessionMismatchError("destination", session.destination_instance, names[0])
+
+
+def require_same_request(session: SessionRow, config: RestorationConfig) -> None:
+    """Refuse to go on when something else is selected, or something else may be done, than at the start."""
+    asked = dict(_flat(config.remembered()))
+    for name, stored in _flat(session.config):
+        if name in asked and asked[name] != stored:
+            raise SessionMismatchError(name, _shown(name, stored), _shown(name, asked[name]))
+
+
+def _flat(kept: dict[str, Json]) -> Iterator[tuple[str, Json]]:
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, list(value) if isinstance(value, tuple) else value
+
+
+def _shown(name: str, value: Json) -> str:
+    if name == "types":
+        value = [ContentType(one).label for one in value]
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
