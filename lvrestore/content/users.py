@@ -236,9 +236,12 @@ def _own_fields(vault: VaultUser) -> Body:
     flags as well, which may be refused, so that it is left to the interface there.
     """
     body = without(body_of(vault, WriteUser), "home_folder_id")
-    state = body.get("ui_state")
-    odd = isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
-    return without(body, "ui_state") if odd else body
+    return without(body, "ui_state") if _has_odd_state(vault) else body
+
+
+def _has_odd_state(vault: VaultUser) -> bool:
+    state = known(vault.ui_state)
+    return isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
 
 
 def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
@@ -248,6 +251,10 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     yield Mapped("user", vault.id, str(live["id"]))
     yield Mapped(MADE, vault.id, str(live["id"]))
     work = _work(live, created=True)
+    if _has_odd_state(vault):
+        yield Warn(
+            "ui_state_lost", f"user {vault.id} is without what the interface remembered of its choices"
+        )
     if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
         yield Warn("login_not_restored", f"user {vault.id} signs in by other means than an e-mail address")
     elif vault.address is None:

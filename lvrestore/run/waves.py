@@ -14,6 +14,9 @@ from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
+# What has links, and what they lead to.
+LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
+LINKED = frozenset({*LINKING, ContentType.FOLDER, ContentType.LOOK})
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
 
@@ -128,8 +131,7 @@ class Waves:
 def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:
     """The items of a session that wait; links are looked at again only where something has got another id."""
     reader = StateReader(path)
-    linking = [ContentType.DASHBOARD, ContentType.BOARD] if reader.has_moved(scope) else []
-    for content_type in (ContentType.USER, *linking):
+    for content_type in (ContentType.USER, *(LINKING if reader.has_moved(scope) else ())):
         yield from ((content_type, *found) for found in reader.waiting(scope, content_type))
 
 
@@ -161,6 +163,7 @@ class Rehearsal:
         self._early: dict[int, RestorationResult] = {}
         self._waiting: dict[Item, RestorationResult] = {}
         self._next = 0
+        self._moved = False
 
     def take(self, result: RestorationResult) -> None:
         """Tell this result as soon as all before it have been told."""
@@ -168,14 +171,28 @@ class Rehearsal:
         while (following := self._early.pop(self._next, None)) is not None:
             self._next += 1
             item = (following.content_type, following.source_id)
+            self._moved = self._moved or _is_linked_anew(following)
             if following.earlier is not None:
-                both = both_looks(self._waiting.pop(item), following)
-                self._tell(msgspec.structs.replace(both, earlier=None))
-            elif following.waits and following.operation is not Operation.CREATED:
+                first = self._waiting.pop(item)
+                both = both_looks(first, following)
+                # Everything in a new item is new, its links as well.
+                changes = first.changes if first.operation is Operation.CREATED else both.changes
+                self._tell(msgspec.structs.replace(both, changes=changes, earlier=None))
+            elif following.waits:
                 self._waiting[item] = following
             else:
                 self._tell(following)
 
     def waiting(self) -> Iterator[tuple[ContentType, str, Operation]]:
-        """What is to be looked at again; everything in a new item is new, so nothing of it is left to tell."""
-        yield from ((*item, result.operation) for item, result in list(self._waiting.items()))
+        """What is to be looked at again; of the others it is known by now that their links stay as they are."""
+        for item, result in list(self._waiting.items()):
+            if self._moved or item[0] not in LINKING:
+                yield (*item, result.operation)
+            else:
+                self._tell(self._waiting.pop(item))
+
+
+def _is_linked_anew(result: RestorationResult) -> bool:
+    """Whether links to this item must get another id."""
+    moved = result.operation is Operation.CREATED or result.destination_id not in {None, result.source_id}
+    return moved and result.content_type in LINKED
