@@ -5,8 +5,9 @@ from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask, Waits
 from lvrestore.run.driver import Driver
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
-from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
 from lvrestore.run.workbench import decode
 from lvrestore.settings import Policy
 
@@ -24,6 +25,7 @@ class Memory:
         self.mappings, self.accepted, self.before = {}, {}, []
         self.ended_items = set()
         self.vault_ids, self.kind, self.ids = None, "", set()
+        self.rehearsed = {}
 
     def note(self, m):
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
@@ -63,9 +65,15 @@ class Memory:
     def query(self, query_id):
         return self.queries.get(query_id)
 
-    def holders(self, kind, source_id):
+    def holders(self, kind, source_id, *, managed=False):
         users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
-        return tuple(i for i, c in users if source_id in (c.get(f"{kind}_ids") or ()))
+        flags = ("is_service_account", "credentials_embed")
+        flags += ("roles_externally_managed",) if kind == "role" else ()
+        return tuple(
+            i
+            for i, c in users
+            if source_id in (c.get(f"{kind}_ids") or ()) and any(c.get(f) for f in flags) == managed
+        )
 
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
@@ -87,8 +95,9 @@ def restore(
     dry_run=False,
     max_retries=3,
     grace_s=1.0,
+    index=None,
 ):
-    """Restore vault rows (id, blob) one after the other; return the results."""
+    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk."""
     memory = memory or Memory()
     memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
@@ -101,10 +110,15 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
+    listening = {}
+    if index is not None:
+        client = IndexedClient(client, index, same_instance=memory.same_instance)
+        listening = {"doubt": index.doubt, "there": index.note}
 
     def run(seq, source_id, blob, before=None):
+        played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
         driver = Driver(
-            RehearsalClient(client) if dry_run else client,
+            RehearsalClient(client, played) if dry_run else client,
             memory,
             KnownIds({}),
             decode,
@@ -116,6 +130,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            **listening,
         )
         task = RestorationTask(
             seq=seq,

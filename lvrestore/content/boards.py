@@ -22,7 +22,7 @@ from lvrestore.content.board_parts import (
     wanted_sections,
 )
 from lvrestore.content.board_writes import difference, said, sync_parts, undelete
-from lvrestore.content.bodies import Body, body_of, changed, digest, shown, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Call, Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.links import may_move
@@ -368,7 +368,7 @@ def _wanted_fingerprint(vault: VaultBoard, sections: Sequence[Section] | None, r
     owner = destination_of(refs, "user", known(vault.user_id) or "")
     items = [None if one.items is None else [item.body for item in one.items] for one in sections or ()]
     bodies = [one.body for one in sections or ()]
-    return digest([without(body_of(vault, WriteBoard), "deleted_at"), owner, bodies, items])
+    return fingerprint([without(body_of(vault, WriteBoard), "deleted_at"), owner, bodies, items])
 
 
 def _live_fingerprint(live: Mapping[str, Json]) -> bytes:
@@ -376,7 +376,7 @@ def _live_fingerprint(live: Mapping[str, Json]) -> bytes:
     sections = sections_of(live)
     of_section = (*WriteBoardSection.__struct_fields__, "id")
     of_item = (*(n for n in WriteBoardItem.__struct_fields__ if n != "custom_image_data_base64"), "id")
-    return digest(
+    return fingerprint(
         [
             shown(live, WriteBoard.__struct_fields__),
             sorted((shown(one, of_section) for one in sections), key=lambda one: str(one["id"])),

@@ -91,6 +91,6 @@ def bare(value: Json) -> Json:
     return value.strip() if isinstance(value, str) else value
 
 
-def digest(value: Json) -> bytes:
-    """16 bytes that change when a JSON value does, in whatever order its keys come."""
+def fingerprint(value: Json) -> bytes:
+    """16 bytes that change when the value does; keys have no order."""
     return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from lvrestore.content.bodies import Body, bare, body_of, changed, digest, only, without
+from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, only, without
 from lvrestore.content.calls import (
     Create,
     Delete,
@@ -178,6 +178,8 @@ def restore_dashboard(
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
+    if found.live is None:
+        check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
         yield from _make_queries(vault, found, refs)
     if found.live is not None:
@@ -239,7 +241,6 @@ def _create(
     """POST the shell and fill it. `left_out` are fields that the server has refused, or is known to refuse."""
     body = without(_shell_body(vault, refs), *left_out)
     tiles = yield from _check_references(vault, {}, refs, body)
-    check_required("dashboard", body, f"dashboard {vault.id}")
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:
@@ -758,12 +759,12 @@ _EMBEDDED = frozenset({"query", "look"})
 
 def vault_fingerprint(vault: VaultDashboard) -> bytes:
     """16 bytes that change when anything restorable in the backup's dashboard does."""
-    return digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+    return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 
 def live_fingerprint(live: Mapping[str, Json]) -> bytes:
     """16 bytes that change when anything writable on the live dashboard does, however it was read."""
-    return digest(_view(live, (*WriteDashboard.__struct_fields__, *_PARTS)))
+    return fingerprint(_view(live, (*WriteDashboard.__struct_fields__, *_PARTS)))
 
 
 def _view(live: Mapping[str, Json], fields: Iterable[str]) -> Body:

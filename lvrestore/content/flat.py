@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lvrestore.content.bodies import Body, bare, body_of, changed, digest, shown, without
+from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
@@ -27,6 +27,7 @@ from lvrestore.content.references import (
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
+from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -128,7 +129,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
     `rivalry` says why another item of the backup has a better right to be there. `unique` is what no two of a kind
     share: the name, then what it is within; `is_unique` that this is documented, so that there is no need to try.
-    `wanted` and `seen` bring what vault and server say into one form.
+    `wanted` and `seen` bring what vault and server say into one form. `access` are the fields that say what people
+    may do; `gains` names what they gain by a change of those.
     """
 
     kind: str
@@ -144,6 +146,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Callable[[Any], Body] = lambda _vault: {}
     seen: Callable[[Body], Body] = lambda live: live
     cleared: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    gains: Callable[[Body, Body], Gains] = set_gains
     has_trash: bool = False
     id_field: str = "id"
     notice: str = ""
@@ -262,7 +266,7 @@ def _find(
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
-        one = _the_one(flat, vault, body, free, history)
+        one = _the_one(flat, vault, body, free, history, by_name=not flat.access)
     if one is not None or not (listed and flat.is_unique):
         return one
     refused = Refused(FailureKind.CONFLICT, TAKEN, f"{flat.collection} of one place have different names")
@@ -293,13 +297,18 @@ def _the_one(
     body: Body,
     found: list[Body],
     history: History,
+    *,
+    by_name: bool = True,
 ) -> Body | Restored | None:
-    """The live object that has the natural key; several of them, or one that is not equal, are a conflict."""
+    """The live object that has the natural key; several of them, or one that is not equal, are a conflict.
+
+    A name alone tells what has no title, unless it is not `by_name`: what a stranger may do is nobody's damage.
+    """
     ours = [live for live in found if made_since(live.get("created_at"), history.uncertain_since)]
     found = ours or found
     if not found:
         return None
-    told_apart_by_name = "title" not in body
+    told_apart_by_name = by_name and "title" not in body
     if len(found) == 1 and (told_apart_by_name or ours or _is_equal(body, flat.seen(found[0]))):
         return found[0]
     names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
@@ -383,7 +392,9 @@ def _done(flat: Flat, operation: Operation, work: Work, body: Body, live: Body) 
 def _fingerprints(flat: Flat, body: Body, live: Body) -> tuple[bytes, bytes]:
     """Of what is wanted, with the destination's ids, and of what is writable on the live object."""
     fields = (*flat.writes.__struct_fields__, "deleted") if flat.has_trash else flat.writes.__struct_fields__
-    return digest(body), digest(shown(flat.seen(live), [name for name in fields if name != "query"]))
+    return fingerprint(body), fingerprint(
+        shown(flat.seen(live), [name for name in fields if name != "query"])
+    )
 
 
 def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Body]:
@@ -411,6 +422,7 @@ def _repair(
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
         reason = f"the calling account's own {flat.kind} is not changed"
         return Restored(operation=Operation.SKIPPED, reason=reason)
+    delta = yield from _permitted(flat, vault, delta, live, refs)
     if mapping is None or mapping.destination_id != item_id:
         yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
@@ -433,6 +445,22 @@ def _repair(
     claimant = Claimant(vault.id, item_id, {**body, **delta})
     taken = yield from settle(flat.name, claimant, refused, refs, history, rename)
     return msgspec.structs.replace(done, held=taken, changes=tuple(work.changes))
+
+
+def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: References) -> Steps[Body]:
+    """What may be written of `delta`: with `--access skip` nothing that people may do; what they gain is named."""
+    access = [name for name in flat.access if name in delta]
+    if access and refs.policy.access == "skip":
+        yield Warn(
+            "access_differs",
+            f"{flat.kind} {vault.id} has other {' and '.join(access)} in the backup (--access skip leaves it so)",
+        )
+        return without(delta, *access)
+    if access and (gained := (yield from flat.gains(flat.seen(live), delta))):
+        yield Warn(
+            "access_widens", f"{flat.kind} {flat.id_of(live)} {vault.name!r} gains {', '.join(gained)}"
+        )
+    return delta
 
 
 def _patch(
@@ -630,6 +658,7 @@ PERMISSION_SET = Flat(
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("permissions")(body_of(vault, WritePermissionSet)),
     seen=_sorted_lists("permissions"),
+    access=("permissions",),
 )
 MODEL_SET = Flat(
     kind="model_set",
@@ -639,6 +668,7 @@ MODEL_SET = Flat(
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("models")(body_of(vault, WriteModelSet)),
     seen=_sorted_lists("models"),
+    access=("models",),
 )
 ROLE = Flat(
     kind="role",
@@ -649,6 +679,8 @@ ROLE = Flat(
     skip=_role_skip,
     wanted=_role_sets,
     seen=_role_seen,
+    access=("permission_set_id", "model_set_id"),
+    gains=role_gains,
 )
 GROUP = Flat(
     kind="group",

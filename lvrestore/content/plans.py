@@ -15,7 +15,7 @@ import msgspec
 import orjson
 from msgspec import UNSET
 
-from lvrestore.content.bodies import Body, body_of, changed, digest, only, shown, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, only, shown, without
 from lvrestore.content.calls import Create, Delete, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.queries import make_query
@@ -285,7 +285,7 @@ def _same_destinations(wanted: Sequence[Body], live: Sequence[Body]) -> bool:
 
 def _comparable(destinations: Sequence[Body], names: Collection[str]) -> list[bytes]:
     rows = ({**dict.fromkeys(names), **only(one, names)} for one in destinations)
-    return sorted(digest({**row, "parameters": _parsed(row.get("parameters"))}) for row in rows)
+    return sorted(fingerprint({**row, "parameters": _parsed(row.get("parameters"))}) for row in rows)
 
 
 def _parsed(parameters: Json) -> Json:
@@ -441,11 +441,11 @@ def _warn_of_disabled(vault: VaultPlan, live: Body) -> Iterator[Warn]:
 
 
 def _vault_fingerprint(vault: VaultPlan) -> bytes:
-    return digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+    return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 
 def _live_fingerprint(live: Body) -> bytes:
     """16 bytes that change when anything that a restore writes does."""
     view = without(shown(live, WriteScheduledPlan.__struct_fields__), "enabled", "run_once")
     destinations = [shown(one, _DESTINATION_FIELDS) for one in live.get(DESTINATIONS) or ()]
-    return digest({**view, DESTINATIONS: destinations})
+    return fingerprint({**view, DESTINATIONS: destinations})

@@ -22,6 +22,9 @@ from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader, Waiting
 from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
+# What has links, and what they lead to.
+LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
+LINKED = frozenset({*LINKING, ContentType.FOLDER, ContentType.LOOK})
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
 # Types of which no two objects may share a name, in one folder or at all.
@@ -79,8 +82,13 @@ class Waves:
         unfinished: Unfinished,
         done_in: DoneIn | None,
         positions: Mapping[ContentType, str] = {},
+        passes: Callable[[Item], bool] = lambda _item: True,
     ) -> None:
-        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type."""
+        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type.
+
+        `passes` is asked, when all waves before have ended, whether an item may be begun.
+        """
+        self._passes = passes
         self._vault, self._chosen, self._unfinished, self._done_in = vault, chosen, unfinished, done_in
         self._positions = positions
         self._numbers = count()
@@ -139,7 +147,8 @@ class Waves:
     def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
         wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
         for row in self._vault.rows(content_type, **wanted):
-            yield self._task(row)
+            if self._passes((row.content_type, row.source_id)):
+                yield self._task(row)
 
     def _task(
         self, row: VaultRow, waiting: Waiting | None = None, again: Waits = Waits.NO
@@ -162,8 +171,7 @@ class Waves:
 def waiting_in(path: Path, scope: Scope) -> Iterator[Waiting]:
     """The items of a session that wait for others; links are looked at again only where something has moved."""
     reader = StateReader(path)
-    linking = [ContentType.DASHBOARD, ContentType.BOARD] if reader.has_moved(scope) else []
-    for content_type in (ContentType.USER, *linking):
+    for content_type in (ContentType.USER, *(LINKING if reader.has_moved(scope) else ())):
         yield from reader.waiting(scope, content_type, for_name=False)
 
 
@@ -201,6 +209,7 @@ class Rehearsal:
         self._early: dict[int, RestorationResult] = {}
         self._waiting: dict[Item, RestorationResult] = {}
         self._next = 0
+        self._moved = False
 
     def take(self, result: RestorationResult) -> None:
         """Tell this result as soon as all before it have been told."""
@@ -208,21 +217,29 @@ class Rehearsal:
         while (following := self._early.pop(self._next, None)) is not None:
             self._next += 1
             item = (following.content_type, following.source_id)
+            self._moved = self._moved or _is_linked_anew(following)
             if following.earlier is not None:
-                both = both_looks(self._waiting.pop(item), following)
-                self._tell(msgspec.structs.replace(both, earlier=None))
-            elif _is_seen_again(following):
+                first = self._waiting.pop(item)
+                both = both_looks(first, following)
+                # Everything in a new item is new, its links as well.
+                changes = first.changes if first.operation is Operation.CREATED else both.changes
+                self._tell(msgspec.structs.replace(both, changes=changes, earlier=None))
+            elif following.waits:
                 self._waiting[item] = following
             else:
                 self._tell(following)
 
     def waiting(self) -> Iterator[Waiting]:
-        """What is to be looked at again."""
-        for (content_type, source_id), result in list(self._waiting.items()):
+        """What is to be looked at again; of the others it is known by now that their links stay as they are."""
+        for item, result in list(self._waiting.items()):
             error_kind = result.error.kind if result.error else None
-            yield Waiting(content_type, source_id, result.operation, error_kind, result.waits)
+            if result.waits is not Waits.FOR_OTHERS or self._moved or item[0] not in LINKING:
+                yield Waiting(*item, result.operation, error_kind, result.waits)
+            else:
+                self._tell(self._waiting.pop(item))
 
 
-def _is_seen_again(result: RestorationResult) -> bool:
-    """Whether a rehearsal looks at an item again: everything in a new one is new, so nothing of it is left to tell."""
-    return bool(result.waits) and result.operation is not Operation.CREATED
+def _is_linked_anew(result: RestorationResult) -> bool:
+    """Whether links to this item must get another id."""
+    moved = result.operation is Operation.CREATED or result.destination_id not in {None, result.source_id}
+    return moved and result.content_type in LINKED

@@ -1,6 +1,8 @@
 """Exit codes and what is written, as a scheduler sees them."""
 
 import json
+import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -199,3 +201,95 @@ def test_disk_that_is_full(procs, kilobytes, site):
     again = site.resume() if site.state.exists() else site.bulk()
     assert site.run(again).code == 0
     site.assert_restored()
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+@pytest.mark.parametrize("replaced_by", [None, b""])
+def test_state_file_that_is_taken_away(procs, replaced_by, slow_site):
+    """What would be written is in no file that anybody can find: the run stops, and says what to do."""
+    run = slow_site.start([*slow_site.bulk(), "--procs", procs])
+    slow_site.await_writes(10)
+    slow_site.state.unlink()
+    if replaced_by is not None:
+        slow_site.state.write_bytes(replaced_by)
+    ended = run.end()
+    run.assert_gone()
+    assert ended.code == 7, ended
+    assert ended.summary["status"] == "stopped"
+    assert "removed or replaced" in ended.err
+    assert "start again" in ended.err
+    assert "Traceback" not in ended.err
+    assert slow_site.state.exists() is (replaced_by is not None)
+    assert slow_site.run(slow_site.bulk()).code == 0
+    slow_site.assert_restored()
+
+
+def powerless():
+    """What makes a command obey the permissions of a folder: nothing, but for root."""
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root writes everywhere, and setpriv, which could take that away, is not installed")
+    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+
+
+def test_folder_that_cannot_be_written(site):
+    assert site.run(site.bulk("--ids", "1")).code == 0
+    folder = site.folder / "read-only"
+    folder.mkdir()
+    state = shutil.copy(site.state, folder / "state.db")
+    folder.chmod(0o555)
+    before = powerless()
+    shown = site.run(["status", "--json", "--state", str(state)], before=before)
+    assert shown.code == 0, shown
+    assert shown.counts["total_items"] == 1
+    site.looker.clear_log()
+    for name in ("state.db", "new.db"):
+        ended = site.run(replaced(site.bulk(), "--state", folder / name), before=before)
+        assert_refused(ended, 3, site)
+        assert "--state" in error_of(ended)["hint"]
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_state_that_keeps_nothing(dry, site):
+    refused = site.run(replaced(site.bulk(*dry), "--state", "/dev/null"))
+    assert_refused(refused, 3, site)
+    assert "no regular file" in error_of(refused)["message"]
+
+
+@pytest.mark.parametrize("empty", ["", " , "])
+@pytest.mark.parametrize("option", ["--only-types", "--exclude-types"])
+def test_a_list_of_types_that_names_none_is_not_all_of_them(option, empty, site):
+    assert_refused(site.run(["all", option, empty, *site.arguments()]), 64, site)
+
+
+def test_folder_with_types_that_lie_in_none(site):
+    refused = site.run(["bulk", "--type", "user", "--folder", "1", *site.arguments()])
+    assert_refused(refused, 64, site)
+    assert "cannot select users" in error_of(refused)["message"]
+
+
+def test_folder_of_everything_says_what_it_leaves_out(site):
+    ended = site.run(["all", "--folder", "1", "--dry-run", *site.arguments()])
+    assert "left out are all LookML models, users" in ended.err
+
+
+def test_resume_of_a_session_that_is_none_to_resume(site):
+    nameless = site.run(site.resume())
+    assert error_of(nameless)["message"] == f"no session is unfinished in the state file {site.state}"
+    done = site.run(site.bulk("--ids", "1")).summary["session_id"]
+    site.looker.clear_log()
+    unknown, ended = site.run(site.resume("nope")), site.run(site.resume(done))
+    for refused in (nameless, unknown, ended):
+        assert_refused(refused, 2, site)
+    assert error_of(unknown)["message"] == f"session nope is not in the state file {site.state}"
+    assert error_of(ended)["message"] == f"session {done} has ended: nothing is left to resume"
+
+
+def test_a_dry_run_exits_as_the_run_would(site):
+    site.looker.on("GET", "/dashboards/1").answer(422, {"message": "Validation Failed"}, times=100)
+    assert site.run(site.bulk("--ids", "1", "--dry-run")).code == 1
+    single = ["single", "dashboard", "1", "--dry-run", *site.arguments()]
+    assert site.run(single).code == 3
+    assert site.run(site.bulk("--ids", "2", "--dry-run")).code == 0
