@@ -51,6 +51,7 @@ from lvrestore.run.sessions import (
 )
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.waves import (
+    NAMED,
     Chosen,
     Item,
     Rehearsal,
@@ -400,7 +401,10 @@ class Restore:
         rehearse = partial(
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
-            chain(waves.first(), waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS)),
+            chain(
+                (tasks for _, tasks in waves.first()),
+                waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
+            ),
             NothingRecorded(),
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
@@ -540,11 +544,12 @@ class Restore:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
-        for tasks in waves.first():
+        for content_type, tasks in waves.first():
             yield tasks
-            yield from waves.rounds(nameless)
+            if content_type in NAMED:
+                yield from waves.rounds(partial(nameless, (content_type,)))
         yield from waves.again(waiting_in(self._state_path, scope), Waits.FOR_OTHERS)
-        yield from waves.rounds(nameless)
+        yield from waves.rounds(partial(nameless, NAMED))
 
     def _on_tick(self) -> None:
         for message in self._news():

@@ -51,10 +51,13 @@ def is_taken(name: Name, refused: Refused) -> bool:
 
 
 def held(name: Name, one: Claimant, refused: Refused, refs: References, history: History) -> Steps[Held]:
-    """What to say of a refused name, with its holder; it is worth waiting for if the holder is to get another."""
+    """What to say of a refused name, with its holder; it is worth waiting for if the holder is to get another.
+
+    Where nobody has it, somebody may have had it a moment ago, and it is worth another try.
+    """
     holder_id = yield from holder_of(name, one)
     if holder_id is None:
-        return Held(refused)
+        return Held(refused, Waits.FOR_NAME)
     row = row_of(name.kind, holder_id, refs)
     moves = row is not None and row != one.source_id and _is_to_move(name, row, one.body, refs)
     # At the second look an item that the run has not come to is not among those it restores.

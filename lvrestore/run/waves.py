@@ -93,13 +93,12 @@ class Waves:
         self._positions = positions
         self._numbers = count()
 
-    def first(self) -> Iterator[Tasks]:
+    def first(self) -> Iterator[tuple[ContentType, Tasks]]:
         """Every selected row once: types in dependency order, folders by depth."""
         for content_type in self._chosen.in_order:
-            if content_type is ContentType.FOLDER:
-                yield from self._folders()
-            else:
-                yield from self._rows(content_type)
+            is_folder = content_type is ContentType.FOLDER
+            for tasks in self._folders() if is_folder else self._rows(content_type):
+                yield content_type, tasks
 
     def _rows(self, content_type: ContentType) -> Iterator[Tasks]:
         """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
@@ -175,10 +174,10 @@ def waiting_in(path: Path, scope: Scope) -> Iterator[Waiting]:
         yield from reader.waiting(scope, content_type, for_name=False)
 
 
-def nameless_in(path: Path, scope: Scope) -> list[Waiting]:
+def nameless_in(path: Path, scope: Scope, content_types: Iterable[ContentType]) -> list[Waiting]:
     """The items of a session whose names are held by others that are to get other ones."""
     reader = StateReader(path)
-    return [one for content_type in NAMED for one in reader.waiting(scope, content_type, for_name=True)]
+    return [one for one_type in content_types for one in reader.waiting(scope, one_type, for_name=True)]
 
 
 def both_looks(first: RestorationResult, *second: RestorationResult) -> RestorationResult:
