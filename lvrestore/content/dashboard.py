@@ -57,6 +57,7 @@ from lvrestore.content.tiles import (
     unsettled_in,
     with_live_links,
 )
+from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -183,7 +184,12 @@ def restore_dashboard(
     if not refs.same_instance:
         yield from _make_queries(vault, found, refs)
     if found.live is not None:
-        return (yield from _repair(vault, found.live, refs, history))
+        try:
+            return (yield from _repair(vault, found.live, refs, history))
+        except StillInTrash:
+            yield Warn(
+                "still_in_trash", f"dashboard {vault.id} cannot leave the trash, as its folder is gone"
+            )
     return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
 
 
@@ -407,11 +413,12 @@ def _repair(
     work = _work(live["id"], history, before=live)
     trashed = bool(live.get("deleted"))
     if trashed:
-        delta = {"deleted": False, **delta}
-    live, taken = yield from _patch(vault, work, delta, live)
+        live, taken = yield from undelete(live, delta, lambda body, now: _patch(vault, work, body, now))
+    else:
+        live, taken = yield from _patch(vault, work, delta, live)
     told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
     if trashed and live.get("deleted"):
-        return Restored(operation=Operation.UNCHANGED, destination_id=work.item_id, held=told)
+        return Restored(operation=Operation.UNDELETED, destination_id=work.item_id, held=told)
     if "dashboard_elements" not in live:
         # Found by a search that left the parts out: what follows changes those, so they are remembered too.
         live = work.before = yield Get(work.path, seen=True)

@@ -27,6 +27,7 @@ from lvrestore.content.references import (
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
+from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
@@ -186,6 +187,17 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
         return Restored(operation=Operation.CONFLICT, reason=reason)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
+    try:
+        return (yield from _restore(flat, vault, body, found, refs, history))
+    except StillInTrash:
+        yield Warn("still_in_trash", f"{flat.kind} {vault.id} cannot leave the trash, as its folder is gone")
+    found = yield from _by_name(flat, vault, body, refs, history)
+    return (yield from _restore(flat, vault, body, found, refs, history))
+
+
+def _restore(
+    flat: Flat, vault: Shape, body: Body, found: Body | Restored | None, refs: References, history: History
+) -> Steps[Restored]:
     if isinstance(found, Restored):
         return found
     if found is None:
@@ -259,6 +271,12 @@ def _find(
     )
     if found is not None:
         return found
+    return (yield from _by_name(flat, vault, body, refs, history))
+
+
+def _by_name(
+    flat: Flat, vault: Shape, body: Body, refs: References, history: History
+) -> Steps[Body | Restored | None]:
     if body.get("user_id") and (yield Exists("user", (body["user_id"],))):
         body = without(body, "user_id")  # somebody else owns what was made of it
     listed = yield from flat.candidates(body)
@@ -428,13 +446,17 @@ def _repair(
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
-        delta = {"deleted": False, **delta}
-    live, refused = yield from _patch(flat, vault, work, delta, live, refs)
-    back = trashed and not live.get("deleted")
-    if back:
+        live, refused = yield from undelete(
+            live,
+            delta,
+            lambda body, now: _patch(flat, vault, work, body, now, refs),
+        )
+    else:
+        live, refused = yield from _patch(flat, vault, work, delta, live, refs)
+    if trashed and not live.get("deleted"):
         yield from woken_plans(flat.kind, item_id)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
-    done = _done(flat, Operation.UNDELETED if back else updated, work, body, live)
+    done = _done(flat, Operation.UNDELETED if trashed else updated, work, body, live)
     if refused is None:
         return done
 

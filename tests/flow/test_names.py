@@ -2,11 +2,12 @@
 
 import msgspec
 import pytest
-from factory import backup, destroy, make_dashboard, make_looker, new_query, trash
+from factory import backup, decoded, destroy, make_dashboard, make_looker, new_query, trash
 from harness import Memory
 from harness import restore as restore_any
 
 from lvrestore.content.dashboard import live_fingerprint
+from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation, Waits
 from lvrestore.run.listings import LISTINGS
 
@@ -35,7 +36,7 @@ def several(kind, count=3, **switches):
     memory = Memory()
     for one in ids:
         live = looker.call("GET", f"/{kind}s/{one}")
-        memory.contents[kind, one] = {k: v for k, v in live.items() if v is not None and k != "query"}
+        memory.contents[kind, one] = only_known(live)
     return looker, memory, ids
 
 
@@ -388,3 +389,59 @@ def test_the_older_row_of_a_dashboard_made_again_before_the_backup_is_history():
     results = restore_any(looker, [*kept, row], memory)
     assert [r.operation for r in results] == [Operation.SKIPPED, Operation.UNCHANGED]
     assert f"became dashboard {newer}" in results[0].reason
+
+
+# --- the trash, where the folder is gone
+
+
+@pytest.mark.parametrize("moves", ["yes", "no", "never"])
+@pytest.mark.parametrize("kind", ["look", "dashboard"])
+def test_what_is_in_the_trash_comes_back_into_the_folder_that_was_made_again(kind, moves):
+    looker = make_looker()
+    home = looker.call("POST", "/folders", {"name": "Home", "parent_id": "1"})["id"]
+    body = {"title": "Mine", "folder_id": home, "query_id": looker.query}
+    item = (
+        looker.call("POST", "/looks", body)["id"]
+        if kind == "look"
+        else make_dashboard(looker, "Mine", folder_id=home, slug="mine")
+    )
+    live = looker.call("GET", f"/{kind}s/{item}")
+    memory = Memory()
+    memory.contents[kind, item] = decoded(looker, item) if kind == "dashboard" else only_known(live)
+    looker.call("PATCH", f"/{kind}s/{item}", {"deleted": True})
+    looker.switches["folder_delete"] = "trashes"
+    looker.call("DELETE", f"/folders/{home}")
+    made = looker.call("POST", "/folders", {"name": "Home", "parent_id": "1"})["id"]
+    memory.mappings["folder", home] = MappedId(made)
+    looker.switches["undelete_moves"] = moves
+    (result,) = restore(looker, memory, kind, [item])
+    assert result.operation is (Operation.CREATED if moves == "never" else Operation.UNDELETED)
+    assert ("still_in_trash" in dict(result.warnings)) is (moves == "never")
+    back = looker.call("GET", f"/{kind}s/{result.destination_id}")
+    assert (back["title"], back["folder_id"], back["deleted"]) == ("Mine", made, False)
+    lost = Memory()
+    lost.mappings["folder", home] = MappedId(made)
+    lost.contents = memory.contents
+    for again in (memory, lost):
+        (second,) = restore(looker, again, kind, [item])
+        assert (second.error, second.destination_id) == (None, result.destination_id)
+        assert len(looker.call("GET", f"/folders/{made}/{kind}s")) == 1
+
+
+@pytest.mark.parametrize("kind", ["look", "dashboard"])
+def test_what_comes_back_where_it_was_is_moved_afterwards(kind):
+    looker = make_looker(undelete_moves="no")
+    item = looker.look if kind == "look" else make_dashboard(looker, "Mine", slug="mine")
+    memory = Memory()
+    live = looker.call("GET", f"/{kind}s/{item}")
+    memory.contents[kind, item] = decoded(looker, item) if kind == "dashboard" else only_known(live)
+    elsewhere = looker.call("POST", "/folders", {"name": "Elsewhere", "parent_id": "1"})["id"]
+    looker.call("PATCH", f"/{kind}s/{item}", {"folder_id": elsewhere})
+    looker.call("PATCH", f"/{kind}s/{item}", {"deleted": True})
+    (result,) = restore(looker, memory, kind, [item])
+    assert result.operation is Operation.UNDELETED
+    assert looker.call("GET", f"/{kind}s/{item}")["folder_id"] == looker.folder
+
+
+def only_known(live):
+    return {name: value for name, value in live.items() if value is not None and name != "query"}
