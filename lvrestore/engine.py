@@ -292,10 +292,8 @@ class Restore:
 
     def _left(self, content_type: ContentType) -> int:
         """How many rows of a type are to be restored; all that the session has done are among those selected."""
-        return (
-            self._vault.count(content_type, **self._chosen.rows())
-            - self._earlier.by_type[content_type].total()
-        )
+        done = self._earlier.by_type.get(content_type)
+        return self._vault.count(content_type, **self._chosen.rows()) - (done.total() if done else 0)
 
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""

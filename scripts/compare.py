@@ -1,4 +1,4 @@
-"""Compare the dashboards of a sandbox with those of a vault, field by field.
+"""Compare the content of a sandbox with a vault, field by field, all types.
 
 Shares no code with the tool on purpose: it reads the vault with sqlite3 and the sandbox from its dump, and
 knows for itself which fields Looker lets one write. Exit code 1 when anything differs.
@@ -8,246 +8,127 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import sqlite3
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.request import ProxyHandler, build_opener
+from types import MappingProxyType
+from typing import NamedTuple
 
-import msgspec
+from comparer.pairing import ORDER, automatic, key_of, pair_all, wrong_with
+from comparer.sources import TABLE, Backup, Content, read_dump
+from comparer.ties import compare_ties
+from comparer.world import World
 
-Content = Mapping[str, Any]
 SHOWN = 20
+GONE = "gone"
+Dump = Mapping[str, Mapping[str, Content]]
+NOTHING: Dump = MappingProxyType({})
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text."""
-    return text.split()
+class Finding(NamedTuple):
+    """What is wrong with one object: the vault's id, or the live one for what is too much."""
+
+    kind: str
+    object_id: str
+    what: str
 
 
-SCALARS = words(
-    "title description folder_id user_id slug hidden query_timezone refresh_interval preferred_viewer"
-    " lookml_link_id load_configuration show_title show_filters_bar filters_bar_collapsed filters_location_top"
-    " crossfilter_enabled enable_viz_full_screen alert_sync_with_dashboard_filter_enabled background_color"
-    " text_tile_text_color tile_background_color tile_text_color title_color"
-)
-# A null of the vault says nothing about these: Looker never has none.
-NEVER_NULL = words(
-    "title folder_id user_id slug hidden filters_bar_collapsed filters_location_top crossfilter_enabled"
-    " enable_viz_full_screen alert_sync_with_dashboard_filter_enabled"
-)
-APPEARANCE = words(
-    "page_side_margins page_background_color tile_title_alignment tile_space_between tile_background_color"
-    " tile_shadow key_color"
-)
-TILE = words(
-    "type title title_hidden title_text subtitle_text body_text rich_content_json note_text note_state"
-    " note_display refresh_interval query_id look_id merge_result_id extension_id aria_description"
-)
-FILTER = words(
-    "name title type default_value model explore dimension row listens_to_filters allow_multiple_values required"
-    " ui_config"
-)
-LAYOUT = words("type active column_width width label description order")
-LINK = re.compile(r"(/(?:dashboards|looks|folders|boards)/)\d+")
-PLACE = words("row column width height")
+def compare(backup: Backup, dump: Dump, before: Dump = NOTHING) -> Iterator[Finding]:
+    """Yield everything that is not as the vault says: gone, different, tied otherwise, or too much.
+
+    `before` is the dump from before the restore: what was there then is not too much.
+    """
+    world = World(backup, dump)
+    pair_all(world)
+    for kind in ORDER:
+        for source_id, content in backup.items[kind].items():
+            if automatic(kind, content) is None:
+                yield from _compare_item(kind, source_id, content, world)
+    yield from (Finding(*one) for one in compare_ties(world, {name: dict(t) for name, t in before.items()}))
+    yield from _too_much(world, before)
 
 
-def vault_dashboards(path: Path, *, deleted: bool = False) -> dict[str, Content]:
-    """Return the decoded dashboards of a vault by bare id; with `deleted` also those it marks deleted."""
-    query = "SELECT id, content_data FROM content_items WHERE content_type = 1"
-    if not deleted:
-        query += " AND deleted_at IS NULL"
-    with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
-        rows = db.execute(query).fetchall()
-    return {i.removeprefix("dashboard::"): msgspec.msgpack.decode(blob) for i, blob in rows}
+def _compare_item(kind: str, source_id: str, content: Content, world: World) -> Iterator[Finding]:
+    live_id = world.there.ids[kind].get(source_id)
+    if live_id is None:
+        yield Finding(kind, source_id, GONE)
+    else:
+        found = wrong_with(kind, content, world.live(kind)[live_id], world)
+        yield from (Finding(kind, source_id, what) for what in found)
 
 
-def counterparts(wanted: Mapping[str, Content], live: Mapping[str, Content]) -> dict[str, Content | None]:
-    """Find each vault dashboard among the live ones: by id, else by folder and title, each live one once."""
-    by_place = defaultdict(list)
-    for one in live.values():
-        if one["id"] not in wanted and not one.get("deleted"):
-            by_place[one.get("folder_id"), one.get("title")].append(one)
-    found: dict[str, Content | None] = {}
-    for source_id, content in wanted.items():
-        namesakes = by_place[content.get("folder_id"), content.get("title")]
-        found[source_id] = live.get(source_id) or (namesakes.pop() if namesakes else None)
-    return found
+def _too_much(world: World, before: Dump) -> Iterator[Finding]:
+    """Yield what has no counterpart and was not there before; a second one of the same key is a duplicate."""
+    for kind in ORDER:
+        paired = set(world.there.ids[kind].values())
+        keys = {_key(kind, world.live(kind)[i]) for i in paired}
+        for live_id, one in world.live(kind).items():
+            in_trash = one.get("deleted") or one.get("deleted_at")
+            if live_id in paired or in_trash or live_id in before.get(TABLE[kind], {}):
+                continue
+            if not _comes_by_itself(kind, one, world):
+                what = "duplicate" if _key(kind, one) in keys else "surplus"
+                yield Finding(kind, live_id, f"{what} {one.get('title') or one.get('name')!r}")
 
 
-def differences(wanted: Content, live: Content, *, ignore: Collection[str] = ()) -> list[str]:
-    """Return the paths at which a live dashboard is not what the vault says."""
-    out = ["in the trash"] if live.get("deleted") else []
-    for name in SCALARS:
-        says_nothing = name in NEVER_NULL and wanted.get(name) is None
-        if name not in ignore and not says_nothing and wanted.get(name) != live.get(name):
-            out.append(f"{name}: {wanted.get(name)!r} != {live.get(name)!r}")
-    out += _appearance(wanted.get("appearance") or {}, live.get("appearance") or {})
-    tiles, more = _tiles(wanted, live)
-    return [*out, *more, *_filters(wanted, live), *_layouts(wanted, live, tiles)]
+def _key(kind: str, live: Content) -> object:
+    return key_of(kind, live, lambda _, live_id: live_id)
 
 
-def _appearance(wanted: Content, live: Content) -> list[str]:
-    differing = [name for name in APPEARANCE if wanted.get(name) != live.get(name)]
-    return [f"appearance.{name}: {wanted.get(name)!r} != {live.get(name)!r}" for name in differing]
-
-
-def _listens(tile: Content) -> list[Any]:
-    maker = tile.get("result_maker") or {}
-    return [
-        (f.get("model"), f.get("view"), sorted((x["dashboard_filter_name"], x["field"]) for x in f["listen"]))
-        for f in maker.get("filterables") or []
-        if f.get("listen")
-    ]
-
-
-def _tile_view(tile: Content) -> dict[str, Any]:
-    maker = tile.get("result_maker") or {}
-    return {name: _unlinked(tile.get(name)) for name in TILE} | {
-        "listens": _listens(tile),
-        "vis_config": _unlinked(maker.get("vis_config")),
-    }
-
-
-def _unlinked(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Links without their ids: they follow content that has got a new one."""
-    if isinstance(value, dict):
-        return {name: _unlinked(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_unlinked(one) for one in value]
-    return LINK.sub(r"\1", value) if isinstance(value, str) else value
-
-
-def _tiles(wanted: Content, live: Content) -> tuple[dict[str, str], list[str]]:
-    """Pair the tiles by content (the ids may differ); return live ids by the vault's, and what does not fit."""
-    if wanted.get("dashboard_elements") is None:
-        return {}, []
-    left = {tile["id"]: _tile_view(tile) for tile in live["dashboard_elements"]}
-    pairs, out = {}, []
-    for tile in sorted(wanted["dashboard_elements"], key=lambda tile: tile["id"] not in left):
-        view = _tile_view(tile)
-        if not tile.get("result_maker"):
-            view.pop("vis_config")
-        candidates = [tile["id"], *left] if tile["id"] in left else list(left)
-        match = next((i for i in candidates if {k: left[i].get(k) for k in view} == view), None)
-        if match is None:
-            near = left.get(tile["id"]) or {}
-            delta = {k: (v, near.get(k)) for k, v in view.items() if near and near.get(k) != v}
-            out.append(f"tile {tile['id']} {tile.get('title')!r} is missing or differs: {delta}")
-        else:
-            pairs[tile["id"]] = match
-            del left[match]
-    out += [f"surplus tile {i} {view['title']!r}" for i, view in left.items()]
-    return pairs, out
-
-
-def _filters(wanted: Content, live: Content) -> list[str]:
-    if wanted.get("dashboard_filters") is None:
-        return []
-    have = {one["name"]: one for one in live["dashboard_filters"]}
-    want = {one["name"]: one for one in wanted["dashboard_filters"]}
-    out = [f"filters {sorted(want)} != {sorted(have)}"] if want.keys() != have.keys() else []
-    for name in sorted(want.keys() & have.keys()):
-        out += [
-            f"filter {name}.{field}: {want[name].get(field)!r} != {have[name].get(field)!r}"
-            for field in FILTER
-            if want[name].get(field) != have[name].get(field)
-            and not (want[name].get(field) is None and field == "required")
-        ]
-    return out
-
-
-def _layout_view(layout: Content, tile_id: Callable[[str], str], *, with_places: bool) -> dict[str, Any]:
-    view = {name: layout.get(name) for name in LAYOUT}
-    if with_places:
-        view["places"] = sorted(
-            (tile_id(one["dashboard_element_id"]), *(one.get(name) for name in PLACE))
-            for one in layout["dashboard_layout_components"]
-            if not one.get("deleted")
-        )
-    return view
-
-
-def _layouts(wanted: Content, live: Content, tiles: Mapping[str, str]) -> list[str]:
-    if not wanted.get("dashboard_layouts"):
-        return []
-    # A backup without tiles cannot say which tile a rectangle is for, once the tiles have got new ids.
-    both = {"with_places": wanted.get("dashboard_elements") is not None}
-    want = [
-        _layout_view(one, lambda i: tiles.get(i, f"lost {i}"), **both)
-        for one in wanted["dashboard_layouts"]
-        if not one.get("deleted")
-    ]
-    have = [_layout_view(one, str, **both) for one in live["dashboard_layouts"] if not one.get("deleted")]
-
-    def key(view: Content) -> str:
-        return repr(sorted(view.items()))
-
-    return [] if sorted(want, key=key) == sorted(have, key=key) else [f"layouts {want} != {have}"]
+def _comes_by_itself(kind: str, live: Content, world: World) -> bool:
+    """Whether the server made it: with the instance, or with a user."""
+    if kind == "folder" and live.get("is_personal"):
+        return live.get("creator_id") in world.live("user")
+    return automatic(kind, live) is not None
 
 
 # --- the command
 
 
-def compare(wanted: Mapping[str, Content], live: Mapping[str, Content]) -> Iterator[tuple[str, str]]:
-    """Yield (vault id, what is wrong) for every dashboard that is not back, and for every one too many."""
-    found = counterparts(wanted, live)
-    for source_id, content in wanted.items():
-        counterpart = found[source_id]
-        if counterpart is None:
-            yield source_id, "gone"
-        else:
-            yield from ((source_id, path) for path in differences(content, counterpart))
-    claimed = {one["id"] for one in found.values() if one is not None}
-    for one in live.values():
-        if one["id"] not in claimed and not one.get("deleted"):
-            yield one["id"], f"surplus dashboard {one.get('title')!r}"
-
-
-def read_dump(where: str) -> dict[str, Content]:
-    """Return the dashboards in a dump: a file, or a running sandbox by its URL."""
-    if where.startswith("http://"):
-        with build_opener(ProxyHandler({})).open(f"{where.rstrip('/')}/_sandbox/dump") as reply:
-            text = reply.read()
-    else:
-        text = Path(where).read_bytes()
-    dashboards: dict[str, Content] = json.loads(text)["dashboards"]
-    return dashboards
-
-
-def _verdict(wrong: Mapping[str, list[str]], total: int) -> str:
-    if not wrong:
+def _verdict(found: Mapping[tuple[str, str], list[str]], total: int) -> str:
+    if not found:
         return (
-            f"All {total:,} dashboards are there: fields, tiles, filters, layouts and positions as in the backup;"
-            " none is there twice."
+            f"All {total:,} items that can be restored are there, with every field, part, reference and"
+            " membership as in the backup; none is there twice."
         )
-    gone = sum("gone" in paths for paths in wrong.values())
-    trashed = sum("in the trash" in paths for paths in wrong.values())
-    parts = f"{gone:,} are gone, {trashed:,} in the trash, {len(wrong) - gone - trashed:,} differ"
-    return f"{len(wrong):,} of {total:,} dashboards are not as in the backup: {parts}."
+    worst = Counter(_sort(paths) for paths in found.values())
+    parts = ", ".join(f"{n:,} {what}" for what, n in worst.items())
+    return f"{len(found):,} of {total:,} items are not as in the backup: {parts}."
+
+
+def _sort(paths: list[str]) -> str:
+    first = paths[0].split()[0]
+    named = {
+        "gone": "are gone",
+        "in": "are in the trash",
+        "duplicate": "are there twice",
+        "surplus": "are too much",
+    }
+    return named.get(first, "differ")
 
 
 def main() -> int:
     """Compare, say what was found, and return the exit code."""
-    parser = argparse.ArgumentParser(description="Compare a sandbox's dashboards with a vault's.")
-    parser.add_argument(
-        "dump", metavar="DUMP.json", help="a dump of the sandbox, or the URL of a running one"
-    )
+    parser = argparse.ArgumentParser(description="Compare a sandbox's content with a vault's.")
+    where = "a dump of the sandbox, or the URL of a running one"
+    parser.add_argument("dump", metavar="DUMP.json", help=where)
     parser.add_argument("vault", metavar="VAULT.db", type=Path)
+    parser.add_argument("--before", metavar="DUMP.json", help="a dump from before: what was there is allowed")
+    parser.add_argument("--keep", metavar="DUMP.json", type=Path, help="write the dump here, for --before")
     parser.add_argument("-q", "--quiet", action="store_true", help="the verdict only")
     given = parser.parse_args()
-    wanted = vault_dashboards(given.vault)
-    wrong: defaultdict[str, list[str]] = defaultdict(list)
-    for source_id, what in compare(wanted, read_dump(given.dump)):
-        wrong[source_id].append(what)
-    for source_id, paths in [] if given.quiet else list(wrong.items())[:SHOWN]:
-        print(f"dashboard {source_id}: {'; '.join(paths)[:300]}")
-    print(_verdict(wrong, len(wanted)))
-    return 1 if wrong else 0
+    backup, dump = Backup(given.vault), read_dump(given.dump)
+    if given.keep:
+        given.keep.write_text(json.dumps(dump))
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for kind, object_id, what in compare(backup, dump, read_dump(given.before) if given.before else NOTHING):
+        found[kind, object_id].append(what)
+    for (kind, object_id), paths in [] if given.quiet else list(found.items())[:SHOWN]:
+        print(f"{kind} {object_id}: {'; '.join(paths)[:300]}")
+    total = sum(automatic(k, one) is None for k, items in backup.items.items() for one in items.values())
+    print(_verdict(found, total))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

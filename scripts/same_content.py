@@ -19,7 +19,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from compare import words
+from comparer.fields import words
 
 Content = dict[str, Any]
 SHOWN = 50

@@ -1,5 +1,7 @@
 """The independent comparison of `scripts/compare.py`, which the demo uses as well."""
 
-from compare import compare, counterparts, differences, read_dump, vault_dashboards
+from compare import GONE, compare
+from comparer.dashboards import differences
+from comparer.sources import Backup, read_dump, vault_dashboards
 
-__all__ = ["compare", "counterparts", "differences", "read_dump", "vault_dashboards"]
+__all__ = ["GONE", "Backup", "compare", "differences", "read_dump", "vault_dashboards"]

@@ -66,6 +66,11 @@ class Memory:
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
 
+    def namesakes(self, kind, source_id):
+        names = ("parent_id", "name") if kind == "folder" else ("first_name", "last_name")
+        named = {i: [c.get(name) for name in names] for (one, i), c in self.contents.items() if one == kind}
+        return tuple(i for i, name in named.items() if name == named.get(source_id))
+
 
 def restore(
     looker,

@@ -36,18 +36,27 @@ def _fill(looker: Looker, given: dict[str, Any]) -> dict[str, Any]:
     from lvrestore.sandbox.seed import from_vault  # noqa: PLC0415
 
     objects = from_vault(looker, given["from_vault"])
-    broken = damage(looker, given["drop"], given["trash"], given["change"], given["seed"])
+    shares = (given["drop"], given["trash"], given["change"])
+    broken = damage(looker, *shares, given["seed"], types=("all",))
     # Millions of objects that stay: the collector need not look at them again.
     gc.collect()
     gc.freeze()
-    counts = {kind: len(getattr(broken, kind)) for kind in ("dropped", "trashed", "changed")}
-    return {"objects": objects, "dashboards": counts}
+    by_type = {"dashboard": broken, **broken.others}
+    counts = {
+        content_type: {how: len(getattr(one, how)) for how in ("dropped", "trashed", "changed")}
+        for content_type, one in by_type.items()
+    }
+    return {"objects": objects, "dashboards": counts["dashboard"], "broken": counts}
 
 
 def _say_filled(done: dict[str, Any]) -> None:
     objects = ", ".join(f"{count:,} {kind}" for kind, count in done["objects"].items())
-    broken = ", ".join(f"{count:,} {how}" for how, count in done["dashboards"].items())
-    click.echo(f"filled from the vault: {objects}; of the dashboards {broken}", err=True)
+    broken = (
+        f"{content_type} ({', '.join(f'{count:,} {how}' for how, count in counts.items() if count)})"
+        for content_type, counts in done["broken"].items()
+        if any(counts.values())
+    )
+    click.echo(f"filled from the vault: {objects}; broken: {', '.join(broken) or 'nothing'}", err=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,10 +78,14 @@ def _say_filled(done: dict[str, Any]) -> None:
     help="The first id that an empty sandbox gives out.",
 )
 @click.option(
-    "--drop", type=SHARE, default=0.0, envvar="LVRESTORE_DROP", help="Destroy this share of the dashboards."
+    "--drop", type=SHARE, default=0.0, envvar="LVRESTORE_DROP", help="Destroy this share of every type."
 )
 @click.option(
-    "--trash", type=SHARE, default=0.0, envvar="LVRESTORE_TRASH", help="Put this share into the trash."
+    "--trash",
+    type=SHARE,
+    default=0.0,
+    envvar="LVRESTORE_TRASH",
+    help="Put this share into the trash, where a type has one.",
 )
 @click.option("--change", type=SHARE, default=0.0, envvar="LVRESTORE_CHANGE", help="Change this share.")
 @click.option(

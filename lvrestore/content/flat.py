@@ -125,6 +125,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
     `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
     why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
+    `rivalry` says why another item of the backup has a better right to be there.
     `wanted` and `seen` bring what vault and server say into one form.
     """
 
@@ -135,6 +136,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     refers_to: Mapping[str, str] = {}
     skip: Callable[[Any], str | None] = lambda _vault: None
     counterparts: Callable[[Any], Candidates] | None = None
+    rivalry: Callable[[Any, References], str | None] = lambda _vault, _refs: None
     wanted: Callable[[Any], Body] = lambda _vault: {}
     seen: Callable[[Body], Body] = lambda live: live
     cleared: tuple[str, ...] = ()
@@ -155,6 +157,8 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
     if reason := flat.skip(vault):
         here = yield from _counterpart(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
+    if reason := flat.rivalry(vault, refs):
+        return Restored(operation=Operation.CONFLICT, reason=reason)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
     if isinstance(found, Restored):
@@ -180,7 +184,7 @@ def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None
 def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
     """Every field the vault knows of the item, references translated."""
     body = {**dict.fromkeys(flat.cleared), **own_body(flat, vault)}
-    unresolved = []
+    unresolved: list[str] = []
     for name, kind in flat.refers_to.items():
         if not (source_id := body.get(name)):
             continue
@@ -188,7 +192,10 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
         if body[name] is None and kind == "folder":
             body[name] = yield from orphanage(refs, source_id)
         if body[name] is None and kind == "query":
-            body[name] = yield from _query_here(flat, vault, body, refs)
+            definition = known(vault.query) or refs.query(source_id)
+            if unresolved and definition is not None:
+                continue  # nothing will come of the look, so that no query is made for it
+            body[name] = yield from _query_here(flat, vault, body, definition, refs)
         if body[name] is None and kind == "user":
             yield Warn("owner_missing", f"user {source_id} is not on the destination")
             del body[name]
@@ -200,12 +207,13 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
     return body
 
 
-def _query_here(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[str | None]:
+def _query_here(
+    flat: Flat, vault: Shape, body: Body, definition: Mapping[str, Json] | None, refs: References
+) -> Steps[str | None]:
     """The id of a look's query on another instance: of the look that an earlier run made, or of a new one."""
-    definition = known(vault.query) or refs.query(vault.query_id)
     if definition is None:
         return None
-    for live in (yield from flat.candidates(body)) if body.get("folder_id") else ():
+    for live in (yield from flat.candidates(body)):
         if is_query(vault.query_id, definition, live.get("query")):
             yield Mapped("query", vault.query_id, str(live["query_id"]))
             return str(live["query_id"])
@@ -404,6 +412,19 @@ def _folder_skip(vault: VaultFolder) -> str | None:
     return None if vault.id.isdigit() else "not an ordinary folder"
 
 
+def _same_name_in_backup(vault: VaultFolder, refs: References) -> str | None:
+    """A folder's name is unique in its place; a backup that was put together of two may have it twice.
+
+    Always the same one of them gets it, so that a run without the mappings of an earlier one finds the same.
+    """
+    if refs.same_instance or refs.mapped("folder", vault.id):
+        return None
+    alike = refs.namesakes("folder", vault.id)
+    if vault.id in alike[:1] or not alike:
+        return None
+    return f"folder {alike[0]} of the backup has the same name in the same place, where only one can be"
+
+
 def _look_candidates(body: Body) -> Candidates:
     listed = (yield Get(path("folders", body["folder_id"], "looks"))) or []
     ids = [live["id"] for live in listed if live.get("title") == body["title"] and not live.get("deleted")]
@@ -471,6 +492,7 @@ FOLDER = Flat(
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
     counterparts=_same_root,
+    rivalry=_same_name_in_backup,
     notice="has the access of its parent; access is not in the backup",
 )
 LOOK = Flat(

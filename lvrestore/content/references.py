@@ -88,6 +88,10 @@ class References(Protocol):
         """The source id of a user's personal folder."""
         ...
 
+    def namesakes(self, kind: str, source_id: str) -> tuple[str, ...]:
+        """The backup's living folders of this one's name and parent, or users of this one's name, itself included."""
+        ...
+
 
 def destination_of(refs: References, kind: str, source_id: str) -> str | None:
     """The destination's id: a mapping, else on a proven same instance the id itself, else None."""

@@ -5,7 +5,7 @@ A user's passwords, keys and links to identity providers are in no backup; the p
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from lvrestore.content.access import Person, may_tie, sync_groups, sync_roles, u
 from lvrestore.content.bodies import Body, body_of, changed, without
 from lvrestore.content.calls import Change, Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
-from lvrestore.content.references import History, References, destination_of, superseded
+from lvrestore.content.references import History, References, destination_of, has_own_row, superseded
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
@@ -30,6 +30,8 @@ LOGINS = (
     "credentials_saml",
     "credentials_oidc",
     "credentials_ldap",
+    "credentials_looker_openid",
+    "credentials_workforce",
 )
 Flag = bool | None | UnsetType
 
@@ -45,6 +47,8 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
     credentials_saml: dict[str, Any] | UnsetType | None = UNSET
     credentials_oidc: dict[str, Any] | UnsetType | None = UNSET
     credentials_ldap: dict[str, Any] | UnsetType | None = UNSET
+    credentials_looker_openid: dict[str, Any] | UnsetType | None = UNSET
+    credentials_workforce: Any = UNSET
     group_ids: list[str] | UnsetType | None = UNSET
     role_ids: list[str] | UnsetType | None = UNSET
     is_service_account: Flag = UNSET
@@ -52,14 +56,22 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
 
     @property
     def login(self) -> str | None:
-        """The e-mail address that this user signs in with, as a login of its own."""
+        """The e-mail address that this user signs in with, as a login of its own.
+
+        A row that was extracted with few fields has no logins, only the address that belongs to one of them.
+        """
         credentials = known(self.credentials_email)
-        return (known(credentials.email) if credentials is not None else None) or None
+        if credentials is not None:
+            return known(credentials.email) or None
+        return None if any(known(getattr(self, name)) for name in LOGINS) else known(self.email) or None
 
     @property
     def address(self) -> str | None:
         """The e-mail address that tells this user from others."""
         return self.login or known(self.email) or None
+
+
+Candidates = Generator[Get, Json, list[Body]]
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -112,16 +124,12 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
     found = yield from by_identity(refs, "user", "users", vault.id, None, has_trash=False)
     if found is not None:
         return found
-    if vault.address is None:
-        return (yield from _by_name(vault))
-    live = yield from _by_address(vault.address)
+    live = (yield from _by_address(vault.address)) if vault.address else None
     if live is not None:
         return superseded(refs, "user", vault.id, str(live["id"])) or live
-    if vault.login is None:
-        # Made again by us it has no login, and so no address, before the person has signed in.
-        return (yield from _by_name(vault))
-    # An earlier attempt may have made the user, and not come to giving it its login.
-    return (yield from _find_again(vault)) if history.uncertain_since else None
+    # Made again by us it has no address if the login is not by e-mail, if the instance lets nobody give one, or if
+    # the run did not come to it.
+    return (yield from _by_name(vault, refs, history))
 
 
 def _by_address(address: str) -> Steps[Body | None]:
@@ -131,22 +139,58 @@ def _by_address(address: str) -> Steps[Body | None]:
     return next((one for one in hits if str(one.get("email") or "").casefold() == wanted), None)
 
 
-def _by_name(vault: VaultUser) -> Steps[Body | Restored | None]:
-    """Somebody without any address: only one that has no address either, and the same name, can be meant."""
-    names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
-    hits = (yield Get("/users/search", {name: text for name, text in names.items() if text})) or []
+def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:
+    """The user of the same name in whose name nobody can sign in, and that is no other item's.
+
+    Of several people of one name in the backup nobody can tell whose it is, unless an earlier attempt made it.
+    """
+    # Asked for first: others may be made in this moment, and whoever is not known by now is counted.
+    people = 1 + (yield from _others_of_name(vault, refs))
     same = [
         one
-        for one in hits
-        if not one.get("email") and all((one.get(name) or "") == text for name, text in names.items())
+        for one in (yield from _namesakes(vault, {}))
+        if refs.mapped_from("user", str(one["id"])) in {None, vault.id}
+        and not has_own_row(refs, "user", str(one["id"]))
     ]
-    if len(same) > 1:
-        listed = ", ".join(f"user {one['id']}" for one in same)
-        return Restored(
-            operation=Operation.CONFLICT,
-            reason=f"{listed} may be user {vault.id}, or not: same name, no e-mail",
-        )
-    return same[0] if same else None
+    if len(same) == 1 and (people == 1 or history.uncertain_since):
+        return same[0]
+    if len(same) < people:
+        return None
+    listed = ", ".join(f"user {one['id']}" for one in same)
+    return Restored(
+        operation=Operation.CONFLICT,
+        reason=f"{listed} may be user {vault.id}, or not: same name, no e-mail",
+    )
+
+
+def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
+    """How many others of this name the backup has of whom it is not known who they are here."""
+    unknown = 0
+    for other in refs.namesakes("user", vault.id):
+        if other == vault.id or refs.mapped("user", other) is not None:
+            continue
+        if refs.same_instance and not (yield Exists("user", (other,), quiet=True)):
+            continue
+        content = refs.content("user", other) or {}
+        address = (content.get("credentials_email") or {}).get("email") or content.get("email")
+        if not address or (yield from _by_address(address)) is None:
+            unknown += 1
+    return unknown
+
+
+def _namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = False) -> Candidates:
+    """The users of exactly this name who have no address and no login of any kind."""
+    names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
+    asked = {name: str(text) for name, text in names.items() if text}
+    if not asked:
+        return []  # everybody would be listed, and nobody told apart
+    hits = (yield Get("/users/search", {**asked, **params}, fresh=fresh)) or []
+    return [
+        one
+        for one in hits
+        if not any(one.get(login) for login in ("email", "is_service_account", "credentials_embed", *LOGINS))
+        and all((one.get(name) or "") == text for name, text in names.items())
+    ]
 
 
 # --- writing
@@ -179,16 +223,7 @@ def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
 
 def _find_again(vault: VaultUser) -> Generator[Get, Json, Body | None]:
     """The user that a lost POST made: it has the name, and no login yet."""
-    names = {name: known(getattr(vault, name)) for name in ("first_name", "last_name")}
-    params = {name: str(text) for name, text in names.items() if text}
-    hits = (yield Get("/users/search", {**params, "sorts": "id desc"}, fresh=True)) or []
-    mine = [
-        one
-        for one in hits
-        if not any(one.get(login) for login in LOGINS)
-        and not one.get("email")
-        and all((one.get(name) or None) == (text or None) for name, text in names.items())
-    ]
+    mine = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
     return mine[0] if len(mine) == 1 else None
 
 
@@ -231,6 +266,8 @@ def _may_change(vault: VaultUser, work: Work, refs: References) -> bool:
 def _sync_login(vault: VaultUser, work: Work, live: Body, refs: References) -> Steps[None]:
     """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others."""
     credentials = live.get("credentials_email")
+    if known(vault.credentials_email) is None and live.get("email"):
+        return  # the backup does not say how the person signs in, and the person does
     if vault.login is None or (credentials and credentials.get("email") == vault.login):
         return
     where = path("users", work.item_id, "credentials_email")

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from lvrestore.errors import ApiError
-from lvrestore.looker.classify import NOT_FOUND, Failure, FailureKind, Refused, Reply, is_redirect, read_reply
+from lvrestore.looker.classify import (
+    NOT_FOUND,
+    OVERLOAD,
+    Failure,
+    FailureKind,
+    Refused,
+    Reply,
+    is_redirect,
+    read_reply,
+)
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
@@ -37,7 +46,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-OVERLOAD = frozenset({429, 503})
 RECORDED_BODY = 2048
 
 
@@ -209,15 +217,13 @@ class LookerClient:
         self._tally.sent(request.method, answer)
         _log_answer(request, answer)
         outcome = read_reply(answer, creates=creates, expects_json=request.method != "DELETE")
-        if isinstance(outcome, Failure):
-            self._slow_everyone_down(outcome)
-            if outcome.kind is FailureKind.NOT_FOUND and request.method in {"GET", "DELETE"}:
-                return Reply(NOT_FOUND)
+        if isinstance(outcome, Reply):
+            self._limiter.served(request.method, request.path, answer.elapsed_s)
+        elif outcome.kind is FailureKind.NOT_FOUND and request.method in {"GET", "DELETE"}:
+            return Reply(NOT_FOUND)
+        elif outcome.status in OVERLOAD:
+            self._limiter.overloaded(answer.elapsed_s, outcome.retry_after_s)
         return outcome
-
-    def _slow_everyone_down(self, failure: Failure) -> None:
-        if failure.status in OVERLOAD:
-            self._limiter.pause(failure.retry_after_s or self._policy.base_s)
 
     def _before_repeating(self, failure: Failure, tries: _Series) -> _Series:
         """Wait for the next attempt, or raise when there is none."""

@@ -1,33 +1,27 @@
-"""Permission to send: never more than the ceilings in any window, for all threads and processes together.
+"""Permission to send, for all threads and processes together.
 
-The arithmetic (`Window`, `Slots`) is pure and keeps its numbers in a row of floats; a limiter puts that row
-into its own memory (`LocalLimiter`) or into a file that processes share (`SharedLimiter`).
+The arithmetic is elsewhere and pure: `gate` (turns and ceilings), `pace` (the rate), `latency` (is it slow?).
+A limiter puts the gate's numbers into its own memory (`LocalLimiter`) or where processes share them
+(`SharedLimiter`), and waits.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from lvrestore.looker.gate import Counts, Gate
+from lvrestore.looker.latency import LatencyWatch
 from lvrestore.looker.shared import RowHandle, SharedRow, local_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-SECOND_S = 1.0
-MINUTE_S = 60.0
-# A request leaves a moment after its permission, and not every one equally late: keep this share of distance.
-MARGIN = 1.005
-# Sleepers queued behind one slot wake a little late each time; slower plans than permissions absorb that.
-PLAN_MARGIN = 1.007
-MAX_PAUSE_S = 120.0
 SLICE_S = 0.2
-NEVER = -math.inf
 
 
 class StoppedWaiting(Exception):  # noqa: N818 - the caller asked for it; nothing went wrong
@@ -35,7 +29,7 @@ class StoppedWaiting(Exception):  # noqa: N818 - the caller asked for it; nothin
 
 
 class Limiter(Protocol):
-    """Whom to ask before each request."""
+    """Whom to ask before each request, and to tell how it went."""
 
     def acquire(self, stop: Callable[[], bool]) -> float:
         """Wait for permission to send one request now, and tell how long that took."""
@@ -45,16 +39,30 @@ class Limiter(Protocol):
         """Let nobody send for this time; a pause that ends later stays."""
         ...
 
+    def served(self, method: str, path: str, elapsed_s: float) -> None:
+        """Note that a request was served after this time."""
+        ...
+
+    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+        """Slow everybody down: after this time a request was refused, because there are too many."""
+        ...
+
 
 class NoLimit:
-    """Permits everything at once."""
+    """Permits everything at once; a caller's own back-off is the only wait."""
 
     def acquire(self, stop: Callable[[], bool]) -> float:  # noqa: ARG002 - the protocol's signature
         """Permit."""
         return 0.0
 
     def pause(self, seconds: float) -> None:
-        """Do nothing: without shared numbers, a caller's own back-off is the only wait."""
+        """Do nothing: there is nobody to tell."""
+
+    def served(self, method: str, path: str, elapsed_s: float) -> None:
+        """Do nothing, as nothing depends on it."""
+
+    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+        """Do nothing: there is nobody to tell."""
 
 
 def wait_until(
@@ -67,192 +75,78 @@ def wait_until(
         sleep(min(left_s, SLICE_S))
 
 
-# --- arithmetic ---
+class _GateLimiter:
+    """Waits at a gate, whoever holds its numbers; a subclass may lock them for more than its threads."""
 
-
-class Window:
-    """One ceiling as `ceiling` slots taken in turn: two sendings of one slot are a window apart.
-
-    That bounds every window exactly, whatever the order in which sleepers wake. The cells hold the turn, then
-    for each slot when its latest taker plans to send, and when it was last used.
-    """
-
-    def __init__(self, ceiling: int, window_s: float, cells: memoryview[float]) -> None:
-        self._ceiling, self._cells = ceiling, cells
-        self._spacing_s, self._plan_spacing_s = window_s * MARGIN, window_s * PLAN_MARGIN
-
-    @staticmethod
-    def size(ceiling: int) -> int:
-        """Give the number of cells that a ceiling needs."""
-        return 1 + 2 * ceiling
-
-    def clear(self) -> None:
-        """Make every slot free."""
-        self._cells[0] = 0.0
-        for cell in range(1, self.size(self._ceiling)):
-            self._cells[cell] = NEVER
-
-    def next_free_at(self) -> float:
-        """Tell when the slot whose turn it is can be used."""
-        planned = 1 + 2 * int(self._cells[0])
-        return max(self._cells[planned] + self._plan_spacing_s, self._cells[planned + 1] + self._spacing_s)
-
-    def take(self, at: float) -> int:
-        """Plan the slot whose turn it is for `at`, and give its number."""
-        slot = int(self._cells[0])
-        # Plan first, turn second: a taker killed in between wastes this one slot and repeats none.
-        self._cells[1 + 2 * slot] = at
-        self._cells[0] = (slot + 1) % self._ceiling
-        return slot
-
-    def usable_at(self, slot: int) -> float:
-        """Tell when a slot that was taken can be used: its last use may have been later than planned."""
-        return self._cells[2 + 2 * slot] + self._spacing_s
-
-    def use(self, slot: int, now: float) -> None:
-        """Note that a request is sent now."""
-        self._cells[2 + 2 * slot] = now
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """One caller's place: when it may send at the earliest, and its slot in each window."""
-
-    at: float
-    slots: tuple[int, ...]
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """What a limiter did since it was made."""
-
-    permitted: int
-    pauses: int
-    waited_s: float
-
-
-class Slots:
-    """All ceilings at once, and the pause, over one row of floats."""
-
-    PAUSED_UNTIL, PERMITTED, PAUSES, WAITED, HEADER = range(5)
-
-    def __init__(self, per_second: int | None, per_minute: int | None, cells: memoryview[float]) -> None:
-        self._cells = cells
-        self.windows: list[Window] = []
-        start = self.HEADER
-        for ceiling, window_s in _ceilings(per_second, per_minute):
-            end = start + Window.size(ceiling)
-            self.windows.append(Window(ceiling, window_s, cells[start:end]))
-            start = end
-
-    @classmethod
-    def size(cls, per_second: int | None, per_minute: int | None) -> int:
-        """Give the number of cells that these ceilings need."""
-        return cls.HEADER + sum(Window.size(ceiling) for ceiling, _ in _ceilings(per_second, per_minute))
-
-    def clear(self) -> None:
-        """Make every slot free and every count zero."""
-        self._cells[self.PAUSED_UNTIL] = NEVER
-        for cell in (self.PERMITTED, self.PAUSES, self.WAITED):
-            self._cells[cell] = 0.0
-        for window in self.windows:
-            window.clear()
-
-    def paused_until(self) -> float:
-        """Tell when the pause ends; it may be long past."""
-        return self._cells[self.PAUSED_UNTIL]
-
-    def pause(self, seconds: float, now: float) -> None:
-        """Let nobody send for this time."""
-        until = now + min(max(seconds, 0.0), MAX_PAUSE_S)
-        self._cells[self.PAUSED_UNTIL] = max(self.paused_until(), until)
-        self._cells[self.PAUSES] += 1
-
-    def take(self, now: float) -> Turn:
-        """Take the next place."""
-        at = max([now, self.paused_until(), *(window.next_free_at() for window in self.windows)])
-        return Turn(at, tuple(window.take(at) for window in self.windows))
-
-    def ready_at(self, turn: Turn) -> float:
-        """Tell when this turn may really be used, which others' lateness or a pause may have put off."""
-        usable = (w.usable_at(slot) for w, slot in zip(self.windows, turn.slots, strict=True))
-        return max([turn.at, self.paused_until(), *usable])
-
-    def use(self, turn: Turn, now: float, waited_s: float) -> None:
-        """Note that this turn's request is sent now."""
-        for window, slot in zip(self.windows, turn.slots, strict=True):
-            window.use(slot, now)
-        self._cells[self.PERMITTED] += 1
-        self._cells[self.WAITED] += waited_s
-
-    def counts(self) -> Counts:
-        """Give the counts."""
-        cells = self._cells
-        return Counts(int(cells[self.PERMITTED]), int(cells[self.PAUSES]), cells[self.WAITED])
-
-
-def _ceilings(per_second: int | None, per_minute: int | None) -> Iterator[tuple[int, float]]:
-    for ceiling, window_s in ((per_second, SECOND_S), (per_minute, MINUTE_S)):
-        if ceiling is not None:
-            if ceiling < 1:
-                raise ValueError(f"a ceiling is at least 1, not {ceiling}")
-            yield ceiling, window_s
-
-
-# --- holders ---
-
-
-class _SlotLimiter:
-    """Waits for turns of `Slots`, whoever holds them; a subclass may lock them for more than its threads."""
-
-    def __init__(self, slots: Slots, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._slots, self._clock, self._sleep = slots, clock, sleep
+    def __init__(self, gate: Gate, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self._gate, self._clock, self._sleep = gate, clock, sleep
+        self._watch = LatencyWatch()
         self._threads = threading.Lock()
+        self._watching = threading.Lock()
 
     def acquire(self, stop: Callable[[], bool]) -> float:
         """Wait for permission to send one request now, and tell how long that took."""
         start = self._clock()
-        if not self._slots.windows:
-            return self._wait_for_pause(start, stop)
         with self._locked():
-            turn = self._slots.take(start)
-            ready_at = self._use_if_ready(turn, start)
-        while ready_at is not None:
-            wait_until(ready_at, stop, self._sleep, self._clock)
+            number = self._gate.draw()
+            wait_s = self._pass(number, start)
+        while wait_s > 0.0:
+            if stop():
+                raise StoppedWaiting
+            # Never for long: until then there may be a pause, or less to wait for.
+            self._sleep(min(wait_s, SLICE_S))
             with self._locked():
-                ready_at = self._use_if_ready(turn, start)
+                wait_s = self._pass(number, start)
         return self._clock() - start
 
     def pause(self, seconds: float) -> None:
         """Let nobody send for this time, at most `MAX_PAUSE_S`; a pause that ends later stays."""
         with self._locked():
-            self._slots.pause(seconds, self._clock())
+            self._gate.pause(seconds, self._clock())
+
+    def served(self, method: str, path: str, elapsed_s: float) -> None:
+        """Note that a request was served; much slower answers than usual slow everybody down."""
+        sent_at = self._clock() - elapsed_s
+        with self._watching:
+            slow_since = self._watch.slow_since(method, path, elapsed_s, sent_at)
+        # Read without the lock: this is asked after every answer, and hardly ever true.
+        if slow_since is None and not self._gate.pace.is_struck:
+            return
+        with self._locked():
+            self._gate.pace.came_through(sent_at)
+            if slow_since is not None:
+                self._gate.pace.slowed(self._clock(), slow_since)
+
+    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+        """Slow everybody down: a pause for as long as the server says, and a lower rate."""
+        with self._locked():
+            now = self._clock()
+            self._gate.overloaded(now, now - elapsed_s, retry_after_s)
 
     def counts(self) -> Counts:
-        """Give what was permitted; without ceilings, permissions are not counted."""
+        """Give what was permitted since the limiter was made, over all processes."""
         with self._locked():
-            return self._slots.counts()
+            return self._gate.counts()
 
-    def _use_if_ready(self, turn: Turn, start: float) -> float | None:
-        """Use the turn, or give the time to ask again; to be called with the lock held."""
+    def rate(self) -> float:
+        """Give the requests a second that are permitted now."""
+        with self._locked():
+            return self._gate.pace.rate(self._clock())
+
+    def _pass(self, number: int, start: float) -> float:
+        """Pass, or give the time to wait; to be called with the lock held."""
         # The clock is read under the lock, so that the numbers written are in the order of the sendings.
         now = self._clock()
-        ready_at = self._slots.ready_at(turn)
-        if ready_at > now:
-            return ready_at
-        self._slots.use(turn, now, now - start)
-        return None
-
-    def _wait_for_pause(self, start: float, stop: Callable[[], bool]) -> float:
-        now = start
-        while (until := self._slots.paused_until()) > now:
-            wait_until(until, stop, self._sleep, self._clock)
-            now = self._clock()
-        return now - start
+        wait_s = self._gate.opens_at(number, now) - now
+        if wait_s <= 0.0:
+            self._gate.use(number, now, now - start, self._watch.round_s)
+        return wait_s
 
     def _locked(self) -> AbstractContextManager[object]:
         return self._threads
 
 
-class LocalLimiter(_SlotLimiter):
+class LocalLimiter(_GateLimiter):
     """A limiter for the threads of one process."""
 
     def __init__(
@@ -263,9 +157,9 @@ class LocalLimiter(_SlotLimiter):
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        cells = local_cells(Slots.size(per_second, per_minute))
-        super().__init__(Slots(per_second, per_minute, cells), clock, sleep)
-        self._slots.clear()
+        cells = local_cells(Gate.size(per_second, per_minute))
+        super().__init__(Gate(per_second, per_minute, cells), clock, sleep)
+        self._gate.clear()
 
 
 class LimiterHandle(msgspec.Struct, frozen=True):
@@ -276,7 +170,7 @@ class LimiterHandle(msgspec.Struct, frozen=True):
     per_minute: int | None
 
 
-class SharedLimiter(_SlotLimiter):
+class SharedLimiter(_GateLimiter):
     """A limiter for all processes of a run.
 
     A waiter that is killed wastes its own slot, no more. `CLOCK_MONOTONIC` is the same in all processes.
@@ -291,7 +185,7 @@ class SharedLimiter(_SlotLimiter):
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.handle, self._row = handle, row
-        super().__init__(Slots(handle.per_second, handle.per_minute, row.cells), clock, sleep)
+        super().__init__(Gate(handle.per_second, handle.per_minute, row.cells), clock, sleep)
 
     @classmethod
     def create(
@@ -303,9 +197,9 @@ class SharedLimiter(_SlotLimiter):
         sleep: Callable[[float], None] = time.sleep,
     ) -> SharedLimiter:
         """Make the shared numbers, which `close` removes."""
-        row = SharedRow.create(Slots.size(per_second, per_minute))
+        row = SharedRow.create(Gate.size(per_second, per_minute))
         limiter = cls(LimiterHandle(row.handle, per_second, per_minute), row, clock=clock, sleep=sleep)
-        limiter._slots.clear()
+        limiter._gate.clear()
         return limiter
 
     @classmethod

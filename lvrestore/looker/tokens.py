@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import urllib3
 
 from lvrestore.errors import ApiError
-from lvrestore.looker.classify import Failure, FailureKind, is_redirect, read_reply
+from lvrestore.looker.classify import OVERLOAD, Failure, FailureKind, is_redirect, read_reply
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Sent, Token
 from lvrestore.looker.retry import GiveUp, RetryPolicy, Rng, after_failure
@@ -115,8 +115,13 @@ class LoginTokens:
         self._limiter.acquire(self._stop)
         asked_at = self._clock()
         self.logins += 1
-        reply = read_reply(self._post(destination.endpoint, "/login", form), creates=False)
-        return asked_at, reply if isinstance(reply, Failure) else reply.json
+        answer = self._post(destination.endpoint, "/login", form)
+        reply = read_reply(answer, creates=False)
+        if not isinstance(reply, Failure):
+            return asked_at, reply.json
+        if reply.status in OVERLOAD:
+            self._limiter.overloaded(answer.elapsed_s, reply.retry_after_s)
+        return asked_at, reply
 
     def _token_from(self, reply: Json, generation: int, asked_at: float) -> Token:
         value = reply.get("access_token") if isinstance(reply, dict) else None

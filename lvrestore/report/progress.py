@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from lvrestore.model import ContentType, Operation, RestorationResult
 from lvrestore.report.tally import Tally
+from lvrestore.report.wording import named
 
 HEARTBEAT_S = 30.0
 # What matters most comes first: a narrow terminal cuts the line at its end.
@@ -110,8 +111,9 @@ class Progress:
     def _heading(self, content_type: ContentType | None) -> str:
         if content_type is None:
             return ""
-        number = list(self._totals).index(content_type) + 1
-        return f"[{number}/{len(self._totals)}] {_plural(content_type):{self._width}}"
+        number, last = list(self._totals).index(content_type) + 1, len(self._totals)
+        width = self._width + len(str(last)) - len(str(number))
+        return f"[{number}/{last}] {_plural(content_type):{width}}"
 
     def _counts(self, tally: Tally) -> str:
         counts = tally.by_type[self._type] if self._type else {op: tally.count(op) for op in Operation}
@@ -125,4 +127,5 @@ class Progress:
 
 
 def _plural(content_type: ContentType) -> str:
-    return content_type.label.replace("_", " ").capitalize() + "s"
+    name = named(content_type)
+    return f"{name[0].upper()}{name[1:]}s"

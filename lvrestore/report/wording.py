@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from lvrestore.report.reporter import Intent, RetryIntent
 
 def plural(content_type: ContentType, n: int) -> str:
     """`1 dashboard`, `1,234 dashboards`."""
-    words = content_type.label.replace("_", " ")
-    return f"{n:,} {words}" if n == 1 else f"{n:,} {words}s"
+    return f"{n:,} {named(content_type)}{'' if n == 1 else 's'}"
+
+
+def named(content_type: ContentType) -> str:
+    """What people call one item of a type."""
+    return content_type.label.replace("_", " ").replace("lookml", "LookML")
 
 
 def intent_lines(intent: Intent) -> list[str]:
     """What is about to happen, to which host, from which backup."""
-    what = ", ".join(plural(t, n) for t, n in intent.counts.items()) or "nothing"
+    what = ", ".join(plural(t, n) for t, n in intent.counts.items() if n) or "nothing"
     lines = [
         f"Restore {what} into {intent.instance}",
         f"from {intent.vault_path}{_age(intent.vault_newest)}."
@@ -40,7 +45,19 @@ def intent_lines(intent: Intent) -> list[str]:
             else f"{n:,} rows that the backup marks deleted are"
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
-    return lines
+    return [*lines, *_reading_lines(intent)]
+
+
+def _reading_lines(intent: Intent) -> Iterator[str]:
+    """How the destination is read: in bulk where that costs fewer calls, else item by item."""
+    listed = {one.kind: one for one in intent.scanned if one.items and one.complete}
+    whole = [plural(t, n) for t, n in intent.counts.items() if t.label in listed]
+    single = [plural(t, n) for t, n in intent.counts.items() if n and t.label not in listed]
+    if whole:
+        calls = sum(one.calls for one in listed.values())
+        yield f"Read in bulk, {calls:,} call{'s' if calls != 1 else ''}: {', '.join(whole)}."
+    if whole and single:
+        yield f"Asked for one by one: {', '.join(single)}."
 
 
 def _what_is_tried_again(retry: RetryIntent, state_path: Path) -> str:

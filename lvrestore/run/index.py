@@ -21,7 +21,8 @@ from lvrestore.errors import StateError
 from lvrestore.model import Json
 from lvrestore.run.listings import LISTINGS, Listing
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "busy_timeout=30000")
+# The timeout comes first: to see that the file is in WAL mode may already mean to wait for another process.
+PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=OFF")
 FILE = "destination.db"
 NEVER = -1e18
 SCHEMA = """

@@ -71,3 +71,7 @@ class StateReferences:
     def personal_folder(self, user_id: str) -> str | None:
         """The source id of a user's personal folder."""
         return self._lookups.personal_folder(user_id)
+
+    def namesakes(self, kind: str, source_id: str) -> tuple[str, ...]:
+        """The backup's folders or users of one's name."""
+        return self._lookups.namesakes(ContentType[kind.upper()], source_id)

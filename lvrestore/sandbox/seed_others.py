@@ -120,7 +120,11 @@ class OthersSeeder(Reader):
         return [pair for pair in pairs if pair[1] in self.store.users]
 
     def add_personal_folders(self) -> None:
-        """Add the folders of users that the vault lacks."""
+        """Add the folders of users that the vault lacks, and say which one is whose where the user does not."""
+        for folder in self.store.folders.values():
+            owner = self.store.users.get(folder.get("creator_id") or "")
+            if folder.get("is_personal") and owner is not None and not owner.get("personal_folder_id"):
+                owner["personal_folder_id"] = folder["id"]
         root = next(row["id"] for row in self.store.folders.values() if row.get("is_users_root"))
         for user in self.store.users.values():
             folder_id = user.get("personal_folder_id")

@@ -18,6 +18,7 @@ from lvrestore.vault.reader import Vault, open_vault
 
 NIL = b"\xc0"
 NULL = b"null"
+IN_MAKER = "in a result maker: "
 Rows = Iterator[tuple[str, Any]]
 
 
@@ -38,8 +39,13 @@ class _Maker(msgspec.Struct):
     query: msgspec.Raw = msgspec.Raw(NIL)
 
 
+class _Look(msgspec.Struct):
+    query: msgspec.Raw = msgspec.Raw(NIL)
+
+
 class _Tile(msgspec.Struct):
     query: msgspec.Raw = msgspec.Raw(NIL)
+    look: _Look | None = None
     result_maker: _Maker | None = None
 
 
@@ -88,8 +94,9 @@ class Lookups:
         return tuple(self._look_up("holders", _holders, f"{kind} {source_id}"))
 
     def query(self, query_id: str) -> Mapping[str, Any] | None:
-        """The definition of a query that some tile embeds."""
+        """The definition of a query that some tile embeds, the whole one if there are several."""
         found = self._look_up("queries", _queries, query_id)
+        found = found or self._look_up("queries", _queries, f"{IN_MAKER}{query_id}")
         return decode_blob(found[0]) if found else None
 
     def personal_folder(self, user_id: str) -> str | None:
@@ -97,6 +104,14 @@ class Lookups:
         said = (self.content(ContentType.USER, user_id) or {}).get("personal_folder_id")
         found = [said] if said else self._look_up("personal", _personal_folders, user_id)
         return str(found[0]) if found else None
+
+    def namesakes(self, content_type: ContentType, source_id: str) -> tuple[str, ...]:
+        """The living folders of this one's name in its place, or people of this one's name, itself included.
+
+        They come in an order that does not depend on that of the rows.
+        """
+        content = self.content(content_type, source_id) or {}
+        return tuple(self._look_up("names", _names, _name_of(content_type, content)))
 
     def close(self) -> None:
         """Close what was opened."""
@@ -172,16 +187,44 @@ def _personal_folders(vault: Vault) -> Rows:
             yield folder.creator_id, row.source_id
 
 
+def _names(vault: Vault) -> Rows:
+    found = []
+    for content_type in (ContentType.FOLDER, ContentType.USER):
+        for row in vault.rows(content_type):
+            try:
+                content = decode_blob(row.blob)
+            except BlobError:
+                continue
+            if not content.get("credentials_embed") and not content.get("is_service_account"):
+                found.append((len(row.source_id), row.source_id, _name_of(content_type, content)))
+    yield from ((name, source_id) for _, source_id, name in sorted(found))
+
+
+def _name_of(content_type: ContentType, content: Mapping[str, Any]) -> str:
+    """What an item is called in full: of a folder with its place."""
+    fields = ("parent_id", "name") if content_type is ContentType.FOLDER else ("first_name", "last_name")
+    return "\n".join([content_type.label, *(str(content.get(name) or "") for name in fields)])
+
+
 def _queries(vault: Vault) -> Rows:
-    """The queries that tiles embed, as the bytes that the vault has."""
+    """The queries that tiles embed, as the bytes that the vault has.
+
+    A result maker has the visualisation beside its query, which therefore lacks it or has an older one.
+    """
     for row in vault.rows(ContentType.DASHBOARD, deleted="include"):
         try:
             tiles = decode_as(row.blob, _Dashboard).dashboard_elements or ()
         except BlobError:
             continue
         for tile in tiles:
-            for raw in (tile.query, tile.result_maker.query if tile.result_maker else msgspec.Raw(NIL)):
-                definition = bytes(raw)
-                if definition in {NIL, NULL}:
-                    continue
-                yield str(decode_blob(definition).get("id")), definition
+            wholes = (tile.query, tile.look.query if tile.look else None)
+            yield from (named for raw in wholes for named in _named_query(raw))
+            in_maker = tile.result_maker.query if tile.result_maker else None
+            yield from ((f"{IN_MAKER}{i}", definition) for i, definition in _named_query(in_maker))
+
+
+def _named_query(raw: msgspec.Raw | None) -> Rows:
+    """A query by its id, if there is one."""
+    definition = NIL if raw is None else bytes(raw)
+    if definition not in {NIL, NULL}:
+        yield str(decode_blob(definition).get("id")), definition

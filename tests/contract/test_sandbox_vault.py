@@ -461,6 +461,10 @@ def test_command_speaks_json(start, made):
         "trashed": round(said["objects"]["dashboards"] * 0.1),
         "changed": 0,
     }
+    assert said["broken"].keys() == {t.label for t in ContentType if t is not ContentType.EXPLORE}
+    assert said["broken"]["dashboard"] == said["dashboards"]
+    assert said["broken"]["look"]["trashed"] == round(said["objects"]["looks"] * 0.1)
+    assert said["broken"]["user"]["trashed"] == 0  # there is no trash for people
     assert running.stop(signal.SIGINT) == (0, "")
     assert running.errors == ""
 

@@ -9,6 +9,7 @@ from factory import make_looker, new_query
 from harness import Memory
 from harness import restore as restore_any
 
+from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation
 
 
@@ -182,3 +183,33 @@ def test_a_lost_reply_does_not_create_twice(kind, fault):
     looker.advance(60)
     assert result.operation is Operation.CREATED or kind == "folder"
     assert looker.titles(f"{kind}s").count(name) == 1
+
+
+def test_of_two_folders_of_a_name_in_a_backup_the_first_is_made():
+    looker = make_looker()
+    _, blob = backup(looker, "folder", looker.folder)
+    content = msgspec.msgpack.decode(blob)
+    memory = Memory(same_instance=False)
+    memory.mappings["folder", "1"] = MappedId("1")
+    twins = {i: {**content, "id": i, "name": "Twins", "parent_id": "1"} for i in ("900", "901")}
+    memory.contents = {("folder", i): one for i, one in twins.items()}
+    rows = [(i, msgspec.msgpack.encode(one)) for i, one in reversed(twins.items())]
+    looker.clear_log()
+    second, first = restore(looker, "folder", rows, memory)
+    assert (first.operation, second.operation) == (Operation.CREATED, Operation.CONFLICT)
+    assert "folder 900 of the backup" in second.reason
+    assert writes(looker) == {"POST": 1}
+    memory.mappings = {("folder", "1"): MappedId("1")}
+    second, first = restore(looker, "folder", rows, memory)
+    assert (first.operation, second.operation) == (Operation.UNCHANGED, Operation.CONFLICT)
+
+
+def test_no_query_is_made_for_a_look_whose_folder_is_nowhere():
+    looker = make_looker()
+    row = backup(looker, "look", looker.look)
+    memory = Memory(same_instance=False)
+    memory.queries[looker.query] = {"model": "thelook", "view": "orders", "fields": ["orders.other"]}
+    looker.clear_log()
+    (result,) = restore(looker, "look", [row], memory)
+    assert result.error.blockers == (f"folder {looker.folder}",)
+    assert not writes(looker)

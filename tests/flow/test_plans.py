@@ -233,7 +233,8 @@ def test_of_all_plans_only_a_few_fields_are_listed_to_find_one_on_a_query():
 
 @pytest.mark.parametrize(
     ("policy", "in_backup", "expected"),
-    [("disabled", True, False), ("disabled", False, False), ("as-backup", True, True), ("as-backup", False, False),
+    [("disabled", True, False), ("disabled", False, False),
+     pytest.param("as-backup", True, True, marks=pytest.mark.enables_plans), ("as-backup", False, False),
      ("as-backup", ..., False)],
 )  # fmt: skip
 def test_whether_a_new_plan_is_enabled(policy, in_backup, expected):
@@ -465,6 +466,7 @@ def test_a_disabled_owner_that_is_refused_is_named(gone):
     assert plans(looker) == before
 
 
+@pytest.mark.enables_plans
 def test_a_plan_that_the_caller_would_own_is_taken_back():
     looker = started()
     made = row(looker)

@@ -77,7 +77,7 @@ def test_a_changed_user_gets_its_names_and_login_back(looker):
     assert {k: live.get(k) for k in KEPT} == {k: before.get(k) for k in KEPT}
 
 
-@pytest.mark.parametrize("access", ["new", "restore", "skip"])
+@pytest.mark.parametrize("access", ["new", pytest.param("restore", marks=pytest.mark.widens_access), "skip"])
 def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
     memory = memory_of(looker, access=access)
     looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
@@ -187,6 +187,7 @@ def test_exact_takes_away_what_the_backup_does_not_have(looker):
     assert "1" in live["group_ids"]
 
 
+@pytest.mark.widens_access
 def test_merge_leaves_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore")
     looker.call("PUT", f"/roles/{looker.role}/users", [looker.owner])
@@ -280,3 +281,73 @@ def test_an_instance_that_keeps_logins_to_itself():
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.CREATED
     assert "login_not_restored" in dict(result.warnings)
+
+
+def few_fields(memory, looker):
+    """What an extraction with few fields knows of Bob: an address, and nothing of how he signs in."""
+    whole = memory.contents["user", looker.bob]
+    few = {name: whole[name] for name in ("id", "email", "first_name", "last_name", "group_ids", "role_ids")}
+    memory.contents["user", looker.bob] = few
+
+
+def test_of_somebody_with_an_address_alone_that_is_the_login(looker):
+    memory = memory_of(looker)
+    few_fields(memory, looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert made.operation is Operation.CREATED
+    assert "login_not_restored" not in dict(made.warnings)
+    live = view(looker, "user", made.destination_id)
+    assert live["email"] == live["credentials_email"]["email"] == "bob@example.com"
+
+
+def test_who_signs_in_by_other_means_gets_no_login_by_an_address_alone(looker):
+    memory = memory_of(looker)
+    few_fields(memory, looker)
+    row = looker.instance.store.users[looker.bob]
+    row["credentials_saml"], row["credentials_email"] = {"email": "bob@example.com"}, None
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def without_login(memory, user_id):
+    content = memory.contents["user", user_id]
+    saml = {"email": content["email"]}
+    memory.contents["user", user_id] = {**content, "credentials_saml": saml, "credentials_email": None}
+
+
+def test_one_without_a_login_is_found_by_name_when_the_mappings_are_lost(looker):
+    memory = memory_of(looker)
+    without_login(memory, looker.bob)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob).destination_id
+    memory.mappings.clear()
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.destination_id) == (Operation.UNCHANGED, made)
+
+
+def test_two_of_a_name_do_not_become_one(looker):
+    """While one of them is being made it has no login yet, and looks like the other."""
+    other = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    looker.call("POST", f"/users/{other}/credentials_email", {"email": "bob.c@example.com"})
+    memory = memory_of(looker)
+    without_login(memory, looker.bob)
+    for user_id in (looker.bob, other):
+        looker.call("DELETE", f"/users/{user_id}")
+    being_made = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    made = restore(looker, memory, "user", looker.bob)
+    assert made.operation is Operation.CREATED
+    looker.call("POST", f"/users/{being_made}/credentials_email", {"email": "bob.c@example.com"})
+    memory.mappings.clear()
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.destination_id) == (Operation.UNCHANGED, made.destination_id)
+
+
+def test_several_of_a_name_that_nothing_tells_apart_are_a_conflict(looker):
+    memory = memory_of(looker)
+    without_login(memory, looker.bob)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    live = [looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"] for _ in range(2)]
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CONFLICT
+    assert all(f"user {user_id}" in result.reason for user_id in live)

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from comparison import compare, vault_dashboards
+from comparison import Backup, compare, vault_dashboards
 
 from lvrestore.sandbox.damage import damage
 from lvrestore.sandbox.latency import parse_latency
@@ -139,9 +139,6 @@ class Site:
         self._started.append(popen)
         return Running(popen, self.folder)
 
-    def run(self, arguments, **options):
-        return self.start(arguments, **options).end()
-
     def end_all(self):
         """Whatever a failed test left running."""
         for popen in self._started:
@@ -151,9 +148,13 @@ class Site:
 
     # -- what came of it
 
+    def run(self, arguments, timeout_s=PATIENCE_S, **options):
+        return self.start(arguments, **options).end(timeout_s)
+
     def wrong(self):
-        """What is not as in the vault, dashboards and tiles that are there twice included."""
-        return list(compare(vault_dashboards(self.vault), self.looker.dump()["dashboards"]))
+        """What of the dashboards is not as in the vault, those and tiles that are there twice included."""
+        found = compare(Backup(self.vault), self.looker.dump())
+        return [one for one in found if one.kind == "dashboard"]
 
     def writes(self):
         """What the tool wrote so far; damage and reads do not count."""
@@ -193,13 +194,14 @@ def running_site(
     damaged=True,
     empty=False,
     types=("dashboard",),
+    shares=(0.4, 0.2, 0.2),
     **looker_options,
 ):
     looker = Looker(**looker_options)
     if not empty:
         from_vault(looker, vault)
     if damaged and not empty:
-        damage(looker, 0.4, 0.2, 0.2, seed=5, types=types)
+        damage(looker, *shares, seed=5, types=types)
     looker.clear_log()
     app = App(looker, parse_latency(latency) if latency else None, rate_limit)
     with running(app) as url:

@@ -67,14 +67,20 @@ class Tokens:
 
 class Limiter:
     def __init__(self):
-        self.asked, self.pauses = 0, []
+        self.asked, self.told = 0, []
 
     def acquire(self, stop):
         self.asked += 1
         return 0.0
 
     def pause(self, seconds):
-        self.pauses.append(seconds)
+        raise AssertionError
+
+    def served(self, method, path, elapsed_s):
+        self.told.append((method, path, elapsed_s))
+
+    def overloaded(self, elapsed_s, retry_after_s):
+        self.told.append((elapsed_s, retry_after_s))
 
 
 class HalfWay:
@@ -171,7 +177,7 @@ def test_rate_limited_honours_retry_after_and_slows_everyone_down():
     limiter = Limiter()
     client, _, time = make(answered(429, retry_after="7"), answered(503), answered(200), limiter=limiter)
     client.call(GET)
-    assert limiter.pauses == [7.0, 1.0]
+    assert limiter.told == [(0.0, 7.0), (0.0, None), (GET.method, GET.path, 0.0)]
     assert time.now == 103.0 + 7.0 + 1.0
     assert client.counts.rate_limited == 1
 

@@ -177,20 +177,26 @@ def test_stop_ends_the_wait():
         tokens.current()
 
 
-def test_the_limiter_is_asked():
-    asked = []
+def test_the_limiter_is_asked_and_told():
+    told = []
 
     class Limiter:
         def acquire(self, stop):
-            asked.append(1)
+            told.append("asked")
             return 0.0
 
         def pause(self, seconds):
             raise AssertionError
 
-    tokens, _, _ = make(limiter=Limiter())
+        def served(self, method, path, elapsed_s):
+            raise AssertionError
+
+        def overloaded(self, elapsed_s, retry_after_s):
+            told.append(retry_after_s)
+
+    tokens, _, _ = make(refused(429), granted(), limiter=Limiter())
     tokens.current()
-    assert asked == [1]
+    assert told == ["asked", None, "asked"]
 
 
 def test_a_token_pickles_and_hides_its_value():
