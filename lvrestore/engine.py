@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -62,6 +61,8 @@ DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10
+# Where an instance does not say what it is called, its URL may be that of the API, and people go elsewhere.
+API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
@@ -335,14 +336,14 @@ class _Restore:
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
-        here = str(urlsplit(self._instance).hostname)
+        there = self._instance.removesuffix(API_PORT)
         people = not ABOUT_PEOPLE.isdisjoint(types)
         return msgspec.structs.replace(
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
             members_by_user=ContentType.USER in types,
-            link_hosts={host: host if intent.verdict.same else here for host in source_hosts(self._vault)},
+            link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._vault)},
             caller=self._discovery.caller() if people else policy.caller,
         )
 
