@@ -5,6 +5,7 @@ from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask
 from lvrestore.run.driver import Driver
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
 from lvrestore.run.workbench import decode
@@ -60,9 +61,15 @@ class Memory:
     def query(self, query_id):
         return self.queries.get(query_id)
 
-    def holders(self, kind, source_id):
+    def holders(self, kind, source_id, *, managed=False):
         users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
-        return tuple(i for i, c in users if source_id in (c.get(f"{kind}_ids") or ()))
+        flags = ("is_service_account", "credentials_embed")
+        flags += ("roles_externally_managed",) if kind == "role" else ()
+        return tuple(
+            i
+            for i, c in users
+            if source_id in (c.get(f"{kind}_ids") or ()) and any(c.get(f) for f in flags) == managed
+        )
 
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
@@ -84,8 +91,9 @@ def restore(
     dry_run=False,
     max_retries=3,
     grace_s=1.0,
+    index=None,
 ):
-    """Restore vault rows (id, blob) one after the other; return the results."""
+    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk."""
     memory = memory or Memory()
     memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
@@ -98,6 +106,10 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
+    listening = {}
+    if index is not None:
+        client = IndexedClient(client, index, same_instance=memory.same_instance)
+        listening = {"doubt": index.doubt, "there": index.note}
     results = []
     for seq, (source_id, blob) in enumerate(rows):
         played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
@@ -112,6 +124,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            **listening,
         )
         task = RestorationTask(
             seq=seq,

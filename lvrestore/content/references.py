@@ -80,8 +80,12 @@ class References(Protocol):
         """A query's definition, from whatever tile of the backup embeds it."""
         ...
 
-    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
-        """The backup's users that have a role or are in a group, by their source ids."""
+    def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
+        """The backup's users that have a role or are in a group, by their source ids.
+
+        `managed`: not those of whom a restore decides, but those of whom somebody else does: service accounts,
+        people of signed embedding, for roles also those whose roles an identity provider gives.
+        """
         ...
 
     def personal_folder(self, user_id: str) -> str | None:

@@ -104,16 +104,18 @@ class Driver:
         max_repeats: int,
         wait: Callable[[float], None],
         doubt: Callable[[str, str], None] = lambda _kind, _id: None,
+        there: Callable[[str, str], None] = lambda _kind, _id: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
 
-        `doubt` is told of every object that is about to be changed.
+        `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
+        answer was lost, or whose process: nobody else could know of them.
         """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
-        self._wait, self._doubt, self._clock = wait, doubt, clock
+        self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
         self._repeats = 0
         self._only_server_knows = False
         self._lands_until = 0.0
@@ -224,6 +226,8 @@ class Driver:
             case Exists():
                 return self._absent(call)
             case Mapped(kind, source_id, destination_id, created_at, slug):
+                if self._only_server_knows:
+                    self._there(kind, destination_id)
                 self._recorder.note(
                     MappingNote(
                         kind=kind,
@@ -263,7 +267,12 @@ class Driver:
         if not call.quiet:
             self._checked += [f"{call.kind}:{i}" for i in call.ids]
             self._warnings += [("in_trash", f"{call.kind} {i} is in the trash") for i in trashed]
-        return absent
+        return tuple(i for i in absent if not self._is_new(call.kind, i))
+
+    def _is_new(self, kind: str, destination_id: str) -> bool:
+        """Whether this run made it: then it is there, although a server may not know it yet for a moment."""
+        source_id = self._refs.mapped_from(kind, destination_id)
+        return source_id is not None and self._refs.made_now(kind, source_id)
 
     def _create(self, call: Create) -> Json:
         """POST once; after an unknown outcome look before every repeat, so that nothing is made twice."""

@@ -150,7 +150,9 @@ class Index:
         self._write("UPDATE entries SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
 
     def note(self, kind: str, item_id: str) -> None:
-        """An object is there of which nothing was read."""
+        """An object is there of which nothing was read. Parts of objects are in no list, and not noted."""
+        if kind not in LISTINGS:
+            return
         self._write(
             "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, FALSE, FALSE, ?)",
             (kind, item_id, NEVER, zlib.compress(b"{}")),

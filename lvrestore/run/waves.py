@@ -62,8 +62,13 @@ class Waves:
         unfinished: Unfinished,
         done_in: DoneIn | None,
         positions: Mapping[ContentType, str] = {},
+        passes: Callable[[Item], bool] = lambda _item: True,
     ) -> None:
-        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type."""
+        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type.
+
+        `passes` is asked, when all waves before have ended, whether an item may be begun.
+        """
+        self._passes = passes
         self._vault, self._chosen, self._unfinished, self._done_in = vault, chosen, unfinished, done_in
         self._positions = positions
         self._numbers = count()
@@ -106,7 +111,8 @@ class Waves:
     def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
         wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
         for row in self._vault.rows(content_type, **wanted):
-            yield self._task(row)
+            if self._passes((row.content_type, row.source_id)):
+                yield self._task(row)
 
     def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:
         item = (row.content_type, row.source_id)

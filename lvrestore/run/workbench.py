@@ -146,6 +146,7 @@ class Workbench:
             max_repeats=self.config.retries.max_retries,
             wait=self._wait,
             doubt=self._index.doubt if self._index is not None else _believe,
+            there=self._index.note if self._index is not None else _believe,
         )
 
     def _wait(self, seconds: float) -> None:
