@@ -34,6 +34,8 @@ LOGINS = (
     "credentials_workforce",
 )
 Flag = bool | None | UnsetType
+# How often to look where more than one account may be the one that was just made.
+LOOKS = 5
 
 
 class VaultUser(WriteUser, frozen=True, kw_only=True):
@@ -71,8 +73,6 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
         return self.login or known(self.email) or None
 
 
-# How often to look where what a lost POST has made may be somebody else.
-LOOKS = 5
 Candidates = Generator[Get, Json, list[Body]]
 
 
@@ -179,11 +179,6 @@ def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
     return unknown
 
 
-def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
-    """Whether an account is not known to be another user's, who may have no address yet."""
-    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
-
-
 def _namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = False) -> Candidates:
     """The users of exactly this name who have no address and no login of any kind."""
     names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
@@ -227,6 +222,11 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     return work, live
 
 
+def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
+    """Whether an account is not known to be another user's, who may have no address yet."""
+    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
+
+
 def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
     """The user that a lost POST made: it has the name, and no login yet.
 
@@ -234,8 +234,8 @@ def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body
     """
     mine: list[Body] = []
     for _ in range(LOOKS):
-        listed = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
-        mine = [one for one in listed if _is_free(one, vault, refs)]
+        found = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
+        mine = [one for one in found if _is_free(one, vault, refs)]
         if not mine or (len(mine) == 1 and not _others_may_be_made(vault, refs)):
             break
     return mine[0] if len(mine) == 1 else None

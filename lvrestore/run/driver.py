@@ -266,7 +266,12 @@ class Driver:
         if not call.quiet:
             self._checked += [f"{call.kind}:{i}" for i in call.ids]
             self._warnings += [("in_trash", f"{call.kind} {i} is in the trash") for i in trashed]
-        return absent
+        return tuple(i for i in absent if not self._is_new(call.kind, i))
+
+    def _is_new(self, kind: str, destination_id: str) -> bool:
+        """Whether this run made it: then it is there, although a server may not know it yet for a moment."""
+        source_id = self._refs.mapped_from(kind, destination_id)
+        return source_id is not None and self._refs.made_now(kind, source_id)
 
     def _create(self, call: Create) -> Json:
         """POST once; after an unknown outcome look before every repeat, so that nothing is made twice."""

@@ -43,13 +43,13 @@ class OthersSeeder(Reader):
     def run(self) -> None:
         """Read everything that stands in rows of its own."""
         for content_type, (table, kind, fields) in PLAIN.items():
-            for content in self.living(content_type):
+            for content in self.living(content_type, kind):
                 self._plain(table, kind, self.kept(content, fields))
-        for content in self.living(ContentType.ROLE):
+        for content in self.living(ContentType.ROLE, "role"):
             self._role(content)
-        for content in self.living(ContentType.BOARD):
+        for content in self.living(ContentType.BOARD, "board"):
             self._board(content)
-        for content in self.living(ContentType.SCHEDULED_PLAN):
+        for content in self.living(ContentType.SCHEDULED_PLAN, "plan"):
             self._plan(content)
         known = [name for row in self.store.permission_sets.values() for name in row.get("permissions") or ()]
         self.store.permissions = list(dict.fromkeys([*self.store.permissions, *known]))

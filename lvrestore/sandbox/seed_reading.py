@@ -53,9 +53,12 @@ class Reader:
                 continue
             yield row, {**content, "id": str(content.get("id") or row.source_id)}
 
-    def living(self, content_type: ContentType) -> Iterator[Row]:
-        """Yield the contents that the vault does not mark deleted."""
-        return (content for row, content in self.contents(content_type) if row.deleted_at is None)
+    def living(self, content_type: ContentType, kind: str) -> Iterator[Row]:
+        """Yield the contents that the vault does not mark deleted; the ids of the others are not given out again."""
+        for row, content in self.contents(content_type):
+            self.store.reserve(kind, content["id"])
+            if row.deleted_at is None:
+                yield content
 
     def share(self, value: Any) -> Any:  # noqa: ANN401 - any JSON
         """Return the first value that was equal to this one."""
