@@ -7,7 +7,7 @@ from lvrestore.model import ContentType, Operation, RestorationTask
 from lvrestore.run.driver import Driver
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
-from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
 from lvrestore.run.workbench import decode
 from lvrestore.settings import Policy
 
@@ -24,6 +24,7 @@ class Memory:
         self.deleted = set()
         self.mappings, self.accepted, self.before = {}, {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
+        self.rehearsed = {}
 
     def note(self, m):
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
@@ -60,9 +61,15 @@ class Memory:
     def query(self, query_id):
         return self.queries.get(query_id)
 
-    def holders(self, kind, source_id):
+    def holders(self, kind, source_id, *, managed=False):
         users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
-        return tuple(i for i, c in users if source_id in (c.get(f"{kind}_ids") or ()))
+        flags = ("is_service_account", "credentials_embed")
+        flags += ("roles_externally_managed",) if kind == "role" else ()
+        return tuple(
+            i
+            for i, c in users
+            if source_id in (c.get(f"{kind}_ids") or ()) and any(c.get(f) for f in flags) == managed
+        )
 
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
@@ -105,8 +112,9 @@ def restore(
         listening = {"doubt": index.doubt, "there": index.note}
     results = []
     for seq, (source_id, blob) in enumerate(rows):
+        played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
         driver = Driver(
-            RehearsalClient(client) if dry_run else client,
+            RehearsalClient(client, played) if dry_run else client,
             memory,
             KnownIds({}),
             decode,

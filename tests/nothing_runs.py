@@ -48,7 +48,7 @@ class Watch:
             held = self.held(kind, one, others)
             yield from (((kind, one), (others, other)) for other in body if other not in held)
         elif match := USER.fullmatch(path):
-            gets_in = logged.method == "POST" and match[2]
+            gets_in = match[2] and logged.method in {"POST", "PATCH"}
             if gets_in or (logged.method == "PATCH" and body.get("is_disabled") is False):
                 yield (("users", match[1]),)
 

@@ -24,12 +24,18 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.references import References, destination_of
+from lvrestore.content.widening import gives_everything
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json
 
 IDS = {"fields": "id"}
 DIRECT = {"fields": "id", "direct_association_only": "true"}
+# Also what tells that somebody else decides about a holder.
+HOLDERS = {
+    "fields": "id,is_service_account,roles_externally_managed,credentials_embed(external_user_id)",
+    "direct_association_only": "true",
+}
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -37,6 +43,14 @@ class Person(msgspec.Struct, frozen=True):
 
     source_id: str
     user_id: str
+    created: bool
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role under restoration, by its source id and its live id; `created`: this very item made it."""
+
+    source_id: str
+    role_id: str
     created: bool
 
 
@@ -139,9 +153,14 @@ def _leave(user_id: str, groups: Collection[str]) -> Steps[list[Change]]:
     return changes
 
 
-def sync_members(source_id: str, group_id: str, refs: References, *, created: bool) -> Steps[list[Change]]:
-    """Put the backup's members into a group, for a run that does not restore the users themselves."""
-    wanted = yield from _people(refs, refs.holders("group", source_id))
+def sync_members(
+    source_id: str, group_id: str, refs: References, *, created: bool, managed: bool = False
+) -> Steps[list[Change]]:
+    """Put the backup's members into a group: those that do not join it as users.
+
+    These are all where the run does not restore users, and `managed` ones of a group that was made again.
+    """
+    wanted = yield from _people(refs, refs.holders("group", source_id, managed=managed))
     if not wanted:
         return []
     where = path("groups", group_id, "users")
@@ -161,23 +180,91 @@ def sync_members(source_id: str, group_id: str, refs: References, *, created: bo
 
 
 def sync_holders(source_id: str, role_id: str, refs: References, *, created: bool) -> Steps[list[Change]]:
-    """Give a role to those who have it in the backup, with one call that names all of its holders."""
-    wanted = yield from _people(refs, refs.holders("role", source_id))
-    missing = yield from _missing_holders(role_id, wanted, created=created)
-    added = [u for u in missing if created or may_tie(refs, ("role", source_id), ("user", wanted[u]))]
-    for user_id in missing:
-        if user_id not in added:
-            yield untied(f"user {wanted[user_id]} has role {source_id}")
+    """Give a role to those who have it in the backup, with one call that names all of its holders.
+
+    Of some of them somebody else decides: they get it only with a role that was made again, since nobody but this
+    run can know that they have lost it.
+    """
+    role = Role(source_id, role_id, created)
+    ours = yield from _people(refs, refs.holders("role", source_id))
+    managed = yield from _people(refs, refs.holders("role", source_id, managed=True))
+    missing = yield from _missing_holders(role_id, {**ours, **managed}, created=created)
+    added = yield from _added_holders(role, missing, ours, managed, refs)
     if not added and not _takes_away(refs):
         return []
     where = path("roles", role_id, "users")
-    direct = set() if created else _ids((yield Get(where, DIRECT, fresh=True)))
-    target = direct | set(added)
-    if _takes_away(refs):
-        target = (target & wanted.keys()) | (direct & {refs.policy.caller.id})
+    listed: list[Body] = [] if created else (yield Get(where, HOLDERS, fresh=True)) or []
+    direct = _ids(listed)
+    surplus = _surplus(source_id, listed, ours, refs) if _takes_away(refs) else set()
+    target = (direct - surplus) | set(added)
     if target == direct:
         return []
     return (yield from _assign(where, role_id, sorted(direct), sorted(target)))
+
+
+def _added_holders(
+    role: Role,
+    missing: Collection[str],
+    ours: Mapping[str, str],
+    managed: Mapping[str, str],
+    refs: References,
+) -> Steps[list[str]]:
+    """Those of `missing` who are given the role; the others are named."""
+    if not missing:
+        return []
+    guarded = yield from _is_guarded(role.source_id, role.role_id, refs)
+    added = []
+    for user_id in missing:
+        user = ours.get(user_id) or managed[user_id]
+        if user_id in managed and not (role.created and _may_be_given(user, refs)):
+            yield _decided_elsewhere(user, role.source_id)
+        elif not guarded and (role.created or may_tie(refs, ("role", role.source_id), ("user", user))):
+            added.append(user_id)
+        else:
+            yield untied(f"user {user} has role {role.source_id}")
+    return added
+
+
+def _is_guarded(source_id: str, role_id: str, refs: References) -> Steps[bool]:
+    """Whether a role, like Admin, lets people do everything: nobody gets it without being asked for."""
+    return refs.policy.access == "new" and (yield from gives_everything(source_id, role_id, refs))
+
+
+def _may_be_given(user: str, refs: References) -> bool:
+    """Whether roles can be given to a user at all, and not just to the groups that it is in."""
+    return (refs.content("user", user) or {}).get("allow_direct_roles") is not False
+
+
+def _decided_elsewhere(user: str, role: str) -> Warn:
+    message = f"user {user} has role {role} in the backup, and not here: whoever manages that user gives it"
+    return Warn("access_differs", message)
+
+
+def _surplus(role: str, live_holders: Iterable[Body], ours: Collection[str], refs: References) -> set[str]:
+    """Holders to take a role from: all but the caller, and those who may have it for all that the backup says."""
+    return {
+        str(live["id"])
+        for live in live_holders
+        if str(live["id"]) not in {*ours, refs.policy.caller.id}
+        and not roles_managed(live)
+        and not _may_have(role, str(live["id"]), refs)
+    }
+
+
+def roles_managed(user: Mapping[str, Json]) -> bool:
+    """Whether somebody else decides about a user's roles: an identity provider, or whoever made the account."""
+    flags = ("roles_externally_managed", "is_service_account", "credentials_embed")
+    return any(user.get(flag) for flag in flags)
+
+
+def _may_have(role: str, user_id: str, refs: References) -> bool:
+    """Whether the backup says that a live user has the role or that somebody else decides, or tells nothing."""
+    user = refs.mapped_from("user", user_id) or (user_id if refs.same_instance else None)
+    content = refs.content("user", user) if user is not None else None
+    if user is None or content is None:
+        return user is not None and refs.in_vault("user", user)  # there, and not readable
+    roles = content.get("role_ids")
+    return roles is None or role in roles or roles_managed(content)
 
 
 def _people(refs: References, users: Iterable[str]) -> Steps[dict[str, str]]:
@@ -204,7 +291,7 @@ def _assign(where: str, role_id: str, before: list[str], after: list[str]) -> St
     return [Change("users", before, after)]
 
 
-def sync_roles(user: Person, vault_roles: Iterable[str], refs: References) -> Steps[list[Change]]:
+def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> Steps[list[Change]]:
     """Give a user its roles, for a run that does not restore the roles themselves."""
     source_id, user_id = user.source_id, user.user_id
     where = path("users", user_id, "roles")
@@ -212,23 +299,32 @@ def sync_roles(user: Person, vault_roles: Iterable[str], refs: References) -> St
     held = _ids((yield Get(where, IDS))) if wanted else set()
     missing = [r for r in wanted if r not in held]
     absent = (yield Exists("role", tuple(missing))) if missing else ()
-    added = [
-        r
-        for r in missing
-        if r not in absent and (user.created or may_tie(refs, ("user", source_id), ("role", wanted[r])))
-    ]
+    added = []
     for role_id in missing:
-        if role_id not in added:
+        if role_id not in absent and (yield from _may_grant(user, wanted[role_id], role_id, refs)):
+            added.append(role_id)
+        else:
             yield untied(f"user {source_id} has role {wanted[role_id]}")
     if not added and not _takes_away(refs):
         return []
     direct = _ids((yield Get(where, DIRECT, fresh=True)))
-    target = (direct & wanted.keys() if _takes_away(refs) else direct) | set(added)
+    # A role of the backup that is not known here may be any of those that the user has.
+    all_known = len(wanted) == len(set(vault_roles))
+    target = (direct & wanted.keys() if _takes_away(refs) and all_known else direct) | set(added)
     if target == direct:
         return []
     yield Replaces("user_roles", user_id, {"ids": sorted(direct)})
     yield Replace(where, sorted(target))
     return [Change("role_ids", sorted(direct), sorted(target))]
+
+
+def _may_grant(user: Person, role: str, role_id: str, refs: References) -> Steps[bool]:
+    """Whether a user is given a role: a new one is, as far as the backup tells what the role is."""
+    if not (user.created or may_tie(refs, ("user", user.source_id), ("role", role))):
+        return False
+    if refs.policy.access == "new" and not refs.in_vault("role", role):
+        return False
+    return not (yield from _is_guarded(role, role_id, refs))
 
 
 def _ids(listed: list[Body] | None) -> set[str]:

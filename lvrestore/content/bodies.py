@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import orjson
 from msgspec import UNSET
 
 from lvrestore.content.calls import Change
@@ -77,3 +79,8 @@ def settled(live: Mapping[str, Json], names: Collection[str]) -> Body:
 def only(body: Mapping[str, Json], names: Collection[str]) -> Body:
     """A copy that has only these fields."""
     return {name: value for name, value in body.items() if name in names}
+
+
+def fingerprint(value: Json) -> bytes:
+    """16 bytes that change when the value does; keys have no order."""
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

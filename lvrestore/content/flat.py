@@ -26,6 +26,7 @@ from lvrestore.content.references import (
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
+from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import Refused
@@ -126,7 +127,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
     why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
     `rivalry` says why another item of the backup has a better right to be there.
-    `wanted` and `seen` bring what vault and server say into one form.
+    `wanted` and `seen` bring what vault and server say into one form. `access` are the fields that say what people
+    may do; `gains` names what they gain by a change of those.
     """
 
     kind: str
@@ -140,6 +142,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Callable[[Any], Body] = lambda _vault: {}
     seen: Callable[[Body], Body] = lambda live: live
     cleared: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()
+    gains: Callable[[Body, Body], Gains] = set_gains
     has_trash: bool = False
     id_field: str = "id"
     notice: str = ""
@@ -240,7 +244,7 @@ def _find(
     free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
     if flat.id_field == "id" and refs.same_instance:
         return _among_rows(flat, vault, body, free, refs, history)
-    return _the_one(flat, vault, body, free, history)
+    return _the_one(flat, vault, body, free, history, by_name=not flat.access)
 
 
 def _among_rows(
@@ -266,13 +270,18 @@ def _the_one(
     body: Body,
     found: list[Body],
     history: History,
+    *,
+    by_name: bool = True,
 ) -> Body | Restored | None:
-    """The live object that has the natural key; several of them, or one that is not equal, are a conflict."""
+    """The live object that has the natural key; several of them, or one that is not equal, are a conflict.
+
+    A name alone tells what has no title, unless it is not `by_name`: what a stranger may do is nobody's damage.
+    """
     ours = [live for live in found if made_since(live.get("created_at"), history.uncertain_since)]
     found = ours or found
     if not found:
         return None
-    told_apart_by_name = "title" not in body
+    told_apart_by_name = by_name and "title" not in body
     if len(found) == 1 and (told_apart_by_name or ours or not changed(body, flat.seen(found[0]), NESTED)):
         return found[0]
     names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
@@ -345,6 +354,7 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
         reason = f"the calling account's own {flat.kind} is not changed"
         return Restored(operation=Operation.SKIPPED, reason=reason)
+    delta = yield from _permitted(flat, vault, delta, live, refs)
     if mapping is None or mapping.destination_id != item_id:
         yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
@@ -361,6 +371,22 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
         destination_id=item_id,
         changes=tuple(work.changes),
     )
+
+
+def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: References) -> Steps[Body]:
+    """What may be written of `delta`: with `--access skip` nothing that people may do; what they gain is named."""
+    access = [name for name in flat.access if name in delta]
+    if access and refs.policy.access == "skip":
+        yield Warn(
+            "access_differs",
+            f"{flat.kind} {vault.id} has other {' and '.join(access)} in the backup (--access skip leaves it so)",
+        )
+        return without(delta, *access)
+    if access and (gained := (yield from flat.gains(flat.seen(live), delta))):
+        yield Warn(
+            "access_widens", f"{flat.kind} {flat.id_of(live)} {vault.name!r} gains {', '.join(gained)}"
+        )
+    return delta
 
 
 def _patch(flat: Flat, vault: Shape, work: Work, delta: Body, live: Body, refs: References) -> Steps[Body]:
@@ -519,6 +545,7 @@ PERMISSION_SET = Flat(
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("permissions")(body_of(vault, WritePermissionSet)),
     seen=_sorted_lists("permissions"),
+    access=("permissions",),
 )
 MODEL_SET = Flat(
     kind="model_set",
@@ -528,6 +555,7 @@ MODEL_SET = Flat(
     skip=_set_skip,
     wanted=lambda vault: _sorted_lists("models")(body_of(vault, WriteModelSet)),
     seen=_sorted_lists("models"),
+    access=("models",),
 )
 ROLE = Flat(
     kind="role",
@@ -538,6 +566,8 @@ ROLE = Flat(
     skip=_role_skip,
     wanted=_role_sets,
     seen=_role_seen,
+    access=("permission_set_id", "model_set_id"),
+    gains=role_gains,
 )
 GROUP = Flat(
     kind="group",

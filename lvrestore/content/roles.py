@@ -24,15 +24,20 @@ def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[
 
 
 def restore_group(vault: VaultGroup, refs: References, history: History) -> Steps[Restored]:
-    """Make a group equal the vault's. Its members join it as users, where these are restored."""
+    """Make a group equal the vault's. Its members join it as users, where these are restored.
+
+    Service accounts and people of signed embedding are never restored: of them, a new group has lost its members.
+    """
     done = yield from restore_flat(GROUP, vault, refs, history)
-    if refs.policy.members_by_user or refs.policy.access == "skip" or done.destination_id is None:
+    if refs.policy.access == "skip" or done.destination_id is None or done.operation not in SUCCESSES:
         return done
-    if done.operation not in SUCCESSES:
-        return done
-    created = done.operation is Operation.CREATED
-    changes = yield from sync_members(vault.id, done.destination_id, refs, created=created)
-    return _with(done, done.destination_id, changes)
+    here, created = done.destination_id, done.operation is Operation.CREATED
+    changes: list[Change] = []
+    if not refs.policy.members_by_user:
+        changes += yield from sync_members(vault.id, here, refs, created=created)
+    if created:
+        changes += yield from sync_members(vault.id, here, refs, created=True, managed=True)
+    return _with(done, here, changes)
 
 
 def _with(done: Restored, destination_id: str, changes: list[Change]) -> Restored:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.access import Person, may_tie, sync_groups, sync_roles, untied
-from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, without
 from lvrestore.content.calls import Change, Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.references import History, References, destination_of, has_own_row, superseded
@@ -34,8 +34,9 @@ LOGINS = (
     "credentials_workforce",
 )
 Flag = bool | None | UnsetType
-# How often to look where more than one account may be the one that was just made.
-LOOKS = 5
+# The mapping of an account that this tool made, beside that of the person.
+MADE = "made_user"
+NOT_REFUSED = (b"", b"")
 
 
 class VaultUser(WriteUser, frozen=True, kw_only=True):
@@ -73,6 +74,8 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
         return self.login or known(self.email) or None
 
 
+# How often to look where what a lost POST has made may be somebody else.
+LOOKS = 5
 Candidates = Generator[Get, Json, list[Body]]
 
 
@@ -90,15 +93,22 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
-    home = yield from _home(vault, refs)
+    strange = found is not None and _is_strange(vault, found, refs, history)
+    home = Home() if strange else (yield from _home(vault, refs))
     if found is None:
         done, live = yield from _create(vault, home, refs)
         home = home if home.folder_id else (yield from _home(vault, refs))
     else:
-        done, live = yield from _adopt(vault, found, refs)
+        done, live = yield from _adopt(vault, found, refs, history)
     yield from _map_personal_folder(vault, live, refs)
+    refused = NOT_REFUSED
+    if strange:
+        yield from _tell_differences(vault, live)
+    else:
+        live = yield from _sync_own_fields(vault, done, live, home, refs)
+        refused = yield from _sync_login(vault, done, live, refs, history)
     lost: list[str] = []
-    yield from _repair(vault, done, live, home, refs, lost)
+    done.changes += yield from _sync_access(vault, done, live, refs, lost)
     if home.later and history.again:
         yield Warn(
             "home_folder_missing", f"folder {known(vault.home_folder_id)} of user {vault.id} is nowhere"
@@ -108,6 +118,8 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         operation=Operation.CREATED if done.created else updated,
         destination_id=done.item_id,
         changes=tuple(done.changes),
+        vault_fingerprint=refused[0],
+        live_fingerprint=refused[1],
         waits=home.later and not history.again,
         incomplete=tuple(lost),
     )
@@ -179,19 +191,39 @@ def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
     return unknown
 
 
+def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
+    """Whether an account is not known to be another user's, who may have no address yet."""
+    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
+
+
 def _namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = False) -> Candidates:
     """The users of exactly this name who have no address and no login of any kind."""
     names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
     asked = {name: str(text) for name, text in names.items() if text}
     if not asked:
         return []  # everybody would be listed, and nobody told apart
+    # Somebody with an address has no account that is a program's, with keys and no login.
+    others = (
+        "email",
+        "is_service_account",
+        "credentials_embed",
+        *(["credentials_api3"] if vault.address else []),
+    )
     hits = (yield Get("/users/search", {**asked, **params}, fresh=fresh)) or []
     return [
         one
         for one in hits
-        if not any(one.get(login) for login in ("email", "is_service_account", "credentials_embed", *LOGINS))
+        if not any(one.get(name) for name in (*others, *LOGINS))
         and all((one.get(name) or "") == text for name, text in names.items())
     ]
+
+
+def _is_strange(vault: VaultUser, live: Body, refs: References, history: History) -> bool:
+    """Whether an account of another instance was there before: it is the same person's, and not ours to change."""
+    if refs.same_instance or history.uncertain_since is not None:
+        return False
+    made = refs.mapped(MADE, vault.id)
+    return made is None or made.destination_id != str(live["id"])
 
 
 # --- writing
@@ -204,9 +236,12 @@ def _own_fields(vault: VaultUser) -> Body:
     flags as well, which may be refused, so that it is left to the interface there.
     """
     body = without(body_of(vault, WriteUser), "home_folder_id")
-    state = body.get("ui_state")
-    odd = isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
-    return without(body, "ui_state") if odd else body
+    return without(body, "ui_state") if _has_odd_state(vault) else body
+
+
+def _has_odd_state(vault: VaultUser) -> bool:
+    state = known(vault.ui_state)
+    return isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
 
 
 def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
@@ -214,17 +249,17 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
     live = dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
     yield Mapped("user", vault.id, str(live["id"]))
+    yield Mapped(MADE, vault.id, str(live["id"]))
     work = _work(live, created=True)
+    if _has_odd_state(vault):
+        yield Warn(
+            "ui_state_lost", f"user {vault.id} is without what the interface remembered of its choices"
+        )
     if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
         yield Warn("login_not_restored", f"user {vault.id} signs in by other means than an e-mail address")
     elif vault.address is None:
         yield Warn("login_not_restored", f"user {vault.id} has no e-mail address in the backup")
     return work, live
-
-
-def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
-    """Whether an account is not known to be another user's, who may have no address yet."""
-    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
 
 
 def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
@@ -234,8 +269,8 @@ def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body
     """
     mine: list[Body] = []
     for _ in range(LOOKS):
-        found = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
-        mine = [one for one in found if _is_free(one, vault, refs)]
+        listed = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
+        mine = [one for one in listed if _is_free(one, vault, refs)]
         if not mine or (len(mine) == 1 and not _others_may_be_made(vault, refs)):
             break
     return mine[0] if len(mine) == 1 else None
@@ -246,11 +281,15 @@ def _others_may_be_made(vault: VaultUser, refs: References) -> bool:
     return any(refs.mapped("user", other) is None for other in others)
 
 
-def _adopt(vault: VaultUser, live: Body, refs: References) -> Steps[tuple[Work, Body]]:
+def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> Steps[tuple[Work, Body]]:
+    """Take the live user for the vault's; one that an attempt made which did not come to its end counts as new."""
     mapping, user_id = refs.mapped("user", vault.id), str(live["id"])
     if mapping is None or mapping.destination_id != user_id:
         yield Mapped("user", vault.id, user_id)
-    return _work(live, created=False), live
+    made = history.uncertain_since is not None and not (refs.same_instance and user_id == vault.id)
+    if made:
+        yield Mapped(MADE, vault.id, user_id)
+    return _work(live, created=made), live
 
 
 def _work(live: Body, *, created: bool) -> Work:
@@ -258,10 +297,8 @@ def _work(live: Body, *, created: bool) -> Work:
     return Work("user", path("users", user_id), user_id, None if created else live, created=created)
 
 
-def _repair(
-    vault: VaultUser, work: Work, live: Body, home: Home, refs: References, lost: list[str]
-) -> Steps[None]:
-    """Own fields, login, then what gives access. The calling account keeps all that it may sign in with and do."""
+def _sync_own_fields(vault: VaultUser, work: Work, live: Body, home: Home, refs: References) -> Steps[Body]:
+    """Write what differs; return the live user as it is then. The calling account is not disabled."""
     want = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
     delta = changed(want, live)
     caller = work.item_id == refs.policy.caller.id
@@ -269,12 +306,19 @@ def _repair(
         del delta["is_disabled"]
         if not caller:
             yield untied(f"user {vault.id} is {'disabled' if vault.is_disabled else 'enabled'}")
-    if delta:
-        live = yield from work.update(work.path, "", delta, live)
-    if caller:
-        return
-    yield from _sync_login(vault, work, live, refs)
-    work.changes += yield from _sync_access(vault, work, live, refs, lost)
+    return (yield from work.update(work.path, "", delta, live)) if delta else live
+
+
+def _tell_differences(vault: VaultUser, live: Body) -> Steps[None]:
+    differing = list(changed(_own_fields(vault), live))
+    if vault.login and not _same_address(vault.login, (live.get("credentials_email") or {}).get("email")):
+        differing.append("credentials_email")
+    if differing:
+        yield Warn(
+            "account_differs",
+            f"user {vault.id} is user {live['id']} here, with other {', '.join(differing)}: "
+            "left so, as it was here before",
+        )
 
 
 def _may_change(vault: VaultUser, work: Work, refs: References) -> bool:
@@ -282,19 +326,35 @@ def _may_change(vault: VaultUser, work: Work, refs: References) -> bool:
     return work.created or may_tie(refs, me, me)
 
 
-def _sync_login(vault: VaultUser, work: Work, live: Body, refs: References) -> Steps[None]:
-    """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others."""
+def _sync_login(
+    vault: VaultUser, work: Work, live: Body, refs: References, history: History
+) -> Steps[tuple[bytes, bytes]]:
+    """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others.
+
+    Return the fingerprints of what such an instance refused, which is not sent again then.
+    """
     credentials = live.get("credentials_email")
+    address = (credentials or {}).get("email")
     if known(vault.credentials_email) is None and live.get("email"):
-        return  # the backup does not say how the person signs in, and the person does
-    if vault.login is None or (credentials and credentials.get("email") == vault.login):
-        return
+        return NOT_REFUSED  # the backup does not say how the person signs in, and the person does
+    if vault.login is None or address == vault.login or work.item_id == refs.policy.caller.id:
+        return NOT_REFUSED
+    if not _may_change(vault, work, refs):
+        if not _same_address(vault.login, address):
+            yield untied(f"user {vault.id} signs in as {vault.login}")
+        return NOT_REFUSED
+    marks = (fingerprint({"email": vault.login}), fingerprint({"id": work.item_id, "email": address}))
+    if history.accepted != marks and (yield from _write_login(vault, work, credentials)):
+        return NOT_REFUSED
+    yield Warn("login_not_restored", f"user {vault.id}: the instance does not let logins be changed here")
+    return marks
+
+
+def _write_login(vault: VaultUser, work: Work, credentials: Body | None) -> Steps[bool]:
+    """Whether the instance has taken it."""
     where = path("users", work.item_id, "credentials_email")
-    if not credentials and not _may_change(vault, work, refs):
-        yield untied(f"user {vault.id} signs in as {vault.login}")
-        return
-    yield from work.remember()
     body = {"email": vault.login}
+    yield from work.remember()
     try:
         if credentials:
             yield from work.update(where, "credentials_email.", body, credentials)
@@ -303,7 +363,12 @@ def _sync_login(vault: VaultUser, work: Work, live: Body, refs: References) -> S
     except Refused as refused:
         if refused.kind is not FailureKind.FORBIDDEN:
             raise
-        yield Warn("login_not_restored", f"user {vault.id}: the instance does not let logins be changed here")
+        return False
+    return True
+
+
+def _same_address(one: str, other: str | None) -> bool:
+    return other is not None and one.casefold() == other.casefold()
 
 
 def _new_login(vault: VaultUser, work: Work, where: str, body: Body) -> Steps[None]:
@@ -327,7 +392,7 @@ def _sync_access(
     vault: VaultUser, work: Work, live: Body, refs: References, lost: list[str]
 ) -> Steps[list[Change]]:
     changes: list[Change] = []
-    if refs.policy.access == "skip":
+    if refs.policy.access == "skip" or work.item_id == refs.policy.caller.id:
         return changes
     groups, roles = known(vault.group_ids), known(vault.role_ids)
     me = Person(vault.id, work.item_id, created=work.created)

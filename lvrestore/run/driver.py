@@ -178,7 +178,8 @@ class Driver:
 
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
-        if end is None or (isinstance(self._client, RehearsalClient) and end.operation is Operation.CREATED):
+        created = _operation(self._task, end) is Operation.CREATED
+        if end is None or (isinstance(self._client, RehearsalClient) and created):
             return None
         return end.destination_id
 
@@ -305,7 +306,8 @@ class Driver:
         """Send a POST; an answer without the new object says nothing about what was made."""
         sent_at = self._clock()
         made = self._send(Request("POST", call.path, body=call.body), creates=True)
-        if isinstance(made, dict) and made.get("id", made.get("name")):
+        # A login has no id of its own, and a model is named by its name.
+        if isinstance(made, dict) and any(made.get(field) for field in ("id", "name", "email")):
             return made
         failure = Failure(
             kind=FailureKind.UNKNOWN_OUTCOME, status=None, message="the answer lacks the new object"

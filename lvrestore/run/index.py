@@ -81,6 +81,12 @@ class Index:
         )
         return _entry(*rows[0]) if rows else None
 
+    def stands(self, kind: str, item_id: str) -> bool:
+        """Whether an object was seen alive, however it may have changed since."""
+        return bool(
+            self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ? AND NOT trashed", (kind, item_id))
+        )
+
     def lacks(self, kind: str, item_id: str) -> bool:
         """Whether it is sure that there is no such object, alive or in the trash."""
         if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):

@@ -64,9 +64,9 @@ class StateReferences:
         """A query's definition, from whatever tile of the backup embeds it."""
         return self._lookups.query(query_id)
 
-    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
+    def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
         """The backup's users that have a role or are in a group."""
-        return self._lookups.holders(kind, source_id)
+        return self._lookups.holders(kind, source_id, managed=managed)
 
     def personal_folder(self, user_id: str) -> str | None:
         """The source id of a user's personal folder."""

@@ -86,12 +86,13 @@ class Lookups:
             row = self._open().get(content_type, source_id)
         return row is not None and row.deleted_at is not None
 
-    def holders(self, kind: str, source_id: str) -> tuple[str, ...]:
-        """Users whose `role_ids` or `group_ids` hold a role or group.
+    def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
+        """Users whose `role_ids` or `group_ids` hold a role or group, without those that the vault marks deleted.
 
-        Left out are those that the vault marks deleted, and those for whom somebody else decides.
+        Apart from each other are those of whom a restore decides, and those, `managed`, of whom somebody else does.
         """
-        return tuple(self._look_up("holders", _holders, f"{kind} {source_id}"))
+        whose = "managed " if managed else ""
+        return tuple(self._look_up("holders", _holders, f"{whose}{kind} {source_id}"))
 
     def query(self, query_id: str) -> Mapping[str, Any] | None:
         """The definition of a query that some tile embeds, the whole one if there are several."""
@@ -170,11 +171,11 @@ def _holders(vault: Vault) -> Rows:
             user = decode_as(row.blob, _User)
         except BlobError:
             continue
-        if user.is_service_account or user.credentials_embed:
-            continue
-        yield from ((f"group {one}", row.source_id) for one in user.group_ids or ())
-        if not user.roles_externally_managed:
-            yield from ((f"role {one}", row.source_id) for one in user.role_ids or ())
+        elsewhere = bool(user.is_service_account or user.credentials_embed)
+        groups = "managed group" if elsewhere else "group"
+        roles = "managed role" if elsewhere or user.roles_externally_managed else "role"
+        yield from ((f"{groups} {one}", row.source_id) for one in user.group_ids or ())
+        yield from ((f"{roles} {one}", row.source_id) for one in user.role_ids or ())
 
 
 def _personal_folders(vault: Vault) -> Rows:

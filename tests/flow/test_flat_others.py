@@ -6,6 +6,7 @@ from factory import make_looker
 from harness import Memory
 from harness import restore as restore_any
 
+from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation
 
 MADE = {
@@ -125,3 +126,115 @@ def test_two_of_a_name_are_a_conflict_that_names_both(kind):
     assert result.operation is Operation.CONFLICT
     assert all(f"{kind} {twin}" in result.reason for twin in twins)
     assert writes(looker) == []
+
+
+FEWER = {
+    "permission_set": ({"permissions": ["access_data"]}, "gains permission see_looks"),
+    "model_set": ({"models": []}, "gains model thelook"),
+}
+
+
+@pytest.mark.parametrize("kind", list(FEWER))
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_people_gain_by_a_set_is_named(kind, dry_run):
+    looker = make_looker()
+    fewer, gained = FEWER[kind]
+    item_id = make(looker, kind)
+    row = backup(looker, kind, item_id)
+    looker.call("PATCH", f"/{kind}s/{item_id}", fewer)
+    looker.clear_log()
+    (result,) = restore(looker, kind, [row], dry_run=dry_run)
+    assert result.operation is Operation.UPDATED
+    assert gained in dict(result.warnings)["access_widens"]
+    assert writes(looker) == ([] if dry_run else ["PATCH"])
+
+
+@pytest.mark.parametrize("kind", list(FEWER))
+def test_nobody_is_told_of_access_that_narrows(kind):
+    looker = make_looker()
+    item_id = make(looker, kind, **FEWER[kind][0])
+    row = backup(looker, kind, item_id)
+    looker.call("PATCH", f"/{kind}s/{item_id}", MADE[kind])
+    (result,) = restore(looker, kind, [row])
+    assert (result.operation, result.warnings) == (Operation.UPDATED, ())
+
+
+@pytest.mark.parametrize("kind", list(FEWER))
+def test_what_people_may_do_is_left_as_it_is_when_access_is_skipped(kind):
+    looker = make_looker()
+    item_id = make(looker, kind)
+    row = backup(looker, kind, item_id)
+    looker.call("PATCH", f"/{kind}s/{item_id}", {**FEWER[kind][0], "name": "Renamed"})
+    (result,) = restore(looker, kind, [row], Memory(access="skip"))
+    assert (result.operation, [kind for kind, _ in result.warnings]) == (
+        Operation.UPDATED,
+        ["access_differs"],
+    )
+    live = looker.call("GET", f"/{kind}s/{item_id}")
+    assert live | {**FEWER[kind][0], "name": MADE[kind]["name"]} == live
+
+
+@pytest.fixture
+def seller():
+    """A Looker with a role of two sets, as it is in the backup, that has got two smaller ones."""
+    looker = make_looker()
+    sets = {f"{kind}_id": make(looker, kind) for kind in FEWER}
+    looker.role = looker.call("POST", "/roles", {"name": "Seller", **sets})["id"]
+    looker.row = backup(looker, "role", looker.role)
+    small = {f"{kind}_id": make(looker, kind, name="Small", **FEWER[kind][0]) for kind in FEWER}
+    looker.call("PATCH", f"/roles/{looker.role}", small)
+    looker.clear_log()
+    return looker
+
+
+def test_what_people_gain_by_the_sets_of_a_role_is_named(seller):
+    (result,) = restore(seller, "role", [seller.row])
+    assert result.operation is Operation.UPDATED
+    assert "gains permission see_looks, model thelook" in dict(result.warnings)["access_widens"]
+
+
+def test_a_role_keeps_its_sets_when_access_is_skipped(seller):
+    (result,) = restore(seller, "role", [seller.row], Memory(access="skip"))
+    assert (result.operation, writes(seller)) == (Operation.UNCHANGED, [])
+    assert "permission_set_id and model_set_id" in dict(result.warnings)["access_differs"]
+
+
+def test_everything_is_named_when_a_role_gets_the_set_that_has_it(seller):
+    everything = next(one["id"] for one in seller.call("GET", "/permission_sets") if one["all_access"])
+    seller.call("PATCH", f"/roles/{seller.role}", {"permission_set_id": everything})
+    row = backup(seller, "role", seller.role)
+    small = next(one["id"] for one in seller.call("GET", "/permission_sets") if one["name"] == "Small")
+    seller.call("PATCH", f"/roles/{seller.role}", {"permission_set_id": small})
+    (result,) = restore(seller, "role", [row], dry_run=True)
+    assert "gains every permission" in dict(result.warnings)["access_widens"]
+
+
+@pytest.mark.parametrize("kind", list(FEWER))
+def test_elsewhere_a_namesake_is_taken_only_if_it_is_equal(kind):
+    looker = make_looker()
+    item_id = make(looker, kind)
+    _, blob = backup(looker, kind, item_id)
+    row = ("900", blob)
+    (result,) = restore(looker, kind, [row], Memory(same_instance=False))
+    assert (result.operation, result.destination_id) == (Operation.UNCHANGED, item_id)
+    looker.call("PATCH", f"/{kind}s/{item_id}", FEWER[kind][0])
+    looker.clear_log()
+    (result,) = restore(looker, kind, [row], Memory(same_instance=False))
+    assert result.operation is Operation.CONFLICT
+    assert f"{kind} {item_id}" in result.reason
+    assert not writes(looker)
+    memory = Memory(same_instance=False)
+    memory.mappings[kind, "900"] = MappedId(item_id)
+    (result,) = restore(looker, kind, [row], memory)
+    assert result.operation is Operation.UPDATED
+
+
+def test_elsewhere_a_role_of_the_same_name_with_other_sets_is_a_conflict(seller):
+    memory = Memory(same_instance=False)
+    content = msgspec.msgpack.decode(seller.row[1])
+    for kind in FEWER:
+        memory.mappings[kind, content[kind]["id"]] = MappedId(content[kind]["id"])
+    (result,) = restore(seller, "role", [seller.row], memory)
+    assert result.operation is Operation.CONFLICT
+    assert f"role {seller.role}" in result.reason
+    assert not writes(seller)

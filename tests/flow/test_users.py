@@ -1,5 +1,7 @@
 """Users, their logins, groups and roles, every situation, in memory."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from factory import make_looker
@@ -68,8 +70,9 @@ def test_the_same_costs_a_read_and_nothing_is_written(looker):
     assert not writes(looker)
 
 
+@pytest.mark.widens_access
 def test_a_changed_user_gets_its_names_and_login_back(looker):
-    memory = memory_of(looker)
+    memory = memory_of(looker, access="restore")
     looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Rob", "locale": "de"})
     looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "rob@example.com"})
     before = memory.contents["user", looker.bob]
@@ -97,6 +100,16 @@ def test_what_an_existing_user_may_do_changes_only_when_asked(looker, access):
         assert not writes(looker)
         told = [kind for r in results for kind, _ in r.warnings]
         assert told == (["access_differs"] * 3 if access == "new" else ["access_differs"])
+
+
+@pytest.mark.parametrize("access", ["new", "skip"])
+def test_an_address_that_somebody_signs_in_with_is_left_unless_asked_for(looker, access):
+    memory = memory_of(looker, access=access)
+    looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "rob@example.com"})
+    looker.clear_log()
+    result = restore(looker, memory, "user", looker.bob)
+    assert (result.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert "signs in as bob@example.com" in dict(result.warnings)["access_differs"]
 
 
 def test_a_destroyed_user_comes_back_with_login_home_groups_and_roles(looker):
@@ -144,6 +157,54 @@ def test_an_account_of_the_same_address_is_taken_over(looker):
     assert view(looker, "user", other)["first_name"] == "Bob"
 
 
+def elsewhere(memory, **policy):
+    """The same backup, for an instance that is another one, and nobody in a group there."""
+    other = Memory(same_instance=False, caller=memory.policy.caller, **policy)
+    other.contents = {
+        item: {**content, "group_ids": []} if "group_ids" in content else content
+        for item, content in memory.contents.items()
+    }
+    return other
+
+
+@pytest.mark.parametrize("access", ["new", "restore"])
+def test_elsewhere_an_account_of_the_same_address_is_the_person_and_keeps_its_own(looker, access):
+    memory = elsewhere(memory_of(looker), access=access)
+    looker.call("PATCH", f"/users/{looker.bob}", {"first_name": "Robert", "is_disabled": True})
+    before = view(looker, "user", looker.bob)
+    memory.contents["user", "900"] = {**memory.contents["user", looker.bob], "id": "900"}
+    looker.clear_log()
+    for _ in range(2):  # the mapping of the first run does not make it ours
+        result = restore(looker, memory, "user", "900")
+        assert (result.operation, result.destination_id) == (Operation.UNCHANGED, looker.bob)
+        said = dict(result.warnings)["account_differs"]
+        assert f"user {looker.bob} here, with other first_name, is_disabled" in said
+    assert view(looker, "user", looker.bob) == before
+    assert not writes(looker)
+
+
+def test_elsewhere_an_account_that_was_made_from_the_backup_is_kept_equal(looker):
+    memory = elsewhere(memory_of(looker))
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert made.operation is Operation.CREATED
+    looker.call("PATCH", f"/users/{made.destination_id}", {"first_name": "Robert"})
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.warnings) == (Operation.UPDATED, ())
+    assert view(looker, "user", made.destination_id)["first_name"] == "Bob"
+
+
+@pytest.mark.widens_access
+def test_a_user_that_was_cut_off_after_its_making_is_new_and_gets_what_a_new_one_gets(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    result = restore(looker, memory, "user", looker.bob, uncertain_since=datetime.now(UTC))
+    assert (result.operation, result.destination_id) == (Operation.CREATED, made)
+    assert view(looker, "user", made)["email"] == "bob@example.com"
+    assert looker.group in view(looker, "user", made)["group_ids"]
+
+
 def test_the_calling_account_keeps_what_it_may_do(looker):
     me = looker.call("GET", "/user")
     looker.call("POST", f"/groups/{looker.group}/users", {"user_id": me["id"]})
@@ -188,6 +249,76 @@ def test_exact_takes_away_what_the_backup_does_not_have(looker):
     assert "1" in live["group_ids"]
 
 
+ELSEWHERE = [
+    {"is_service_account": True},
+    {"roles_externally_managed": True},
+    {"credentials_embed": [{"external_user_id": "x"}]},
+]
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+@pytest.mark.parametrize("in_backup", [True, False])
+def test_exact_takes_no_role_from_those_of_whom_somebody_else_decides(looker, field, in_backup):
+    looker.instance.store.users[looker.bob].update(field)
+    memory = memory_of(looker, access="restore", assignments="exact")
+    if in_backup:
+        looker.instance.store.users[looker.bob].update(dict.fromkeys(field))  # the live one does not tell
+    else:
+        del memory.contents["user", looker.bob]
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def test_exact_takes_no_role_from_somebody_whose_roles_the_backup_does_not_hold(looker):
+    memory = memory_of(looker, access="restore", assignments="exact")
+    del memory.contents["user", looker.bob]["role_ids"]
+    assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+    assert not writes(looker)
+
+
+def test_exact_takes_nothing_from_a_user_while_a_role_of_the_backup_is_not_known_here(looker):
+    memory = memory_of(
+        looker, access="restore", assignments="exact", same_instance=False, grants_by_role=False
+    )
+    memory.mappings["user", looker.bob] = MappedId(looker.bob)
+    restore(looker, memory, "user", looker.bob)
+    assert view(looker, "user", looker.bob)["role_ids"] == [looker.role]
+
+
+@pytest.mark.parametrize("field", ELSEWHERE)
+def test_a_role_and_a_group_made_again_have_those_of_whom_somebody_else_decides(looker, field):
+    looker.instance.store.users[looker.bob].update(field)
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    role = restore(looker, memory, "role", looker.role)
+    assert view(looker, "user", looker.bob)["role_ids"] == [role.destination_id]
+    if "roles_externally_managed" not in field:  # that one joins its groups as a user
+        looker.call("DELETE", f"/groups/{looker.group}")
+        group = restore(looker, memory, "group", looker.group)
+        assert group.destination_id in view(looker, "user", looker.bob)["group_ids"]
+
+
+def test_whom_a_new_role_cannot_be_given_to_is_named(looker):
+    user = looker.instance.store.users[looker.bob]
+    user.update({"roles_externally_managed": True, "allow_direct_roles": False})
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+    assert writes(looker) == ["POST /roles"]
+
+
+def test_a_role_that_an_identity_provider_took_away_stays_away_and_is_named(looker):
+    looker.instance.store.users[looker.bob]["roles_externally_managed"] = True
+    memory = memory_of(looker, access="restore")
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+    assert not writes(looker)
+
+
 @pytest.mark.widens_access
 def test_merge_leaves_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore")
@@ -215,6 +346,45 @@ def test_a_new_role_and_a_new_group_get_their_people_back(looker):
     live = view(looker, "user", looker.bob)
     assert live["role_ids"] == [role.destination_id]
     assert group.destination_id in live["group_ids"]
+
+
+@pytest.mark.parametrize("by_role", [True, False])
+@pytest.mark.parametrize("access", ["new", "restore"])
+def test_a_role_to_do_everything_with_is_given_only_when_asked_for(looker, by_role, access):
+    admin = next(one["id"] for one in looker.call("GET", "/roles") if one["name"] == "Admin")
+    holders = [one["id"] for one in looker.call("GET", f"/roles/{admin}/users")]
+    looker.call("PUT", f"/roles/{admin}/users", [*holders, looker.bob])
+    memory = memory_of(looker, access=access, grants_by_role=by_role)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    said = [*made.warnings, *(restore(looker, memory, "role", admin).warnings if by_role else ())]
+    has_it = admin in view(looker, "user", made.destination_id)["role_ids"]
+    assert has_it == (access == "restore")
+    told = any(
+        f"user {looker.bob} has role {admin}" in text for kind, text in said if kind == "access_differs"
+    )
+    assert told != has_it
+
+
+def test_a_new_role_to_do_everything_with_is_given_to_nobody_unless_asked_for(looker):
+    everything = next(one["id"] for one in looker.call("GET", "/permission_sets") if one["all_access"])
+    looker.call("PATCH", f"/roles/{looker.role}", {"permission_set_id": everything})
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/roles/{looker.role}")
+    looker.clear_log()
+    result = restore(looker, memory, "role", looker.role)
+    assert (result.operation, writes(looker)) == (Operation.CREATED, ["POST /roles"])
+    assert f"user {looker.bob} has role {looker.role}" in dict(result.warnings)["access_differs"]
+
+
+def test_a_role_that_is_not_in_the_backup_is_not_given_to_a_new_user(looker):
+    memory = memory_of(looker, grants_by_role=False)
+    memory.vault_ids = {("user", looker.bob), ("role", "1")}
+    memory.contents["user", looker.bob]["group_ids"] = []
+    looker.call("DELETE", f"/users/{looker.bob}")
+    result = restore(looker, memory, "user", looker.bob)
+    assert not view(looker, "user", result.destination_id)["role_ids"]
+    assert f"has role {looker.role}" in dict(result.warnings)["access_differs"]
 
 
 def test_users_alone_get_roles_and_groups(looker):
@@ -313,15 +483,17 @@ def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted
     memory = memory_of(looker)
     namesake(looker, memory)
     bob = half_made(looker, memory)
-    mapped, mapped_from, asked = memory.mapped, memory.mapped_from, []
+    (name, note), asked = memory.mappings.popitem(), []
+    mapped_from = memory.mapped_from
 
     def noted_by_and_by(kind, destination_id):
         asked.append(destination_id)
-        return mapped_from(kind, destination_id) if asked.count(bob) > 2 else None
+        if asked.count(bob) > 2:
+            memory.mappings[name] = note
+        return mapped_from(kind, destination_id)
 
     memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
     memory.mapped_from = noted_by_and_by
-    memory.mapped = lambda *item: mapped(*item) if asked.count(bob) > 2 else None
     getattr(looker.on("POST", "/users"), fault)()
     result = restore(looker, memory, "user", "77")
     assert result.operation is Operation.CREATED
@@ -339,6 +511,46 @@ def test_an_instance_that_keeps_logins_to_itself():
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.CREATED
     assert "login_not_restored" in dict(result.warnings)
+
+
+def test_a_login_that_the_instance_refuses_is_not_sent_at_every_run(looker):
+    memory = memory_of(looker, access="restore")
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.instance.switches["email_credentials"] = "forbidden"
+    made = restore(looker, memory, "user", looker.bob)
+    writes(looker)
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert "login_not_restored" in dict(again.warnings)
+    memory.contents["user", looker.bob]["credentials_email"] = {"email": "bobby@example.com"}
+    restore(looker, memory, "user", looker.bob)
+    assert writes(looker) == [f"POST /users/{made.destination_id}/credentials_email"]
+
+
+@pytest.mark.parametrize("same_instance", [True, False])
+def test_one_whose_login_was_refused_is_found_again_when_the_mappings_are_lost(looker, same_instance):
+    memory = memory_of(looker)
+    memory = memory if same_instance else elsewhere(memory)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.instance.switches["email_credentials"] = "forbidden"
+    made = restore(looker, memory, "user", looker.bob)
+    writes(looker)
+    memory.mappings.clear()
+    memory.accepted.clear()
+    memory.made.clear()
+    again = restore(looker, memory, "user", looker.bob)
+    assert (again.operation, again.destination_id) == (Operation.UNCHANGED, made.destination_id)
+    assert not writes(looker)
+
+
+def test_an_account_of_a_program_is_nobody_with_an_address(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    program = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    looker.instance.store.users[program]["credentials_api3"] = [{"id": "1", "client_id": "key"}]
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.CREATED
+    assert result.destination_id != program
 
 
 def few_fields(memory, looker):
@@ -424,3 +636,53 @@ def test_people_whom_the_server_does_not_know_yet_get_their_role():
     made = restore(looker, memory, "user", looker.owner)
     restore(looker, memory, "role", role)
     assert [u["id"] for u in looker.call("GET", f"/roles/{role}/users")] == [made.destination_id]
+
+
+@pytest.mark.parametrize(
+    ("state", "warned"), [({"width": 7}, 1), ({"tips": True, "theme": "dark"}, 1), ({"theme": "dark"}, 0)]
+)
+def test_a_user_made_again_without_its_ui_state_is_named(state, warned, looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["ui_state"] = state
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == warned
+    live = looker.call("GET", f"/users/{made.destination_id}")
+    assert (live.get("ui_state") == state) is not warned
+
+
+def test_a_login_is_given_with_one_call(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.clear_log()
+    restore(looker, memory, "user", looker.bob)
+    assert [f"{r.method} {r.path}" for r in looker.requests if r.path.endswith("/credentials_email")] == [
+        next(w for w in writes(looker) if w.endswith("/credentials_email"))
+    ]
+
+
+def test_a_dry_run_knows_the_personal_folder_and_what_a_new_user_has_by_then(looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["home_folder_id"] = "9999"
+    personal = memory.contents["user", looker.bob]["personal_folder_id"]
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.clear_log()
+    first = restore(looker, memory, "user", looker.bob, dry_run=True)
+    assert (first.operation, first.waits) == (Operation.CREATED, True)
+    assert memory.mapped("folder", personal).destination_id.startswith("new-")
+    memory.mappings["folder", "9999"] = MappedId(looker.folder)
+    memory.again = True
+    second = restore(looker, memory, "user", looker.bob, dry_run=True)
+    assert [change[0] for change in second.changes] == ["home_folder_id"]
+    assert not writes(looker)
+
+
+@pytest.mark.parametrize("lost", ["role", "bob"])
+def test_a_dry_run_believes_that_holders_of_a_role_are_kept(lost, looker):
+    memory = memory_of(looker, access="restore")
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    if lost == "role":
+        looker.call("DELETE", f"/roles/{looker.role}")
+    planned = restore(looker, memory, "role", looker.role, dry_run=True)
+    assert (planned.error, planned.warnings) == (None, ())
+    assert planned.changes[-1][0] == "users"

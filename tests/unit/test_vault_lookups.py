@@ -62,3 +62,18 @@ def test_namesakes_come_in_the_order_of_their_ids(ask):
     assert lookups.namesakes(FOLDER, "4") == ("4",)
     assert lookups.namesakes(USER, "10") == ("3", "10")
     lookups.close()
+
+
+def test_holders_are_told_apart_by_who_decides_about_them(ask):
+    ties = {"role_ids": ["3"], "group_ids": ["8"]}
+    lookups = ask(
+        (USER, "10", ties),
+        (USER, "11", {**ties, "roles_externally_managed": True}),
+        (USER, "12", {**ties, "is_service_account": True}),
+        (USER, "13", {**ties, "credentials_embed": [{"external_user_id": "x"}]}),
+    )
+    assert lookups.holders("role", "3") == ("10",)
+    assert lookups.holders("role", "3", managed=True) == ("11", "12", "13")
+    assert lookups.holders("group", "8") == ("10", "11")
+    assert lookups.holders("group", "8", managed=True) == ("12", "13")
+    lookups.close()
