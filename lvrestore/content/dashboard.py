@@ -6,7 +6,7 @@ rectangles, deletions last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -186,7 +186,7 @@ def restore_dashboard(
     if found.live is None:
         check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
-        yield from _make_queries(vault, found, refs)
+        yield from _recognise_queries(vault, found, refs)
     if found.live is not None:
         try:
             return (yield from _repair(vault, found.live, refs, history))
@@ -257,6 +257,7 @@ def _create(
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
         return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    yield from _make_queries(vault, refs)
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
@@ -414,6 +415,7 @@ def _repair(
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
     yield from _note_mapping(vault, live, refs)
+    yield from _make_queries(vault, refs)
     work = _work(live["id"], history, before=live)
     trashed = bool(live.get("deleted"))
     if trashed:
@@ -581,25 +583,33 @@ def _check_references(
     )
 
 
-def _make_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
-    """Elsewhere than where they came from, queries have no ids yet: they are made of what the tiles embed.
+def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
+    """Elsewhere than where they came from, queries have no ids yet, but for those that an earlier run has made.
 
-    Those that the live dashboard shows already were made by an earlier run.
+    The live dashboard shows them.
     """
     live = found.live
     if live is None and (found.slug_taken or not known(vault.slug)):
         live = yield from _namesake(_shell_body(vault, refs))
-    standing = (live or {}).get("dashboard_elements") or []
+    shown = [one for one in (live or {}).get("dashboard_elements") or [] if one.get("query_id")]
+    for query_id, definition in _unmade_queries(vault, refs):
+        here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
+        if here is not None:
+            yield Mapped("query", query_id, str(here["query_id"]))
+
+
+def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
+    """Make the queries of what the tiles embed, when nothing is missing that would keep them from being shown."""
+    for query_id, definition in _unmade_queries(vault, refs):
+        yield from make_query(refs, query_id, definition)
+
+
+def _unmade_queries(vault: VaultDashboard, refs: References) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """The queries that have no id here by now, and can be made, each once: asked for one by one."""
     for tile in parts(vault.dashboard_elements) or ():
         query_id = known(tile.query_id)
-        if not _can_be_made(tile, refs) or destination_of(refs, "query", query_id):
-            continue
-        definition = known(tile.query) or refs.query(query_id) or {}
-        here = next((one for one in standing if is_query(query_id, definition, one.get("query"))), None)
-        if here is None:
-            yield from make_query(refs, query_id, definition)
-        else:
-            yield Mapped("query", query_id, str(here["query_id"]))
+        if _can_be_made(tile, refs) and query_id and destination_of(refs, "query", query_id) is None:
+            yield query_id, known(tile.query) or refs.query(query_id) or {}
 
 
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:

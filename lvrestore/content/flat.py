@@ -232,6 +232,8 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
             definition = known(vault.query) or refs.query(source_id)
             if unresolved and definition is not None:
                 continue  # nothing will come of the look, so that no query is made for it
+            if refs.policy.orphans_to is None:
+                yield from _require(flat, body)
             body[name] = yield from _query_here(flat, vault, body, definition, refs)
         if body[name] is None and kind == "user":
             yield Warn("owner_missing", f"user {source_id} is not on the destination")
@@ -277,9 +279,14 @@ def _find(
 def _by_name(
     flat: Flat, vault: Shape, body: Body, refs: References, history: History
 ) -> Steps[Body | Restored | None]:
-    if body.get("user_id") and (yield Exists("user", (body["user_id"],))):
-        body = without(body, "user_id")  # somebody else owns what was made of it
     listed = yield from flat.candidates(body)
+    owners = {str(one.get("user_id")) for one in listed}
+    if body.get("user_id") and (
+        owners == {refs.policy.caller.id} or (yield Exists("user", (body["user_id"],)))
+    ):
+        body = without(
+            body, "user_id"
+        )  # the caller owns what was made for somebody who could not be its owner
     free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
