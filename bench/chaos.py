@@ -118,7 +118,7 @@ class Reference:
         counted, letters = Counter(one.how for one in found), command.dead_letters()
         return {
             "exit_code_instead": [] if ended.code == self.ended.code else [ended.code, ended.said],
-            "duplicates": counted["surplus"],
+            "surplus": counted["surplus"],
             "missing": counted["missing"],
             "differing_fields": counted["differs"],
             "dead_letters_more": sorted(letters - self.dead_letters),
@@ -275,7 +275,7 @@ def kills(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "rounds": len(results),
         "commands": sum(one["commands"] for one in results),
         "seconds": round(time.monotonic() - started, 1),
-        **{name: sum(one[name] for one in results) for name in ("duplicates", "missing", "differing_fields")},
+        **{name: sum(one[name] for one in results) for name in ("surplus", "missing", "differing_fields")},
         "flawed_rounds": flawed,
         "as_undisturbed": not flawed,
     }

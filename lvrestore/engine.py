@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,12 +19,14 @@ from lvrestore.errors import (
     ExitCode,
     NotFoundError,
     StateError,
+    StateLostError,
     UsageError,
     ValidationError,
 )
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.model import ContentType, Json, Operation, RestorationResult
 from lvrestore.plan.dependencies import circles
+from lvrestore.plan.identity import Verdict
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -47,10 +49,11 @@ from lvrestore.run.sessions import (
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
-from lvrestore.run.waves import Chosen, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
+from lvrestore.run.waves import Chosen, Item, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
+from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
 from lvrestore.vault import DoneIn, Vault
 from lvrestore.vault.hosts import source_hosts
@@ -79,15 +82,18 @@ def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ
     """Restore a selection of the vault in a new session, or in the one that has the caller's id."""
     _require_selected(vault, config)
     destination = resolve(config.destination, environ)
-    if (done := _finished(config, vault, reporter, destination)) is not None:
+    if (done := finished(config, vault, reporter, destination)) is not None:
         return done
-    return _Restore(config, vault, reporter, destination).run()
+    return Restore(config, vault, reporter, destination).run()
 
 
-def _finished(
-    config: RestorationConfig, vault: Vault, reporter: Reporter, destination: Destination
+def finished(
+    config: RestorationConfig, vault: Vault | None, reporter: Reporter, destination: Destination
 ) -> Ending | None:
-    """The end of the session that has the caller's id, if it is finished: nothing is asked of the instance."""
+    """The end of the session that has the caller's id, if it is finished: nothing is asked of the instance.
+
+    `vault`: the backup that it must have been of; None: it may be of any.
+    """
     if config.run_id is None:
         return None
     base_url = destination.endpoint.base_url
@@ -96,7 +102,8 @@ def _finished(
     if session is None or not session.is_finished:
         return None
     require_same_request(session, config)
-    require_same_vault(session, vault)
+    if vault is not None:
+        require_same_vault(session, vault)
     require_same_destination(session, base_url)
     return _told_again(reader, session, reporter)
 
@@ -117,7 +124,7 @@ def resume(
 ) -> Ending:
     """Continue an unfinished session with the vault and the instance it was started with."""
     destination = resolve(config.destination, environ)
-    return _Restore(config, vault, reporter, destination).run_again(session_id)
+    return Restore(config, vault, reporter, destination).run_again(session_id)
 
 
 def _require_selected(vault: Vault, config: RestorationConfig) -> None:
@@ -132,11 +139,27 @@ def _require_selected(vault: Vault, config: RestorationConfig) -> None:
             raise NotFoundError(names + more, f"the vault {vault.path}", hint)
 
 
-class _Restore:
+class Restore:
+    """One run from the login to the report.
+
+    `_vault` has the rows to restore, `_backup` all that they may refer to, `_proof` what proves the instance: one and
+    the same, but for a retry, which is a run of rows of its own.
+    """
+
+    _vault: Vault
+    _backup: Vault
+    _proof: Vault
+
     def __init__(
-        self, config: RestorationConfig, vault: Vault, reporter: Reporter, destination: Destination
+        self, config: RestorationConfig, vault: Vault | None, reporter: Reporter, destination: Destination
     ) -> None:
-        self._config, self._vault, self._reporter = config, vault, reporter
+        """Without a vault `_gather` is to settle what is restored."""
+        self._config, self._reporter = config, reporter
+        if vault is not None:
+            self._vault = self._backup = self._proof = vault
+        self._passes: Callable[[Item], bool] = lambda _item: True
+        self._held_back: Collection[Item] = ()
+        self._letters: Collection[int] = ()
         self._destination = destination
         self._tally, self._earlier = Tally(), Tally()
         self._started = time.monotonic()
@@ -151,6 +174,7 @@ class _Restore:
             reporter.warn(warning)
 
     def run(self) -> Ending:
+        """Begin a session, or go on with the one that has the caller's id."""
         with ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
@@ -158,34 +182,37 @@ class _Restore:
             reader, run_id = StateReader(self._state_path), self._config.run_id
             session = reader.session(run_id) if run_id is not None else None
             if session is None:
-                return self._run(None)
+                return self._run(stack, None)
             require_same_request(session, self._config)
             self._require_same(session)
             if session.is_finished:
                 return _told_again(reader, session, self._reporter)
-            return self._continue(session)
+            return self._continue(stack, session)
 
     def run_again(self, session_id: str | None) -> Ending:
+        """Go on with an unfinished session."""
         with ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
             session = unfinished_session(StateReader(self._state_path), session_id)
             self._require_same(session)
-            return self._continue(session)
+            return self._continue(stack, session)
 
     def _require_same(self, session: SessionRow) -> None:
         require_same_vault(session, self._vault)
         require_same_destination(session, self._instance)
 
-    def _continue(self, session: SessionRow) -> Ending:
+    def _continue(self, stack: ExitStack, session: SessionRow) -> Ending:
         self._config = self._config.recalled(session.config)
         self._earlier = journal_tally(StateReader(self._state_path), session)
-        return self._run(session)
+        return self._run(stack, session)
 
     def _take_lock(self, stack: ExitStack) -> None:
         if self._config.dry_run:
             return
         usual = default_state_path(self._instance)
+        if (warning := network_warning(self._state_path)) is not None:
+            self._reporter.warn(warning)
         self._lock = RunLock.acquire(self._state_path, usual, self._config.lock_timeout_s)
         stack.callback(self._lock.release)
 
@@ -210,7 +237,11 @@ class _Restore:
             self._instance, self._destination.endpoint.base_url
         )
 
-    def _run(self, session: SessionRow | None) -> Ending:
+    def _gather(self, stack: ExitStack, session: SessionRow | None) -> None:
+        """Settle which rows are restored, where the caller did not say."""
+
+    def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
+        self._gather(stack, session)
         intent = self._look(session)
         self._name_circles()
         self._policy = self._settled_policy(intent)
@@ -249,10 +280,15 @@ class _Restore:
             vault_path=self._vault.path,
             vault_newest=info.newest,
             instance=self._instance,
-            verdict=self._discovery.prove_instance(self._vault),
+            verdict=self._verdict,
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
+
+    @cached_property
+    def _verdict(self) -> Verdict:
+        """Whether it is the instance that was backed up."""
+        return self._discovery.prove_instance(self._proof)
 
     def _left(self, content_type: ContentType) -> int:
         """How many rows of a type are to be restored; all that the session has done are among those selected."""
@@ -298,7 +334,7 @@ class _Restore:
 
         ahead = look_ahead(
             self._connection.client,
-            SelectedRows(self._vault, self._chosen, intent.counts),
+            SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
             versions=self._discovery.versions(),
             caller_id=self._policy.caller.id,
             listed=listed,
@@ -318,7 +354,7 @@ class _Restore:
     def _settled_policy(self, intent: Intent) -> Policy:
         """The policy, with what only vault and destination can tell."""
         policy, types = self._config.policy, self._chosen.types
-        if policy.assignments == "exact" and not self._vault.has_type(ContentType.USER):
+        if policy.assignments == "exact" and not self._backup.has_type(ContentType.USER):
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
@@ -329,7 +365,7 @@ class _Restore:
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
             members_by_user=ContentType.USER in types,
-            link_hosts={host: host if intent.verdict.same else here for host in source_hosts(self._vault)},
+            link_hosts={host: host if intent.verdict.same else here for host in source_hosts(self._backup)},
             caller=self._discovery.caller() if people else policy.caller,
         )
 
@@ -372,8 +408,13 @@ class _Restore:
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
         status, code = self._guarded(lambda: self._run_crew(scope, intent), intent.total)
-        with StateStore(self._state_path) as store:
-            return self._close(store, scope, intent, status, code)
+        try:
+            with StateStore(self._state_path, create=False) as store:
+                return self._close(store, scope, intent, status, code)
+        except StateLostError as lost:
+            if status == "completed":  # the writer has not met it: it was taken away in the last moment
+                self._reporter.warn(f"{lost}; {lost.hint}")
+            return self._end(intent, scope, "stopped", code or ExitCode.STOPPED)
 
     def _say_what_was_cut_off(self) -> None:
         until = self._unfinished.lands_until
@@ -394,8 +435,7 @@ class _Restore:
         if session is not None:
             return store.continue_session(session)
         metadata = {
-            "vault": str(self._vault.path.resolve()),
-            "vault_fingerprint": self._vault.fingerprint(),
+            **self._made_from(),
             "base_url": self._destination.endpoint.base_url,
             "witnesses": self._discovery.witnesses if intent.verdict.same else [],
         }
@@ -405,7 +445,12 @@ class _Restore:
             self._config.remembered(),
             metadata,
             session_id=self._config.run_id,
+            letters=self._letters,
         )
+
+    def _made_from(self) -> dict[str, Json]:
+        """What a session remembers of its backup."""
+        return {"vault": str(self._vault.path.resolve()), "vault_fingerprint": self._vault.fingerprint()}
 
     def _fits_in_one_process(self, intent: Intent) -> bool:
         return self._config.procs == 1 or intent.total <= self._config.inflight
@@ -443,7 +488,7 @@ class _Restore:
             endpoint=self._destination.endpoint,
             scope=scope,
             state_path=self._state_path,
-            vault_path=self._vault.path,
+            vault_path=self._backup.path,
             same_instance=intent.verdict.same,
             procs=self._config.procs,
             inflight=self._config.inflight,
@@ -466,7 +511,7 @@ class _Restore:
             if one.position is not None
         }
         done_in = DoneIn(self._state_path, scope.session_id)
-        return Waves(self._vault, self._chosen, self._unfinished, done_in, positions)
+        return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
     def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
         """Every item once, then those that had to wait for others."""
@@ -522,7 +567,7 @@ class _Restore:
         if self._stop.reason is not None and self._tally.total < expected:
             self._reporter.warn(f"stopped: {self._stop.reason}; `lvrestore resume` goes on")
             return "stopped", ExitCode.STOPPED
-        if self._tally.total != expected:
+        if self._tally.total != expected - len(self._held_back):
             # Whatever the reason, nobody may believe that all is done.
             self._reporter.warn(
                 f"{self._tally.total} of {expected} items have ended: this is a bug, please report it"
@@ -570,7 +615,7 @@ class _Restore:
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
 
     def _source_name(self, intent: Intent) -> str:
-        return self._instance if intent.verdict.same else self._vault.info().source_instance or "unknown"
+        return self._instance if intent.verdict.same else self._backup.info().source_instance or "unknown"
 
 
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:

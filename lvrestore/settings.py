@@ -85,6 +85,19 @@ class OwnLimits(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """Which dead letters to try again: those that fit every condition; none is all of them.
+
+    `fix_dependencies`: restore before them what they wait for, where the backup has it.
+    """
+
+    ids: tuple[int, ...] = ()
+    session_id: str | None = None
+    content_type: ContentType | None = None
+    kind: str | None = None
+    fix_dependencies: bool = False
+
+
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One restore, as asked for. `outage_timeout_s` is the patience with an instance that is gone; 0 is none."""
 
@@ -92,6 +105,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection
     destination: Given
     policy: Policy = Policy()
+    retry: Retry | None = None
     state_path: Path | None = None
     run_id: str | None = None
     lock_timeout_s: float = 0.0
@@ -108,12 +122,17 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     def remembered(self) -> dict[str, Any]:
         """What a session keeps to be continued: the selection and the policy, nothing about credentials."""
         kept: dict[str, Any] = msgspec.to_builtins(self.selection)
+        if self.retry is not None:
+            kept = {"retry": msgspec.to_builtins(self.retry)}
         return kept | {"policy": msgspec.to_builtins(self.policy)}
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""
-        selection = msgspec.convert(kept, Selection, strict=False)
         policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
+        if "retry" in kept:
+            retry = msgspec.convert(kept["retry"], Retry, strict=False)
+            return msgspec.structs.replace(self, retry=retry, policy=policy)
+        selection = msgspec.convert(kept, Selection, strict=False)
         return msgspec.structs.replace(self, selection=selection, policy=policy)
 
 

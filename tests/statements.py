@@ -99,4 +99,4 @@ def read(reader, scope):
         letters.find(wanted)
     letters.get(1)
     letters.absent([1])
-    list(letters.blocked(HERE))
+    list(letters.keys(LetterFilter(retried_in=scope.session_id)))

@@ -9,8 +9,9 @@ import orjson
 from rich.table import Table
 
 from lvrestore.cli import options as opt
-from lvrestore.cli.state_file import state_reader
-from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.cli.retry import retry_letters
+from lvrestore.cli.state_file import absent_letters, require_known, state_reader
+from lvrestore.errors import UsageError
 from lvrestore.looker.client import redacted
 from lvrestore.model import ContentType, Json
 from lvrestore.report.console import result_console
@@ -20,12 +21,10 @@ from lvrestore.report.text import printable
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import DeadLetterItem, LetterFilter, masked
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.store import StateStore
 from lvrestore.vault import decode_blob
 
 PREVIEW_CHARACTERS = 2000
-ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
-session_filter = opt.option("--session", metavar="S", help="Only what failed in this session.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,8 +32,11 @@ def dlq() -> None:
     """Look at what failed, try it again, or forget it: the dead letters."""
 
 
+dlq.add_command(retry_letters)
+
+
 @dlq.command("list")
-@session_filter
+@opt.session_filter
 @opt.one_type_option
 @opt.kind_option
 @opt.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
@@ -88,7 +90,7 @@ def show_letter(letter_id: int, state_path: Path | None, base_url: str | None, *
     reader = state_reader(state_path, base_url)
     letter = reader.dead_letters.get(letter_id)
     if letter is None:
-        raise _absent([letter_id], reader)
+        raise absent_letters([letter_id], reader)
     shown = letter_object(letter) | letter_details(letter)
     if as_json:
         write_line(shown)
@@ -99,8 +101,8 @@ def show_letter(letter_id: int, state_path: Path | None, base_url: str | None, *
 
 
 @dlq.command("clear")
-@ids_argument
-@session_filter
+@opt.letters_argument
+@opt.session_filter
 @opt.one_type_option
 @opt.option("--all", "all_letters", is_flag=True, help="All of them.")
 @opt.state_option
@@ -155,24 +157,6 @@ def _clear(path: Path, letters: list[DeadLetterItem], lock_timeout_s: float) -> 
             store.clear_dead_letters([letter.id for letter in letters])
     finally:
         lock.release()
-
-
-def require_known(reader: StateReader, wanted: LetterFilter) -> None:
-    """Raise `NotFoundError` for ids that no letter has, and for a session that is not there."""
-    absent = reader.dead_letters.absent(wanted.ids or ())
-    if absent:
-        names = ", ".join(str(one) for one in absent)
-        raise NotFoundError(
-            f"dead letter {names}", f"the state file {reader.path}", "`lvrestore dlq list` shows them"
-        )
-    if wanted.session_id is not None and reader.session(wanted.session_id) is None:
-        what, hint = f"session {wanted.session_id}", "`lvrestore status --all` lists them"
-        raise NotFoundError(what, f"the state file {reader.path}", hint)
-
-
-def _absent(ids: list[int], reader: StateReader) -> NotFoundError:
-    what = "dead letter " + ", ".join(str(one) for one in ids)
-    return NotFoundError(what, f"the state file {reader.path}", "`lvrestore dlq list` shows them")
 
 
 def letter_object(letter: DeadLetterItem) -> dict[str, Json]:

@@ -25,6 +25,7 @@ from lvrestore.settings import (
     OwnLimits,
     Policy,
     RestorationConfig,
+    Retry,
     Selection,
 )
 
@@ -103,6 +104,8 @@ types_option = option(
 one_type_option = option(
     "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."
 )
+letters_argument = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
+session_filter = option("--session", metavar="S", help="Only what failed in this session.")
 kind_option = option("--kind", metavar="K", help="Only errors of this kind.")
 json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
 
@@ -331,13 +334,16 @@ def given_destination(options: dict[str, Any]) -> Given:
     )
 
 
-def given_config(options: dict[str, Any], selection: Selection) -> RestorationConfig:
+def given_config(
+    options: dict[str, Any], selection: Selection, retry: Retry | None = None
+) -> RestorationConfig:
     """A whole restore from the options of a command that has the shared groups."""
     if options.get("run_id") is not None and options["dry_run"]:
         raise UsageError("a dry run has no session: leave out --run-id or --dry-run")
     return RestorationConfig(
         db_path=options["db_path"],
         selection=selection,
+        retry=retry,
         destination=given_destination(options),
         policy=_given_policy(options),
         state_path=options["state_path"],

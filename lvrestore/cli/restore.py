@@ -18,9 +18,10 @@ from lvrestore.model import ContentType, Operation, RestorationResult
 from lvrestore.report.jsonl import JsonLines, result_object, write_line
 from lvrestore.report.reporter import Reporter
 from lvrestore.report.terminal import Terminal
+from lvrestore.retry import retry
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.store import SessionRow, StateReader
 from lvrestore.vault import bare_id, open_vault
 
 # Of a single item its own cause decides.
@@ -48,13 +49,13 @@ def single(content_type: ContentType, source_id: str, **options: Any) -> int:  #
         raise UsageError(f"which {content_type.label}? the id is empty")
     selection = Selection(types=(content_type,), ids=(bare_id(content_type, source_id),))
     config = opt.given_config(options, selection)
-    reporter = _reporter(options, summary=False)
+    reporter = reporter_of(options, summary=False)
     with open_vault(config.db_path) as vault:
         ending = restore(config, vault, reporter, dict(os.environ))
     if not ending.results:
         if ending.fatal is not None and options["as_json"]:
             raise ending.fatal
-        return _code(ending)
+        return code_of(ending)
     if options["as_json"]:
         write_line(_with_dead_letter(config, ending))
     elif not config.dry_run and not options["quiet"]:
@@ -104,7 +105,7 @@ def everything(
 def _restore(types: tuple[ContentType, ...], options: dict[str, Any]) -> int:
     config = opt.given_config(options, opt.given_selection(types, options))
     with open_vault(config.db_path) as vault:
-        return _code(restore(config, vault, _reporter(options), dict(os.environ)))
+        return code_of(restore(config, vault, reporter_of(options), dict(os.environ)))
 
 
 @click.command()
@@ -118,21 +119,31 @@ def _restore(types: tuple[ContentType, ...], options: dict[str, Any]) -> int:
 def resume(session: str | None, **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Continue the newest unfinished session, or the one named."""
     config = opt.given_config(options, Selection(types=()))
-    source = click.get_current_context().get_parameter_source("db_path")
-    db_path = _vault_of(session, config) if source is ParameterSource.DEFAULT else config.db_path
+    found = _session_to_continue(session, config)
+    db_path = given_db_path(config)
+    if found is not None and "retry" in found.config:
+        return code_of(retry(config, db_path, reporter_of(options), dict(os.environ), session_id=found.id))
+    if db_path is None:
+        db_path = Path(found.metadata["vault"]) if found is not None else config.db_path
     with open_vault(db_path) as vault:
-        return _code(resume_session(config, session, vault, _reporter(options), dict(os.environ)))
+        return code_of(resume_session(config, session, vault, reporter_of(options), dict(os.environ)))
 
 
-def _vault_of(session: str | None, config: RestorationConfig) -> Path:
-    """The vault that the session was started with, where none is named; else the default."""
+def _session_to_continue(session: str | None, config: RestorationConfig) -> SessionRow | None:
+    """The session that is meant, as far as the state file can be found by the URL alone."""
     base_url = resolve(config.destination, os.environ).endpoint.base_url
     reader = StateReader(config.state_path or default_state_path(base_url))
-    found = next((s for s in reader.sessions() if session in {None, s.id} and not s.is_finished), None)
-    return Path(found.metadata["vault"]) if found is not None else config.db_path
+    return next((one for one in reader.sessions() if session in {None, one.id} and not one.is_finished), None)
 
 
-def _reporter(options: dict[str, Any], *, summary: bool = True) -> Reporter:
+def given_db_path(config: RestorationConfig) -> Path | None:
+    """The backup that was named, not the default."""
+    source = click.get_current_context().get_parameter_source("db_path")
+    return None if source is ParameterSource.DEFAULT else config.db_path
+
+
+def reporter_of(options: dict[str, Any], *, summary: bool = True) -> Reporter:
+    """Whoever shows the run, as the output options say."""
     if options["as_json"]:
         return JsonLines(force=options["force"], summary=summary)
     return Terminal(
@@ -144,7 +155,8 @@ def _reporter(options: dict[str, Any], *, summary: bool = True) -> Reporter:
     )
 
 
-def _code(ending: Ending) -> int:
+def code_of(ending: Ending) -> int:
+    """The exit code of a run."""
     return int(ending.exit_code)
 
 

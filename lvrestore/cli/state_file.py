@@ -1,4 +1,4 @@
-"""Which state file a command is about, found without asking the instance for its name."""
+"""The state file that a command is about, found without asking the instance for its name, and what must be in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from lvrestore.errors import NotFoundError, UsageError
 from lvrestore.looker.transport import normalise_base_url
 from lvrestore.settings import default_state_path
+from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import StateReader
 
 URL_VARIABLES = ("LOOKER_BASE_URL", "LOOKERVAULT_API_URL", "LOOKERSDK_BASE_URL")
@@ -24,3 +25,22 @@ def state_reader(state_path: Path | None, base_url: str | None) -> StateReader:
         hint = "nothing was restored there from this account yet, or it needs --state PATH"
         raise NotFoundError(f"the state file {state_path.name}", str(state_path.parent), hint)
     return StateReader(state_path)
+
+
+def require_known(reader: StateReader, wanted: LetterFilter) -> None:
+    """Raise `NotFoundError` for ids that no letter has, and for a session that is not there."""
+    absent = reader.dead_letters.absent(wanted.ids or ())
+    if absent:
+        names = ", ".join(str(one) for one in absent)
+        raise NotFoundError(
+            f"dead letter {names}", f"the state file {reader.path}", "`lvrestore dlq list` shows them"
+        )
+    if wanted.session_id is not None and reader.session(wanted.session_id) is None:
+        what, hint = f"session {wanted.session_id}", "`lvrestore status --all` lists them"
+        raise NotFoundError(what, f"the state file {reader.path}", hint)
+
+
+def absent_letters(ids: list[int], reader: StateReader) -> NotFoundError:
+    """The error for dead letters that are not there."""
+    what = "dead letter " + ", ".join(str(one) for one in ids)
+    return NotFoundError(what, f"the state file {reader.path}", "`lvrestore dlq list` shows them")

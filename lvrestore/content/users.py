@@ -37,6 +37,8 @@ Flag = bool | None | UnsetType
 # The mapping of an account that this tool made, beside that of the person.
 MADE = "made_user"
 NOT_REFUSED = (b"", b"")
+# How often to look where more than one account may be the one that was just made.
+LOOKS = 5
 
 
 class VaultUser(WriteUser, frozen=True, kw_only=True):
@@ -94,7 +96,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
     strange = found is not None and _is_strange(vault, found, refs, history)
     home = Home() if strange else (yield from _home(vault, refs))
     if found is None:
-        done, live = yield from _create(vault, home)
+        done, live = yield from _create(vault, home, refs)
         home = home if home.folder_id else (yield from _home(vault, refs))
     else:
         done, live = yield from _adopt(vault, found, refs, history)
@@ -161,8 +163,7 @@ def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body
     same = [
         one
         for one in (yield from _namesakes(vault, {}))
-        if refs.mapped_from("user", str(one["id"])) in {None, vault.id}
-        and not has_own_row(refs, "user", str(one["id"]))
+        if _is_free(one, vault, refs) and not has_own_row(refs, "user", str(one["id"]))
     ]
     if len(same) == 1 and (people == 1 or history.uncertain_since):
         return same[0]
@@ -235,10 +236,10 @@ def _own_fields(vault: VaultUser) -> Body:
     return without(body, "ui_state") if odd else body
 
 
-def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
+def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
     """POST a user: disabled ones come back disabled, whatever the policy says about access."""
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
-    live = dict((yield Create("/users", body, lambda: _find_again(vault))))
+    live = dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
     yield Mapped("user", vault.id, str(live["id"]))
     yield Mapped(MADE, vault.id, str(live["id"]))
     work = _work(live, created=True)
@@ -249,9 +250,22 @@ def _create(vault: VaultUser, home: Home) -> Steps[tuple[Work, Body]]:
     return work, live
 
 
-def _find_again(vault: VaultUser) -> Generator[Get, Json, Body | None]:
-    """The user that a lost POST made: it has the name, and no login yet."""
-    mine = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
+def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
+    """Whether an account is not known to be another user's, who may have no address yet."""
+    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
+
+
+def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
+    """The user that a lost POST made: it has the name, and no login yet.
+
+    A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment.
+    """
+    mine: list[Body] = []
+    for _ in range(LOOKS):
+        found = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
+        mine = [one for one in found if _is_free(one, vault, refs)]
+        if len(mine) <= 1:
+            break
     return mine[0] if len(mine) == 1 else None
 
 

@@ -222,7 +222,7 @@ class LookerClient:
         elif outcome.kind is FailureKind.NOT_FOUND and request.method in {"GET", "DELETE"}:
             return Reply(NOT_FOUND)
         elif outcome.status in OVERLOAD:
-            self._limiter.overloaded(answer.elapsed_s, outcome.retry_after_s)
+            self._limiter.overloaded(outcome.status, answer.elapsed_s, outcome.retry_after_s)
         return outcome
 
     def _before_repeating(self, failure: Failure, tries: _Series) -> _Series:

@@ -144,8 +144,12 @@ class Gate:
         self._cells[self.NEXT_AT] = max(self._cells[self.NEXT_AT], until)
         self._cells[self.PAUSES] += 1.0
 
-    def overloaded(self, now: float, sent_at: float, retry_after_s: float | None) -> None:
-        """Slow down because a request was refused that was sent at that time."""
+    def overloaded(self, now: float, sent_at: float, retry_after_s: float | None, *, too_many: bool) -> None:
+        """Slow down because a request was refused that was sent at that time.
+
+        `too_many`: as one of too many, not because the instance is down, which whoever watches for an outage
+        should find out soon: only then do pauses grow.
+        """
         if retry_after_s:
             self.pause(retry_after_s, now)
         if self.pace.is_old(sent_at):
@@ -154,6 +158,8 @@ class Gate:
         if not retry_after_s:
             self.pause(self.pace.next_pause_s(), now)
         self.pace.refused(now, max(now, self.paused_until()))
+        if too_many:
+            self.pace.struck()
 
     def counts(self) -> Counts:
         """Give the counts."""

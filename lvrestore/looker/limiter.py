@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 SLICE_S = 0.2
+TOO_MANY_REQUESTS = 429
 
 
 class StoppedWaiting(Exception):  # noqa: N818 - the caller asked for it; nothing went wrong
@@ -43,7 +44,7 @@ class Limiter(Protocol):
         """Note that a request was served after this time."""
         ...
 
-    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+    def overloaded(self, status: int, elapsed_s: float, retry_after_s: float | None) -> None:
         """Slow everybody down: after this time a request was refused, because there are too many."""
         ...
 
@@ -61,7 +62,7 @@ class NoLimit:
     def served(self, method: str, path: str, elapsed_s: float) -> None:
         """Do nothing, as nothing depends on it."""
 
-    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+    def overloaded(self, status: int, elapsed_s: float, retry_after_s: float | None) -> None:
         """Do nothing: there is nobody to tell."""
 
 
@@ -117,11 +118,11 @@ class _GateLimiter:
             if slow_since is not None:
                 self._gate.pace.slowed(self._clock(), slow_since)
 
-    def overloaded(self, elapsed_s: float, retry_after_s: float | None) -> None:
+    def overloaded(self, status: int, elapsed_s: float, retry_after_s: float | None) -> None:
         """Slow everybody down: a pause for as long as the server says, and a lower rate."""
         with self._locked():
             now = self._clock()
-            self._gate.overloaded(now, now - elapsed_s, retry_after_s)
+            self._gate.overloaded(now, now - elapsed_s, retry_after_s, too_many=status == TOO_MANY_REQUESTS)
 
     def counts(self) -> Counts:
         """Give what was permitted since the limiter was made, over all processes."""

@@ -72,8 +72,8 @@ class Pace:
     def __init__(self, ceiling: float | None, cells: memoryview[float]) -> None:
         self._cells = cells
         self._ceiling = math.inf if ceiling is None else ceiling
-        self._start = min(START_RATE, self._ceiling * CEILING_SHARE_AT_START)
         self._least = min(LEAST_RATE, self._ceiling)
+        self._start = max(self._least, min(START_RATE, self._ceiling * CEILING_SHARE_AT_START))
 
     def clear(self) -> None:
         """Begin gently."""
@@ -130,7 +130,10 @@ class Pace:
         cells[self.STEP] = CUT_PER_REFUSAL * in_use
         self._cut(now, max(cells[self.LOWEST], in_use - cells[self.STEP]), resumes_at)
         cells[self.OLD_BEFORE] = resumes_at
-        cells[self.STRIKES] += 1.0
+
+    def struck(self) -> None:
+        """Note that nothing may come through for a while."""
+        self._cells[self.STRIKES] += 1.0
 
     def refused_too(self) -> None:
         """Deepen the last cut, as another request of its round was refused."""

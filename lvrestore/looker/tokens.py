@@ -120,7 +120,7 @@ class LoginTokens:
         if not isinstance(reply, Failure):
             return asked_at, reply.json
         if reply.status in OVERLOAD:
-            self._limiter.overloaded(answer.elapsed_s, reply.retry_after_s)
+            self._limiter.overloaded(reply.status, answer.elapsed_s, reply.retry_after_s)
         return asked_at, reply
 
     def _token_from(self, reply: Json, generation: int, asked_at: float) -> Token:

@@ -14,6 +14,15 @@ from lvrestore.run.scan import Scanned
 from lvrestore.state.store import SessionRow
 
 
+class RetryIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to be tried again: letters, what waits for them, what they lack and the backup has."""
+
+    letters: int
+    waiting: int
+    missing: int
+    backup: Path | None
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What is about to happen, for the question before it does.
 
@@ -30,6 +39,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     verdict: Verdict
     session: SessionRow | None
+    retry: RetryIntent | None = None
 
     @property
     def total(self) -> int:

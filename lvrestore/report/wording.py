@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType
-from lvrestore.report.reporter import Intent
+from lvrestore.report.reporter import Intent, RetryIntent
 
 
 def plural(content_type: ContentType, n: int) -> str:
@@ -25,7 +26,9 @@ def intent_lines(intent: Intent) -> list[str]:
     what = ", ".join(plural(t, n) for t, n in intent.counts.items() if n) or "nothing"
     lines = [
         f"Restore {what} into {intent.instance}",
-        f"from {intent.vault_path}{_age(intent.vault_newest)}.",
+        f"from {intent.vault_path}{_age(intent.vault_newest)}."
+        if intent.retry is None
+        else _what_is_tried_again(intent.retry, intent.vault_path),
     ]
     if intent.session is not None:
         lines.append(f"This continues session {intent.session.id}.")
@@ -55,6 +58,19 @@ def _reading_lines(intent: Intent) -> Iterator[str]:
         yield f"Read in bulk, {calls:,} call{'s' if calls != 1 else ''}: {', '.join(whole)}."
     if whole and single:
         yield f"Asked for one by one: {', '.join(single)}."
+
+
+def _what_is_tried_again(retry: RetryIntent, state_path: Path) -> str:
+    """The letters, and what belongs to them."""
+    letters = "1 dead letter" if retry.letters == 1 else f"{retry.letters:,} dead letters"
+    parts = [f"from {letters} in {state_path}, as they were when they failed"]
+    if retry.missing:
+        parts.append(f"{retry.missing:,} that they lack come first, from {retry.backup}")
+    if retry.waiting:
+        parts.append(f"{retry.waiting:,} that wait for them come after, each once what it waits for is there")
+    if retry.backup is None:
+        parts.append("the backup is not there, so nothing else of it is known")
+    return "; ".join(parts) + "."
 
 
 def _age(newest: str | None) -> str:

@@ -96,6 +96,7 @@ class Fatal(msgspec.Struct, frozen=True, tag=True):
 
     kind: str
     message: str
+    hint: str = ""
 
 
 Message = (

@@ -58,10 +58,10 @@ class RunBrokenError(RestorationError):
 
     kind = "stopped"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason, hint)
         self.reason = reason
-        self.hint = "nothing that was stored is lost: `lvrestore resume` continues"
+        self.hint = hint or "nothing that was stored is lost: `lvrestore resume` continues"
 
     def __str__(self) -> str:
         return self.reason
@@ -293,7 +293,7 @@ class Crew:
             case WorkerGone(worker):
                 self._take_back(worker)
             case Fatal():
-                raise RunBrokenError(message.message)
+                raise RunBrokenError(message.message, message.hint)
 
     def _finish(self, worker: int, result: RestorationResult) -> None:
         if worker in self._workers:

@@ -48,9 +48,18 @@ class SelectedRows:
     """The rows that a run restores, out of the whole vault."""
 
     def __init__(
-        self, vault: Vault, chosen: Chosen, counts: Mapping[ContentType, int], done_in: DoneIn | None = None
+        self,
+        vault: Vault,
+        chosen: Chosen,
+        counts: Mapping[ContentType, int],
+        done_in: DoneIn | None = None,
+        backup: Vault | None = None,
     ) -> None:
-        """`counts` are the items that are still to be restored; `done_in`: leave out what a session has done."""
+        """`counts` are the items that are still to be restored; `done_in`: leave out what a session has done.
+
+        `backup` is the whole vault, where these rows are not of it but of a retry.
+        """
+        self._backup = backup or vault
         self._vault, self._chosen, self._done_in = vault, chosen, done_in
         self._ids = {t: frozenset(bare_id(t, one) for one in chosen.ids or ()) for t in chosen.types}
         self.counts = counts
@@ -71,7 +80,7 @@ class SelectedRows:
 
     def has(self, content_type: ContentType, source_id: str) -> bool:
         """Whether the vault holds an item."""
-        return self._vault.has(content_type, source_id)
+        return self._backup.has(content_type, source_id)
 
 
 def look_ahead(

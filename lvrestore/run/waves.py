@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.content.users import VaultUser
 from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
+from lvrestore.vault import BlobError, Deleted, DoneIn, Vault, Wanted, decode_as
 
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
@@ -59,17 +60,29 @@ class Waves:
         unfinished: Unfinished,
         done_in: DoneIn | None,
         positions: Mapping[ContentType, str] = {},
+        passes: Callable[[Item], bool] = lambda _item: True,
     ) -> None:
-        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type."""
+        """`done_in`: leave out what a session has an entry for. `positions`: where it was in each type.
+
+        `passes` is asked, when all waves before have ended, whether an item may be begun.
+        """
+        self._passes = passes
         self._vault, self._chosen, self._unfinished, self._done_in = vault, chosen, unfinished, done_in
         self._positions = positions
         self._numbers = count()
 
     def first(self) -> Iterator[Tasks]:
-        """Every selected row once: types in dependency order, folders by depth."""
+        """Every selected row once: types in dependency order, folders by depth.
+
+        Users who sign in by e-mail come first. The others are found by their name among accounts without an
+        address, and a namesake who has been made a moment ago has none yet.
+        """
         for content_type in self._chosen.in_order:
             if content_type is ContentType.FOLDER:
                 yield from self._folders()
+            elif content_type is ContentType.USER:
+                yield self._users(by_email=True)
+                yield self._users(by_email=False)
             else:
                 yield from self._rows(content_type)
 
@@ -100,10 +113,16 @@ class Waves:
         if lost := [row.source_id for row in rows if row.source_id not in folders]:
             yield self._tasks(ContentType.FOLDER, lost)
 
+    def _users(self, *, by_email: bool) -> Tasks:
+        for row in self._vault.rows(ContentType.USER, **self._chosen.rows(self._done_in)):
+            if _signs_in_by_email(row) is by_email:
+                yield self._task(row)
+
     def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
         wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
         for row in self._vault.rows(content_type, **wanted):
-            yield self._task(row)
+            if self._passes((row.content_type, row.source_id)):
+                yield self._task(row)
 
     def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:
         item = (row.content_type, row.source_id)
@@ -117,6 +136,13 @@ class Waves:
             lands_until=self._unfinished.lands_until if item in self._unfinished.cut_off else None,
             earlier=earlier,
         )
+
+
+def _signs_in_by_email(row: VaultRow) -> bool:
+    try:
+        return decode_as(row.blob, VaultUser).login is not None
+    except BlobError:
+        return False  # it fails by itself when it is restored
 
 
 def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:

@@ -46,7 +46,7 @@ def writer_main(
     except StateError as error:
         # Nothing more can be promised to anybody.
         with suppress(PeerGone):  # it may have met the full disk itself
-            parent.send(Fatal(error.kind, str(error)))
+            parent.send(Fatal(error.kind, str(error), error.hint))
         os._exit(1)
     finally:
         for leftover in (folder, *leftovers):

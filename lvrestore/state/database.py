@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from lvrestore.errors import StateError, ValidationError
+from lvrestore.errors import StateError, StateLostError, ValidationError
 
 SCHEMA_VERSION = 3
 READABLE_BY_OWNER_ONLY = 0o600
@@ -30,8 +30,10 @@ ADDED_COLUMNS = (
 _ELSEWHERE = "give --state PATH in a folder of yours"
 
 
-def open_for_writing(path: Path) -> apsw.Connection:
+def open_for_writing(path: Path, *, create: bool = True) -> apsw.Connection:
     """Open or make a state file, and bring it up to date. Raises `ValidationError` where it cannot be used."""
+    if not create and not path.exists():
+        raise StateLostError(str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
@@ -63,7 +65,7 @@ def open_for_reading(path: Path) -> apsw.Connection:
         _refuse_newer(db, path)
     except apsw.NotADBError as error:
         raise _not_a_state_file(path) from error
-    except apsw.CantOpenError:
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
         db = _open_immutable(path)
         _refuse_newer(db, path)
     if _version(db) < SCHEMA_VERSION:
@@ -85,7 +87,8 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
 def _open_immutable(path: Path) -> apsw.Connection:
     """Open a file at rest in a folder that cannot be written: SQLite refuses to read it there otherwise."""
     try:
-        if path.with_name(path.name + "-wal").exists():
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
             raise ValidationError(
                 f"cannot read {path}: its folder cannot be written", "read a copy of both files"
             )

@@ -64,6 +64,18 @@ class DeadLetterItem(msgspec.Struct, frozen=True, kw_only=True):
     blob: bytes | None = None
 
 
+class LetterKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What is needed of a letter to decide about it: small, as there may be many. `blockers` are like `folder 7`."""
+
+    id: int
+    session_id: str
+    source_instance: str
+    destination_instance: str
+    item: tuple[ContentType, str]
+    error_kind: str
+    blockers: tuple[str, ...] = ()
+
+
 class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which dead letters are meant; None is no condition.
 
@@ -113,15 +125,25 @@ class DeadLetterQueue:
         found = "SELECT 1 FROM dead_letter_queue WHERE id = ?"
         return [one for one in ids if self._db.execute(found, (one,)).get is None]
 
-    def blocked(self, destination: str) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-        """Letters that wait for something else: id, what it is (`look 5`), what it waits for (`folder 7`)."""
+    def keys(self, wanted: LetterFilter) -> Iterator[LetterKey]:
+        """The same letters as `find` gives, without all that is only to be read."""
+        where, given = _conditions(wanted)
         rows: list[Any] = self._db.execute(
-            "SELECT id, content_type, content_id, blocker FROM dead_letter_queue"
-            " WHERE error_kind = ? AND destination_instance = ? AND blocker IS NOT NULL",
-            (DEPENDENCY, destination),
+            "SELECT id, session_id, destination_instance, content_type, content_id, error_kind, blocker,"  # noqa: S608
+            " (SELECT source_instance FROM restoration_sessions AS of WHERE of.id = dead_letter_queue.session_id)"
+            f" FROM dead_letter_queue WHERE {where} ORDER BY id",
+            given,
         ).fetchall()
-        for letter_id, content_type, content_id, blocker in rows:
-            yield letter_id, f"{ContentType(content_type).label} {content_id}", tuple(orjson.loads(blocker))
+        for letter_id, session_id, destination, content_type, content_id, kind, blocker, source in rows:
+            yield LetterKey(
+                id=letter_id,
+                session_id=session_id,
+                source_instance=source or "",
+                destination_instance=destination,
+                item=(ContentType(content_type), content_id),
+                error_kind=kind,
+                blockers=tuple(orjson.loads(blocker)) if blocker else (),
+            )
 
     # -- writing
 

@@ -97,10 +97,15 @@ def now_text() -> str:
 class StateStore:
     """The writing side. Open it in one process only, the one that holds the lock or was started by it."""
 
-    def __init__(self, path: Path, checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL) -> None:
-        """A checkpoint of a type is stored with every `checkpoint_interval` of its items."""
+    def __init__(
+        self, path: Path, checkpoint_interval: int = DEFAULT_CHECKPOINT_INTERVAL, *, create: bool = True
+    ) -> None:
+        """A checkpoint of a type is stored with every `checkpoint_interval` of its items.
+
+        Without `create` a file that is not there raises `StateLostError`.
+        """
         self.path = path
-        self._db = open_for_writing(path)
+        self._db = open_for_writing(path, create=create)
         self._place = Place(path)
         self._interval = checkpoint_interval
         self._checkpoints: dict[str, Checkpoints] = {}
@@ -116,7 +121,7 @@ class StateStore:
         """Fold the write-ahead log in and close."""
         # Closing alone folds it in only where nobody else, not even an idle reader, has the file open.
         with suppress(apsw.Error):  # on a full disk it stays where it is, and nothing is lost
-            self._db.pragma("wal_checkpoint(TRUNCATE)")
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._db.close()
 
     @contextmanager
@@ -200,9 +205,10 @@ class StateStore:
     ) -> None:
         """Write down how the session ended: the summary that was shown, and the calls of no item."""
         counts, at = summary["summary"], now_text()
-        session = _session_row(
-            self._db.execute(f"{_SESSION} WHERE id = ?", (scope.session_id,)).fetchall()[0],
-        )
+        rows = self._db.execute(f"{_SESSION} WHERE id = ?", (scope.session_id,)).fetchall()
+        if not rows:  # somebody put another file in its place
+            raise StateLostError(str(self.path))
+        session = _session_row(rows[0])
         calls = Calls(**session.metadata.get("own_calls", {}))
         calls.add(own_calls)
         ended = {

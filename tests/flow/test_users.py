@@ -8,6 +8,7 @@ from factory import make_looker
 from harness import Memory
 from harness import restore as restore_any
 
+from lvrestore.content.calls import Mapped
 from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation
 from lvrestore.settings import Caller
@@ -456,6 +457,61 @@ def test_a_lost_answer_makes_nobody_twice(looker):
     assert result.operation is Operation.CREATED
     names = [u["display_name"] for u in looker.call("GET", "/users")]
     assert names.count("Bob C") == 1
+
+
+def namesake(looker, memory):
+    """Another user of Bob's name in the backup, who has no address and is gone."""
+    memory.contents["user", "77"] = {"id": "77", "first_name": "Bob", "last_name": "C"}
+    memory.same_instance = False
+
+
+def half_made(looker, memory):
+    """Bob as he is between the POST that makes him and the one that gives him his login."""
+    looker.call("DELETE", f"/users/{looker.bob}")
+    bob = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    memory.note(Mapped("user", looker.bob, bob))
+    looker.clear_log()
+    return bob
+
+
+def test_a_namesake_who_has_no_address_is_not_taken_for_one_who_has_none_yet(looker):
+    memory = memory_of(looker)
+    namesake(looker, memory)
+    bob = half_made(looker, memory)
+    result = restore(looker, memory, "user", "77")
+    assert result.operation is Operation.CREATED
+    assert result.destination_id != bob
+
+
+def test_a_lost_answer_is_not_looked_for_in_a_namesake(looker):
+    memory = memory_of(looker)
+    namesake(looker, memory)
+    bob = half_made(looker, memory)
+    looker.on("POST", "/users").drop_before()
+    result = restore(looker, memory, "user", "77")
+    assert result.operation is Operation.CREATED
+    assert result.destination_id != bob
+    assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
+
+
+def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted(looker):
+    memory = memory_of(looker)
+    namesake(looker, memory)
+    bob = half_made(looker, memory)
+    mapped, mapped_from, asked = memory.mapped, memory.mapped_from, []
+
+    def noted_by_and_by(kind, destination_id):
+        asked.append(destination_id)
+        return mapped_from(kind, destination_id) if asked.count(bob) > 2 else None
+
+    memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
+    memory.mapped_from = noted_by_and_by
+    memory.mapped = lambda *item: mapped(*item) if asked.count(bob) > 2 else None
+    looker.on("POST", "/users").drop_after()
+    result = restore(looker, memory, "user", "77")
+    assert result.operation is Operation.CREATED
+    assert view(looker, "user", result.destination_id)["email"] == "bobby@example.com"
+    assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
 
 
 def test_an_instance_that_keeps_logins_to_itself():

@@ -1,6 +1,8 @@
 """Exit codes and what is written, as a scheduler sees them."""
 
 import json
+import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -199,3 +201,51 @@ def test_disk_that_is_full(procs, kilobytes, site):
     again = site.resume() if site.state.exists() else site.bulk()
     assert site.run(again).code == 0
     site.assert_restored()
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+@pytest.mark.parametrize("replaced_by", [None, b""])
+def test_state_file_that_is_taken_away(procs, replaced_by, slow_site):
+    """What would be written is in no file that anybody can find: the run stops, and says what to do."""
+    run = slow_site.start([*slow_site.bulk(), "--procs", procs])
+    slow_site.await_writes(10)
+    slow_site.state.unlink()
+    if replaced_by is not None:
+        slow_site.state.write_bytes(replaced_by)
+    ended = run.end()
+    run.assert_gone()
+    assert ended.code == 7, ended
+    assert ended.summary["status"] == "stopped"
+    assert "removed or replaced" in ended.err
+    assert "start again" in ended.err
+    assert "Traceback" not in ended.err
+    assert slow_site.state.exists() is (replaced_by is not None)
+    assert slow_site.run(slow_site.bulk()).code == 0
+    slow_site.assert_restored()
+
+
+def powerless():
+    """What makes a command obey the permissions of a folder: nothing, but for root."""
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root writes everywhere, and setpriv, which could take that away, is not installed")
+    return ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+
+
+def test_folder_that_cannot_be_written(site):
+    assert site.run(site.bulk("--ids", "1")).code == 0
+    folder = site.folder / "read-only"
+    folder.mkdir()
+    state = shutil.copy(site.state, folder / "state.db")
+    folder.chmod(0o555)
+    before = powerless()
+    shown = site.run(["status", "--json", "--state", str(state)], before=before)
+    assert shown.code == 0, shown
+    assert shown.counts["total_items"] == 1
+    site.looker.clear_log()
+    for name in ("state.db", "new.db"):
+        ended = site.run(replaced(site.bulk(), "--state", folder / name), before=before)
+        assert_refused(ended, 3, site)
+        assert "--state" in error_of(ended)["hint"]
+    folder.chmod(0o755)

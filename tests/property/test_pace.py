@@ -216,5 +216,5 @@ def test_slow_answers_do_not_raise_a_rate_that_is_lower_still():
 def test_pauses_have_a_longest():
     pace = make_pace()
     for _ in range(2000):
-        pace.refused(0.0, 0.0)
+        pace.struck()
     assert pace.next_pause_s() == LONGEST_PAUSE_S

@@ -10,6 +10,7 @@ import lvrestore
 ROOT = Path(lvrestore.__file__).parent
 ORDER = [
     "cli",
+    "retry",
     "engine",
     "report",
     "run",

@@ -79,8 +79,8 @@ class Limiter:
     def served(self, method, path, elapsed_s):
         self.told.append((method, path, elapsed_s))
 
-    def overloaded(self, elapsed_s, retry_after_s):
-        self.told.append((elapsed_s, retry_after_s))
+    def overloaded(self, status, elapsed_s, retry_after_s):
+        self.told.append((status, elapsed_s, retry_after_s))
 
 
 class HalfWay:
@@ -177,7 +177,7 @@ def test_rate_limited_honours_retry_after_and_slows_everyone_down():
     limiter = Limiter()
     client, _, time = make(answered(429, retry_after="7"), answered(503), answered(200), limiter=limiter)
     client.call(GET)
-    assert limiter.told == [(0.0, 7.0), (0.0, None), (GET.method, GET.path, 0.0)]
+    assert limiter.told == [(429, 0.0, 7.0), (503, 0.0, None), (GET.method, GET.path, 0.0)]
     assert time.now == 103.0 + 7.0 + 1.0
     assert client.counts.rate_limited == 1
 

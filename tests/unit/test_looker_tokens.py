@@ -191,12 +191,12 @@ def test_the_limiter_is_asked_and_told():
         def served(self, method, path, elapsed_s):
             raise AssertionError
 
-        def overloaded(self, elapsed_s, retry_after_s):
-            told.append(retry_after_s)
+        def overloaded(self, status, elapsed_s, retry_after_s):
+            told.append((status, retry_after_s))
 
     tokens, _, _ = make(refused(429), granted(), limiter=Limiter())
     tokens.current()
-    assert told == ["asked", None, "asked"]
+    assert told == ["asked", (429, None), "asked"]
 
 
 def test_a_token_pickles_and_hides_its_value():

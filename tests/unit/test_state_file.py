@@ -184,3 +184,13 @@ MAY_BE_READ_WHOLE = (
     "sessions_by_start",
     "running_sessions",
 )
+
+
+def test_closing_leaves_nothing_beside_the_file_to_copy(tmp_path):
+    path = new_file(tmp_path)
+    idle = StateReader(path)
+    idle.sessions()
+    with StateStore(path) as store:
+        store.begin_session(HERE, HERE, {}, {})
+    assert path.with_name(path.name + "-wal").stat().st_size == 0
+    assert len(idle.sessions()) == 1

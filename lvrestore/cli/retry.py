@@ -1,0 +1,62 @@
+"""`lvrestore dlq retry`: a restore of what failed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from lvrestore.cli import options as opt
+from lvrestore.cli.restore import code_of, given_db_path, reporter_of
+from lvrestore.cli.state_file import require_known, state_reader
+from lvrestore.looker.credentials import resolve
+from lvrestore.model import ContentType
+from lvrestore.retry import retry
+from lvrestore.run.retry import filter_of
+from lvrestore.settings import Retry, Selection
+
+
+@click.command("retry")
+@opt.letters_argument
+@opt.session_filter
+@opt.one_type_option
+@opt.kind_option
+@opt.option(
+    "--fix-dependencies", is_flag=True, help="Restore first what they wait for, if the backup has it."
+)
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.policy_options
+@opt.dry_run_option
+@opt.run_id_option
+@opt.engine_options
+@opt.limit_options
+@opt.output_options
+def retry_letters(
+    ids: tuple[int, ...],
+    session: str | None,
+    content_type: ContentType | None,
+    kind: str | None,
+    *,
+    fix_dependencies: bool,
+    **options: Any,  # noqa: ANN401 - click passes by name
+) -> int:
+    """Try dead letters again: those named, those that fit, or all of this destination.
+
+    What a letter holds is restored, whatever the backup has by now. What waits for it is tried after it.
+    """
+    wanted = Retry(
+        ids=tuple(sorted(set(ids))),
+        session_id=session,
+        content_type=content_type,
+        kind=kind,
+        fix_dependencies=fix_dependencies,
+    )
+    config = opt.given_config(options, Selection(types=()), wanted)
+    base_url = resolve(config.destination, os.environ).endpoint.base_url
+    reader = state_reader(config.state_path, base_url)
+    if config.run_id is None or reader.session(config.run_id) is None:
+        require_known(reader, filter_of(wanted))
+    return code_of(retry(config, given_db_path(config), reporter_of(options), dict(os.environ)))
