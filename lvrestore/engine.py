@@ -31,6 +31,7 @@ from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
+from lvrestore.report.wording import named
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -65,6 +66,8 @@ NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
+BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
+SELECTS = "--folder selects only folders, looks and dashboards"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
 
@@ -261,6 +264,8 @@ class Restore:
     def _look(self, session: SessionRow | None) -> Intent:
         selection = self._config.selection
         folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
+        if folders is not None:
+            self._say_what_no_folder_holds()
         self._chosen = Chosen(
             types=selection.types,
             ids=selection.ids,
@@ -289,6 +294,14 @@ class Restore:
     def _verdict(self) -> Verdict:
         """Whether it is the instance that was backed up."""
         return self._discovery.prove_instance(self._proof)
+
+    def _say_what_no_folder_holds(self) -> None:
+        outside = [t for t in self._config.selection.types if t not in BY_FOLDER]
+        if len(outside) == len(self._config.selection.types):
+            names = " or ".join(f"{named(t)}s" for t in outside)
+            raise UsageError(f"--folder cannot select {names}: {SELECTS}")
+        if lost := [f"{named(t)}s" for t in outside if self._vault.has_type(t)]:
+            self._reporter.warn(f"{SELECTS}: left out are all {', '.join(lost)}")
 
     def _left(self, content_type: ContentType) -> int:
         """How many rows of a type are to be restored; all that the session has done are among those selected."""
@@ -383,8 +396,8 @@ class Restore:
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
         status, code = self._guarded(rehearse, intent.total)
-        done = status == "completed"
-        return self._end(intent, None, "planned" if done else status, ExitCode.OK if done else code)
+        # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
+        return self._end(intent, None, "planned" if status == "completed" else status, code)
 
     def _really(self, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:

@@ -63,6 +63,21 @@ class NotFoundError(RestorationError):
         return f"{self.what} is not in {self.where}"
 
 
+class NothingToResumeError(NotFoundError):
+    """No session is unfinished, or not the one that was named."""
+
+    def __init__(self, session_id: str | None, path: str, ended: bool = False) -> None:  # noqa: FBT001, FBT002 - pickles
+        what = "an unfinished session" if session_id is None else f"session {session_id}"
+        super().__init__(what, f"the state file {path}", "`lvrestore status --all` lists the sessions")
+        self.args = (session_id, path, ended)
+        self.session_id, self.ended = session_id, ended
+
+    def __str__(self) -> str:
+        if self.ended:
+            return f"{self.what} has ended: nothing is left to resume"
+        return f"no session is unfinished in {self.where}" if self.session_id is None else super().__str__()
+
+
 class ValidationError(RestorationError):
     """A vault, a setting or an item's content cannot be used as it is."""
 

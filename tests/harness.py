@@ -5,8 +5,9 @@ from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask
 from lvrestore.run.driver import Driver
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
-from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
 from lvrestore.run.workbench import decode
 from lvrestore.settings import Policy
 
@@ -23,6 +24,7 @@ class Memory:
         self.deleted = set()
         self.mappings, self.accepted, self.before = {}, {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
+        self.rehearsed = {}
 
     def note(self, m):
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
@@ -89,8 +91,9 @@ def restore(
     dry_run=False,
     max_retries=3,
     grace_s=1.0,
+    index=None,
 ):
-    """Restore vault rows (id, blob) one after the other; return the results."""
+    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk."""
     memory = memory or Memory()
     memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
@@ -103,10 +106,15 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
+    listening = {}
+    if index is not None:
+        client = IndexedClient(client, index, same_instance=memory.same_instance)
+        listening = {"doubt": index.doubt, "there": index.note}
     results = []
     for seq, (source_id, blob) in enumerate(rows):
+        played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
         driver = Driver(
-            RehearsalClient(client) if dry_run else client,
+            RehearsalClient(client, played) if dry_run else client,
             memory,
             KnownIds({}),
             decode,
@@ -116,6 +124,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            **listening,
         )
         task = RestorationTask(
             seq=seq,

@@ -65,6 +65,9 @@ content_type_argument = click.argument("content_type", metavar="TYPE", callback=
 
 
 def _listed_types(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:  # noqa: ANN401 - click's own
+    if any(not text.replace(",", " ").split() for text in value):
+        # A shell variable that is not set must not mean every type.
+        raise click.BadParameter("it names no type")
     names = tuple(name for text in value for name in text.split(",") if name.strip())
     return _content_type(ctx, param, names)
 
@@ -168,7 +171,7 @@ policy_options = together(
         type=click.Choice(["new", "restore", "skip"]),
         default="new",
         show_default=True,
-        help="Write memberships, role grants and disabled flags: where this run makes one end, everywhere, nowhere.",
+        help="Write memberships, grants, logins, disabled flags: where this run makes one end, everywhere, nowhere.",
     ),
     option(
         "--assignments",

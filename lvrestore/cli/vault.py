@@ -11,6 +11,7 @@ import click
 
 from lvrestore.errors import ExitCode, NotFoundError
 from lvrestore.model import ContentType, parse_content_type
+from lvrestore.plan.validation import require_usable
 from lvrestore.vault import ContentDeserializer, Vault, bare_id, check, open_vault, references_of
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def show(backup: Vault, output: VaultOutput, content_type: ContentType, source_i
 @vault_command
 def check_rows(backup: Vault, output: VaultOutput) -> None:
     """Decode every row and follow every reference; exit 3 when a row is bad."""
-    bad = output.findings(check(backup))
+    bad = output.findings(check(backup, require_usable))
     if bad:
         raise SystemExit(ExitCode.VALIDATION)
 

@@ -131,6 +131,8 @@ def restore_dashboard(
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
+    if found.live is None:
+        check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
         yield from _make_queries(vault, found, refs)
     if found.live is not None:
@@ -194,7 +196,6 @@ def _create(
     """POST the shell and fill it. `left_out` are fields that the server has refused, or is known to refuse."""
     body = without(_shell_body(vault, refs), *left_out)
     tiles = yield from _check_references(vault, {}, refs, body)
-    check_required("dashboard", body, f"dashboard {vault.id}")
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:

@@ -121,19 +121,19 @@ def superseded(refs: References, kind: str, source_id: str, destination_id: str)
     return Restored(operation=Operation.SKIPPED, destination_id=None, reason=reason)
 
 
-def parse_time(value: str | datetime | None) -> datetime | None:
+def parse_time(value: Json) -> datetime | None:
     """An aware datetime from what Looker or a vault gives; naive ones are UTC; None for anything else."""
     if isinstance(value, str):
         try:
             value = msgspec.convert(value, datetime)
         except msgspec.ValidationError:
             return None
-    if value is None:
+    if not isinstance(value, datetime):
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def contradicts(one: str | datetime | None, other: str | datetime | None) -> bool:
+def contradicts(one: Json, other: Json) -> bool:
     """Whether two creation times cannot be of one object. An unknown time contradicts nothing."""
     a, b = parse_time(one), parse_time(other)
     return a is not None and b is not None and abs(a - b) > CREATED_AT_TOLERANCE

@@ -37,8 +37,6 @@ Flag = bool | None | UnsetType
 # The mapping of an account that this tool made, beside that of the person.
 MADE = "made_user"
 NOT_REFUSED = (b"", b"")
-# How often to look where more than one account may be the one that was just made.
-LOOKS = 5
 
 
 class VaultUser(WriteUser, frozen=True, kw_only=True):
@@ -76,6 +74,8 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
         return self.login or known(self.email) or None
 
 
+# How often to look where what a lost POST has made may be somebody else.
+LOOKS = 5
 Candidates = Generator[Get, Json, list[Body]]
 
 
@@ -191,6 +191,11 @@ def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
     return unknown
 
 
+def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
+    """Whether an account is not known to be another user's, who may have no address yet."""
+    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
+
+
 def _namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = False) -> Candidates:
     """The users of exactly this name who have no address and no login of any kind."""
     names = {name: known(getattr(vault, name)) or "" for name in ("first_name", "last_name")}
@@ -231,9 +236,12 @@ def _own_fields(vault: VaultUser) -> Body:
     flags as well, which may be refused, so that it is left to the interface there.
     """
     body = without(body_of(vault, WriteUser), "home_folder_id")
-    state = body.get("ui_state")
-    odd = isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
-    return without(body, "ui_state") if odd else body
+    return without(body, "ui_state") if _has_odd_state(vault) else body
+
+
+def _has_odd_state(vault: VaultUser) -> bool:
+    state = known(vault.ui_state)
+    return isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
 
 
 def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
@@ -243,16 +251,15 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     yield Mapped("user", vault.id, str(live["id"]))
     yield Mapped(MADE, vault.id, str(live["id"]))
     work = _work(live, created=True)
+    if _has_odd_state(vault):
+        yield Warn(
+            "ui_state_lost", f"user {vault.id} is without what the interface remembered of its choices"
+        )
     if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
         yield Warn("login_not_restored", f"user {vault.id} signs in by other means than an e-mail address")
     elif vault.address is None:
         yield Warn("login_not_restored", f"user {vault.id} has no e-mail address in the backup")
     return work, live
-
-
-def _is_free(live: Body, vault: VaultUser, refs: References) -> bool:
-    """Whether an account is not known to be another user's, who may have no address yet."""
-    return refs.mapped_from("user", str(live["id"])) in {None, vault.id}
 
 
 def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
@@ -262,11 +269,16 @@ def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body
     """
     mine: list[Body] = []
     for _ in range(LOOKS):
-        found = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
-        mine = [one for one in found if _is_free(one, vault, refs)]
-        if len(mine) <= 1:
+        listed = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
+        mine = [one for one in listed if _is_free(one, vault, refs)]
+        if not mine or (len(mine) == 1 and not _others_may_be_made(vault, refs)):
             break
     return mine[0] if len(mine) == 1 else None
+
+
+def _others_may_be_made(vault: VaultUser, refs: References) -> bool:
+    others = (other for other in refs.namesakes("user", vault.id) if other != vault.id)
+    return any(refs.mapped("user", other) is None for other in others)
 
 
 def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> Steps[tuple[Work, Body]]:

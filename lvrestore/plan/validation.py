@@ -128,16 +128,7 @@ class RestorationValidator:
 
     def validate_content(self, one: Outgoing) -> Problem | None:
         """Return why Looker would refuse a new object of this body, as far as the body alone tells it."""
-        reason = None
-        if unknown := sorted(one.body.keys() - set(one.writes.__struct_fields__)):
-            reason = f"the backup of {one.which} has what Looker does not take: {', '.join(unknown)}"
-        try:
-            msgspec.convert(one.body, one.writes)
-            check_required(one.kind, one.body, one.which)
-        except msgspec.ValidationError as error:
-            reason = f"the backup of {one.which} cannot be used: {error}"
-        except ValidationError as error:
-            reason = str(error)
+        reason = _refusal(one)
         return Problem("content", one.which, 1, reason) if reason else None
 
     def validate_dependencies(
@@ -209,6 +200,35 @@ class RestorationValidator:
                 yield _finding("explore", what, items, "is not on the destination")
 
 
+def require_usable(row: VaultRow, content: Content) -> None:
+    """Raise `DeserializationError` when no object can be made of a row, as far as its content alone tells it."""
+    vault = _typed(row, content)
+    if untouchable(row.content_type, vault):
+        return
+    for one in outgoing(row.content_type, vault):
+        if reason := _refusal(one):
+            raise DeserializationError(row.content_type.label, row.source_id, reason)
+
+
+def _typed(row: VaultRow, content: Content) -> msgspec.Struct:
+    vault = ContentDeserializer().validate_schema(row, content, KINDS[row.content_type].shape)
+    return msgspec.structs.replace(vault, id=row.source_id)
+
+
+def _refusal(one: Outgoing) -> str | None:
+    reason = None
+    if unknown := sorted(one.body.keys() - set(one.writes.__struct_fields__)):
+        reason = f"the backup of {one.which} has what Looker does not take: {', '.join(unknown)}"
+    try:
+        msgspec.convert(one.body, one.writes)
+        check_required(one.kind, one.body, one.which)
+    except msgspec.ValidationError as error:
+        reason = f"the backup of {one.which} cannot be used: {error}"
+    except ValidationError as error:
+        reason = str(error)
+    return reason
+
+
 class _Target(NamedTuple):
     """What is referred to, and what it means that it is missing."""
 
@@ -241,7 +261,7 @@ class _Contents:
         for row in rows:
             try:
                 content: Content = self._deserializer.deserialize(row, dict)
-                vault = self._typed(row, content)
+                vault = _typed(row, content)
             except DeserializationError as error:
                 self._note(Problem("content", f"{row.content_type.label} {row.source_id}", 1, str(error)))
                 continue
@@ -252,10 +272,6 @@ class _Contents:
                 self._note(problems[0])
             else:
                 yield row.content_type, content
-
-    def _typed(self, row: VaultRow, content: Content) -> msgspec.Struct:
-        vault = self._deserializer.validate_schema(row, content, KINDS[row.content_type].shape)
-        return msgspec.structs.replace(vault, id=row.source_id)
 
     def _note(self, problem: Problem) -> None:
         if len(self.found) < LINES:

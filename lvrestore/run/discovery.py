@@ -153,7 +153,7 @@ class Discovery:
 def _comparable_rows(vault: Vault) -> int:
     """How many rows have a creation time, counted as far as the verdict needs it."""
     blobs = (row.blob for t in (ContentType.FOLDER, *SAMPLED) for row in vault.rows(t, deleted="include"))
-    return len(list(islice((blob for blob in blobs if _created_at(blob) is not None), ENOUGH)))
+    return len(list(islice((blob for blob in blobs if parse_time(_created_at(blob)) is not None), ENOUGH)))
 
 
 def _created_at(blob: bytes) -> Json:

@@ -104,16 +104,18 @@ class Driver:
         max_repeats: int,
         wait: Callable[[float], None],
         doubt: Callable[[str, str], None] = lambda _kind, _id: None,
+        there: Callable[[str, str], None] = lambda _kind, _id: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
 
-        `doubt` is told of every object that is about to be changed.
+        `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
+        answer was lost, or whose process: nobody else could know of them.
         """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
-        self._wait, self._doubt, self._clock = wait, doubt, clock
+        self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
         self._repeats = 0
         self._only_server_knows = False
         self._lands_until = 0.0
@@ -176,7 +178,8 @@ class Driver:
 
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
-        if end is None or (isinstance(self._client, RehearsalClient) and end.operation is Operation.CREATED):
+        created = _operation(self._task, end) is Operation.CREATED
+        if end is None or (isinstance(self._client, RehearsalClient) and created):
             return None
         return end.destination_id
 
@@ -223,6 +226,8 @@ class Driver:
             case Exists():
                 return self._absent(call)
             case Mapped(kind, source_id, destination_id, created_at, slug):
+                if self._only_server_knows:
+                    self._there(kind, destination_id)
                 self._recorder.note(
                     MappingNote(
                         kind=kind,
@@ -301,7 +306,8 @@ class Driver:
         """Send a POST; an answer without the new object says nothing about what was made."""
         sent_at = self._clock()
         made = self._send(Request("POST", call.path, body=call.body), creates=True)
-        if isinstance(made, dict) and made.get("id", made.get("name")):
+        # A login has no id of its own, and a model is named by its name.
+        if isinstance(made, dict) and any(made.get(field) for field in ("id", "name", "email")):
             return made
         failure = Failure(
             kind=FailureKind.UNKNOWN_OUTCOME, status=None, message="the answer lacks the new object"

@@ -81,6 +81,12 @@ class Index:
         )
         return _entry(*rows[0]) if rows else None
 
+    def stands(self, kind: str, item_id: str) -> bool:
+        """Whether an object was seen alive, however it may have changed since."""
+        return bool(
+            self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ? AND NOT trashed", (kind, item_id))
+        )
+
     def lacks(self, kind: str, item_id: str) -> bool:
         """Whether it is sure that there is no such object, alive or in the trash."""
         if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):
@@ -144,7 +150,9 @@ class Index:
         self._write("UPDATE entries SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
 
     def note(self, kind: str, item_id: str) -> None:
-        """An object is there of which nothing was read."""
+        """An object is there of which nothing was read. Parts of objects are in no list, and not noted."""
+        if kind not in LISTINGS:
+            return
         self._write(
             "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, FALSE, FALSE, ?)",
             (kind, item_id, NEVER, zlib.compress(b"{}")),

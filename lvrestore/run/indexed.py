@@ -55,6 +55,10 @@ class IndexedClient:
 
     # -- reading
 
+    def knows(self, request: Request) -> bool:
+        """Whether a read is answered without a call."""
+        return not request.fresh and self._read(request) is not None
+
     def _read(self, request: Request) -> Reply | None:
         path, params = request.path, request.params
         if request.key is not None:
@@ -83,10 +87,12 @@ class IndexedClient:
     def _one(self, kind: str, item_id: str, params: Mapping[str, str]) -> Reply | None:
         if self._index.lacks(kind, item_id):
             return Reply(NOT_FOUND)
+        asked, id_field = params.get("fields"), LISTINGS[kind].id_field
+        if asked == id_field and self._index.stands(kind, item_id):
+            return Reply(OK, {id_field: item_id})
         entry = self._index.get(kind, item_id)
         if entry is None:
             return None
-        asked = params.get("fields")
         enough = (
             entry.body.keys() >= set(asked.split(",")) if asked else entry.whole and kind not in self._unread
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -10,32 +11,101 @@ from lvrestore.looker.client import CallCounts, Reply, ResponseRecord, Sender
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import Json
 from lvrestore.run.rehearsed_boards import RehearsedBoards
+from lvrestore.run.rehearsed_dashboard import COMPONENTS, PARTS, RehearsedDashboard
+from lvrestore.run.rehearsed_objects import RehearsedObjects
 
 CREATED = 201
 NEW = "new-"
 NUMBERS = count(1)
 OK = 200
 UNPROCESSABLE = 422
-PARTS = frozenset({"dashboard_elements", "dashboard_filters", "dashboard_layouts"})
-BOARDS = ("boards", "board_sections", "board_items")
+DASHBOARDS = frozenset({"dashboards", *PARTS, COMPONENTS})
+BOARDS = frozenset({"boards", "board_sections", "board_items"})
+
+
+def new_id() -> str:
+    """An id that only the server could give."""
+    return f"{NEW}{next(NUMBERS)}"
+
+
+def knows_nothing(_request: Request) -> bool:
+    """Every read is a call."""
+    return False
+
+
+class Rehearsed:
+    """What one item has read and written so far. An item that is looked at again goes on with it."""
+
+    def __init__(self) -> None:
+        self.dashboard, self.boards, self.objects = (
+            RehearsedDashboard(new_id),
+            RehearsedBoards(),
+            RehearsedObjects(),
+        )
+        self.written = False
+
+    def read(self, where: str) -> Json:
+        """What is at this path by now; None if the instance can tell."""
+        if not self.written:
+            return None
+        sort = _sort(where)
+        if sort in DASHBOARDS:
+            return self.dashboard.read(where)
+        return self.boards.read(where) if sort in BOARDS else self.objects.read(where)
+
+    def remember(self, request: Request, live: Json) -> None:
+        """Keep what was read, for it may be what is going to be changed."""
+        sort = _sort(request.path)
+        if sort in DASHBOARDS:
+            self.dashboard.remember(live)
+        elif sort in BOARDS:
+            self.boards.remember(live)
+        elif "fields" not in request.params:
+            self.objects.remember(request.path, live)
+
+    def play(self, request: Request) -> Json:
+        """Carry a write out; return the answer."""
+        # A query is part of nothing yet, so that what is read next is as it was.
+        self.written = self.written or request.path != "/queries"
+        where, sort = request.path, _sort(request.path)
+        match request.method:
+            case "POST":
+                made = {**request.body, "id": new_id()}
+                if sort in DASHBOARDS:
+                    return self.dashboard.post(sort, made)
+                return (
+                    self.boards.post(sort, made)
+                    if sort in BOARDS
+                    else self.objects.post(where, _complete(where, made))
+                )
+            case "PUT":
+                return self.objects.put(where, request.body)
+        player = self.dashboard if sort in DASHBOARDS else self.boards if sort in BOARDS else self.objects
+        return player.patch(where, request.body) if request.method == "PATCH" else player.delete(where)
 
 
 class RehearsalClient:
     """Stands in for `LookerClient` for one item; no write ever leaves it.
 
-    Where new tiles come up is the server's decision, so calls that place them are an upper bound.
+    It counts what a real run would send, whoever answers here.
     """
 
-    def __init__(self, client: Sender) -> None:
-        self._client = client
-        self._dashboard: dict[str, Any] | None = None
-        self._boards = RehearsedBoards()
-        self._written = False
+    def __init__(
+        self,
+        client: Sender,
+        rehearsed: Rehearsed | None = None,
+        models: set[str] | None = None,
+        knows: Callable[[Request], bool] = knows_nothing,
+    ) -> None:
+        """`models` are the names of those that the whole rehearsal has made; `knows` tells what needs no call."""
+        self._client, self._knows = client, knows
+        self._rehearsed = rehearsed if rehearsed is not None else Rehearsed()
+        self._models = models if models is not None else set()
         self._planned: dict[str, int] = {}
 
     @property
     def counts(self) -> CallCounts:
-        """What was sent, and the writes that a real run would send."""
+        """What was sent, and what a real run would send besides."""
         sent = self._client.counts
         methods = sent.by_method.keys() | self._planned.keys()
         both = {m: sent.by_method.get(m, 0) + self._planned.get(m, 0) for m in methods}
@@ -50,93 +120,52 @@ class RehearsalClient:
         """Read from the instance; play everything else on the copy."""
         if request.method == "GET":
             return self._read(request)
-        # A query is part of nothing yet, so that what is read next is as it was.
-        self._written = self._written or request.path != "/queries"
-        self._planned[request.method] = self._planned.get(request.method, 0) + 1
-        play = {"POST": self._post, "PATCH": self._patch, "PUT": self._delete, "DELETE": self._delete}[
-            request.method
-        ]
-        return Reply(CREATED if creates else OK, play(request), {})
-
-    def _read(self, request: Request) -> Reply:
-        if self._written and self._dashboard is not None:
-            sort = request.path.rpartition("/")[2]
-            if request.path.startswith(f"/dashboards/{self._dashboard['id']}"):
-                return Reply(OK, self._dashboard.get(sort) or [] if sort in PARTS else self._dashboard, {})
-        if self._written and (board := self._boards.read(request.path)) is not None:
-            return Reply(OK, board, {})
-        if made := next((part for part in request.path.split("/") if part.startswith(NEW)), None):
-            # Another item of this rehearsal made it: it is there, and has nothing in it.
-            return Reply(OK, {"id": made} if request.path.endswith(made) else [], {})
-        reply = self._client.call(request)
-        if _sort(request) in BOARDS:
-            self._boards.remember(reply.json)
-        else:
-            self._remember(reply.json)
-        return reply
-
-    def _remember(self, live: Json) -> None:
-        """Keep the dashboard that was read last: it is the one that is going to be changed."""
-        found = live[0] if isinstance(live, list) and len(live) == 1 else live
-        if isinstance(found, dict) and "title" in found and "id" in found:
-            self._dashboard = found
-
-    def _new_id(self) -> str:
-        return f"{NEW}{next(NUMBERS)}"
-
-    def _post(self, request: Request) -> Json:
-        made = {**request.body, "id": self._new_id()}
-        if _sort(request) in BOARDS:
-            return self._boards.post(_sort(request), made)
+        self._count(request)
         if request.path == "/dashboards":
             self._refuse_taken_title(request.body)
-            layout = {"id": self._new_id(), "active": True, "dashboard_layout_components": []}
-            self._dashboard = made | {
-                "dashboard_layouts": [layout],
-                "dashboard_elements": [],
-                "dashboard_filters": [],
-            }
-            return self._dashboard
-        if self._dashboard is not None:
-            self._add_part(request.path.lstrip("/"), made)
-        return made
+        if request.path == "/lookml_models":
+            self._models.add(request.body["name"])
+        return Reply(CREATED if creates else OK, self._rehearsed.play(request), {})
+
+    def _count(self, request: Request) -> None:
+        self._planned[request.method] = self._planned.get(request.method, 0) + 1
+
+    def _read(self, request: Request) -> Reply:
+        if (played := self._rehearsed.read(request.path)) is not None:
+            self._count(request)
+            return Reply(OK, played, {})
+        if (made := self._made_by_another(request.path)) is not None:
+            if request.fresh or not self._knows(request):
+                self._count(request)
+            return Reply(OK, made, {})
+        reply = self._client.call(request)
+        self._rehearsed.remember(request, reply.json)
+        return reply
+
+    def _made_by_another(self, where: str) -> Json:
+        """What another item of this rehearsal made: it is there, and has nothing in it."""
+        names = where.lstrip("/").split("/")
+        if names[0] == "lookml_models" and names[-1] in self._models:
+            return {"name": names[-1]}
+        if not any(name.startswith(NEW) for name in names):
+            return None
+        return {"id": names[-1]} if names[-1].startswith(NEW) else []
 
     def _refuse_taken_title(self, body: dict[str, Any]) -> None:
         """Refuse as the server would: a title is unique within its folder."""
-        listed = self._read(
-            Request("GET", path("folders", body["folder_id"], "dashboards"), {"fields": "id,title,deleted"})
-        ).json
+        where = path("folders", body["folder_id"], "dashboards")
+        if self._made_by_another(where) is not None:
+            return
+        listed = self._client.call(Request("GET", where, {"fields": "id,title,deleted"})).json
         if any(one.get("title") == body["title"] and not one.get("deleted") for one in listed or ()):
             message = "a dashboard with this title is in the folder already"
             raise Refused(FailureKind.VALIDATION, UNPROCESSABLE, message, ("title",))
 
-    def _add_part(self, sort: str, made: dict[str, Any]) -> None:
-        board = self._dashboard or {}
-        board.setdefault(sort, []).append(made)
-        if sort == "dashboard_layouts":
-            tiles = board.get("dashboard_elements") or []
-            made["dashboard_layout_components"] = [self._component(made, tile) for tile in tiles]
-        if sort == "dashboard_elements":
-            for layout in board.get("dashboard_layouts") or []:
-                layout.setdefault("dashboard_layout_components", []).append(self._component(layout, made))
 
-    def _component(self, layout: dict[str, Any], tile: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": self._new_id(),
-            "dashboard_layout_id": layout["id"],
-            "dashboard_element_id": tile["id"],
-            "deleted": False,
-        }
-
-    def _patch(self, request: Request) -> Json:
-        if request.path.startswith("/dashboards/"):
-            self._dashboard = {**(self._dashboard or {}), **request.body}
-            return self._dashboard
-        return self._boards.patch(request.path, request.body) if _sort(request) in BOARDS else request.body
-
-    def _delete(self, request: Request) -> Json:  # noqa: ARG002 - same shape as the others
-        return None
+def _complete(where: str, made: dict[str, Any]) -> dict[str, Any]:
+    """A new object with what the server adds: the folder that it makes for a user."""
+    return {**made, "personal_folder_id": new_id()} if where == "/users" else made
 
 
-def _sort(request: Request) -> str:
-    return request.path.split("/")[1]
+def _sort(where: str) -> str:
+    return where.split("/")[1]

@@ -54,6 +54,15 @@ class RehearsedBoards:
         one.update(body)
         return deepcopy(one)
 
+    def delete(self, where: str) -> None:
+        """Remove the section or item at this path."""
+        for gone in list(self._at(where)):
+            self._take(gone)
+            for board in self._boards.values():
+                board["board_sections"] = [
+                    one for one in board.get("board_sections") or () if one is not gone
+                ]
+
     def _at(self, where: str) -> Iterator[Played]:
         if where in self._boards:
             yield self._boards[where]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from lvrestore.errors import NotFoundError, SessionMismatchError
+from lvrestore.errors import NothingToResumeError, SessionMismatchError
 from lvrestore.model import ContentType, Json
 from lvrestore.settings import RestorationConfig, default_state_path
 from lvrestore.state.store import SessionRow, StateReader
@@ -36,8 +36,7 @@ def unfinished_session(reader: StateReader, session_id: str | None) -> SessionRo
     else:
         found = reader.session(session_id)
     if found is None or found.is_finished:
-        what = "an unfinished session" if session_id is None else f"an unfinished session {session_id}"
-        raise NotFoundError(what, f"the state file {reader.path}", "`lvrestore status --all` lists them")
+        raise NothingToResumeError(session_id, str(reader.path), found is not None)
     return found
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from lvrestore.content.users import VaultUser
 from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import BlobError, Deleted, DoneIn, Vault, Wanted, decode_as
+from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
+# What has links, and what they lead to.
+LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
+LINKED = frozenset({*LINKING, ContentType.FOLDER, ContentType.LOOK})
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
 
@@ -72,17 +74,10 @@ class Waves:
         self._numbers = count()
 
     def first(self) -> Iterator[Tasks]:
-        """Every selected row once: types in dependency order, folders by depth.
-
-        Users who sign in by e-mail come first. The others are found by their name among accounts without an
-        address, and a namesake who has been made a moment ago has none yet.
-        """
+        """Every selected row once: types in dependency order, folders by depth."""
         for content_type in self._chosen.in_order:
             if content_type is ContentType.FOLDER:
                 yield from self._folders()
-            elif content_type is ContentType.USER:
-                yield self._users(by_email=True)
-                yield self._users(by_email=False)
             else:
                 yield from self._rows(content_type)
 
@@ -113,11 +108,6 @@ class Waves:
         if lost := [row.source_id for row in rows if row.source_id not in folders]:
             yield self._tasks(ContentType.FOLDER, lost)
 
-    def _users(self, *, by_email: bool) -> Tasks:
-        for row in self._vault.rows(ContentType.USER, **self._chosen.rows(self._done_in)):
-            if _signs_in_by_email(row) is by_email:
-                yield self._task(row)
-
     def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
         wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
         for row in self._vault.rows(content_type, **wanted):
@@ -138,18 +128,10 @@ class Waves:
         )
 
 
-def _signs_in_by_email(row: VaultRow) -> bool:
-    try:
-        return decode_as(row.blob, VaultUser).login is not None
-    except BlobError:
-        return False  # it fails by itself when it is restored
-
-
 def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:
     """The items of a session that wait; links are looked at again only where something has got another id."""
     reader = StateReader(path)
-    linking = [ContentType.DASHBOARD, ContentType.BOARD] if reader.has_moved(scope) else []
-    for content_type in (ContentType.USER, *linking):
+    for content_type in (ContentType.USER, *(LINKING if reader.has_moved(scope) else ())):
         yield from ((content_type, *found) for found in reader.waiting(scope, content_type))
 
 
@@ -181,6 +163,7 @@ class Rehearsal:
         self._early: dict[int, RestorationResult] = {}
         self._waiting: dict[Item, RestorationResult] = {}
         self._next = 0
+        self._moved = False
 
     def take(self, result: RestorationResult) -> None:
         """Tell this result as soon as all before it have been told."""
@@ -188,14 +171,28 @@ class Rehearsal:
         while (following := self._early.pop(self._next, None)) is not None:
             self._next += 1
             item = (following.content_type, following.source_id)
+            self._moved = self._moved or _is_linked_anew(following)
             if following.earlier is not None:
-                both = both_looks(self._waiting.pop(item), following)
-                self._tell(msgspec.structs.replace(both, earlier=None))
-            elif following.waits and following.operation is not Operation.CREATED:
+                first = self._waiting.pop(item)
+                both = both_looks(first, following)
+                # Everything in a new item is new, its links as well.
+                changes = first.changes if first.operation is Operation.CREATED else both.changes
+                self._tell(msgspec.structs.replace(both, changes=changes, earlier=None))
+            elif following.waits:
                 self._waiting[item] = following
             else:
                 self._tell(following)
 
     def waiting(self) -> Iterator[tuple[ContentType, str, Operation]]:
-        """What is to be looked at again; everything in a new item is new, so nothing of it is left to tell."""
-        yield from ((*item, result.operation) for item, result in list(self._waiting.items()))
+        """What is to be looked at again; of the others it is known by now that their links stay as they are."""
+        for item, result in list(self._waiting.items()):
+            if self._moved or item[0] not in LINKING:
+                yield (*item, result.operation)
+            else:
+                self._tell(self._waiting.pop(item))
+
+
+def _is_linked_anew(result: RestorationResult) -> bool:
+    """Whether links to this item must get another id."""
+    moved = result.operation is Operation.CREATED or result.destination_id not in {None, result.source_id}
+    return moved and result.content_type in LINKED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,16 +15,17 @@ from lvrestore.content.references import History, MappedId, References
 from lvrestore.looker.client import LookerClient, Sender
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, wait_until
+from lvrestore.looker.protocol import Request
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
-from lvrestore.model import RestorationResult, RestorationTask, VaultRow
+from lvrestore.model import ContentType, RestorationResult, RestorationTask, VaultRow
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
-from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.rehearsal import RehearsalClient, Rehearsed, knows_nothing
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups
@@ -81,6 +83,8 @@ class Workbench:
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
         self._index = Index(config.scratch, config.max_staleness_s) if config.indexed else None
+        self._rehearsed: dict[tuple[ContentType, str], Rehearsed] = {}
+        self._models: set[str] = set()
         self._lookups = Lookups(config.vault_path, config.scratch)
         self._refs = StateReferences(
             self._reader,
@@ -99,7 +103,7 @@ class Workbench:
 
     def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
         """A function that restores one item, for one thread."""
-        client: Sender = LookerClient(
+        client = LookerClient(
             self._transport,
             tokens=self._tokens,
             limiter=self._limiter,
@@ -107,11 +111,28 @@ class Workbench:
             policy=self.config.retries,
             stop=self._stop,
         )
-        if self._index is not None:
-            client = IndexedClient(client, self._index, same_instance=self.config.same_instance)
+        indexed = (
+            IndexedClient(client, self._index, same_instance=self.config.same_instance)
+            if self._index
+            else None
+        )
         if self.config.dry_run:
-            return lambda task: self._driver(RehearsalClient(client), recorder).restore(task)
-        return self._driver(client, recorder).restore
+            return partial(
+                self._rehearse, indexed or client, indexed.knows if indexed else knows_nothing, recorder
+            )
+        return self._driver(indexed or client, recorder).restore
+
+    def _rehearse(
+        self, client: Sender, knows: Callable[[Request], bool], recorder: Recorder, task: RestorationTask
+    ) -> RestorationResult:
+        """Rehearse one item; what waits for others goes on with its own copy when it is looked at again."""
+        item = (task.content_type, task.source_id)
+        rehearsed = self._rehearsed.pop(item, None) or Rehearsed()
+        rehearsal = RehearsalClient(client, rehearsed, self._models, knows)
+        result = self._driver(rehearsal, recorder).restore(task)
+        if result.waits:
+            self._rehearsed[item] = rehearsed
+        return result
 
     def _driver(self, client: Sender, recorder: Recorder) -> Driver:
         return Driver(
@@ -125,6 +146,7 @@ class Workbench:
             max_repeats=self.config.retries.max_retries,
             wait=self._wait,
             doubt=self._index.doubt if self._index is not None else _believe,
+            there=self._index.note if self._index is not None else _believe,
         )
 
     def _wait(self, seconds: float) -> None:

@@ -34,6 +34,7 @@ def open_for_writing(path: Path, *, create: bool = True) -> apsw.Connection:
     """Open or make a state file, and bring it up to date. Raises `ValidationError` where it cannot be used."""
     if not create and not path.exists():
         raise StateLostError(str(path))
+    _refuse_device(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, READABLE_BY_OWNER_ONLY))
@@ -59,6 +60,7 @@ def open_for_reading(path: Path) -> apsw.Connection:
         empty = apsw.Connection(":memory:")
         empty.execute(schema())
         return empty
+    _refuse_device(path)
     db = _connect(path, apsw.SQLITE_OPEN_READONLY)
     try:
         _refuse_foreign(db, path)
@@ -154,6 +156,12 @@ def _refuse_newer(db: apsw.Connection, path: Path) -> None:
             f"{path} was written by a newer lvrestore (state version {version}, this one knows {SCHEMA_VERSION})",
             hint="upgrade lvrestore, or give another --state PATH",
         )
+
+
+def _refuse_device(path: Path) -> None:
+    """Refuse what keeps nothing, like /dev/null; a file that is not there yet is made."""
+    if path.exists() and not path.is_file():
+        raise ValidationError(f"cannot use the state file {path}: it is no regular file", _ELSEWHERE)
 
 
 def _refuse_foreign(db: apsw.Connection, path: Path) -> None:

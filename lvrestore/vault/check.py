@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from lvrestore.model import VaultRow
     from lvrestore.vault.reader import Vault
+
+    RequireUsable = Callable[[VaultRow, dict[str, Any]], None]
 
 State = Literal["present", "deleted", "absent"]
 Parts = list[dict[str, Any]] | None
@@ -78,16 +81,18 @@ class _Layout(msgspec.Struct):
     dashboard_layout_components: list[_Component] | None = None
 
 
-class _Dashboard(msgspec.Struct):
+class _Identified(msgspec.Struct):
+    """A creation time of another kind is taken for none, which makes it harder to tell the instance."""
+
     id: str
+    created_at: datetime | None = None
+
+
+class _Dashboard(_Identified):
     title: str | None = None
     dashboard_elements: Parts = None
     dashboard_filters: Parts = None
     dashboard_layouts: list[_Layout] | None = None
-
-
-class _Identified(msgspec.Struct):
-    id: str
 
 
 class _Named(msgspec.Struct):
@@ -102,10 +107,13 @@ SHAPES: dict[ContentType, type[msgspec.Struct]] = {
 }
 
 
-def check(vault: Vault) -> Iterator[Finding]:
-    """Yield what is wrong with a vault, and at last how much was checked."""
+def check(vault: Vault, require_usable: RequireUsable = lambda _row, _content: None) -> Iterator[Finding]:
+    """Yield what is wrong with a vault, and at last how much was checked.
+
+    `require_usable` raises `DeserializationError` for a row that decodes, but that no object can be made of.
+    """
     rows = bad = warnings = 0
-    for finding in _findings(vault):
+    for finding in _findings(vault, require_usable):
         rows += finding is None
         bad += isinstance(finding, BadRow | Damage)
         warnings += isinstance(finding, Dangling | Superseded)
@@ -126,7 +134,7 @@ def reference_states(vault: Vault) -> Callable[[ContentType, str], State]:
     return state
 
 
-def _findings(vault: Vault) -> Iterator[Finding | None]:
+def _findings(vault: Vault, require_usable: RequireUsable) -> Iterator[Finding | None]:
     """Yield None for each row that was looked at, and every finding."""
     yield from (Damage(message=line) for line in vault.damage())
     yield from (Superseded(**_identity(row)) for row in vault.superseded())
@@ -134,14 +142,20 @@ def _findings(vault: Vault) -> Iterator[Finding | None]:
     for content_type in vault.counts():
         for row in vault.rows(content_type, deleted="include"):
             yield None
-            yield from _check_row(vault, row, state)
+            yield from _check_row(vault, row, state, require_usable)
 
 
-def _check_row(vault: Vault, row: VaultRow, state: Callable[[ContentType, str], State]) -> Iterator[Finding]:
+def _check_row(
+    vault: Vault,
+    row: VaultRow,
+    state: Callable[[ContentType, str], State],
+    require_usable: RequireUsable,
+) -> Iterator[Finding]:
     deserializer = ContentDeserializer()
     try:
         content: dict[str, Any] = deserializer.deserialize(row, dict)
         deserializer.validate_schema(row, content, SHAPES.get(row.content_type, _Identified))
+        require_usable(row, content)
     except DeserializationError as error:
         yield BadRow(**_identity(row), reason=error.reason, field=error.field)
         return

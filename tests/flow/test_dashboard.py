@@ -9,6 +9,7 @@ from comparison import differences
 from factory import backup, decoded, destroy, make_dashboard, make_filter, make_looker, requests, trash
 from harness import Memory, restore
 
+from lvrestore.content.references import MappedId
 from lvrestore.model import Operation
 
 
@@ -464,3 +465,14 @@ def test_a_blob_that_does_not_decode_is_one_failure():
     results = restore(looker, [("7", b"\xc1"), ("8", msgspec.msgpack.encode({"id": "8", "title": 5})), good])
     assert [r.operation for r in results] == [Operation.FAILED, Operation.FAILED, Operation.UNCHANGED]
     assert results[1].error.field == "$.title"
+
+
+@pytest.mark.parametrize("field", ["folder_id", "title"])
+def test_elsewhere_a_dashboard_without_what_looker_requires_is_said_to_be_so(field):
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker, tiles=1), **{field: ..., "slug": ...})
+    elsewhere, memory = make_looker(), Memory(same_instance=False)
+    memory.mappings["folder", looker.folder] = MappedId(elsewhere.folder)
+    (result,) = restore(elsewhere, [row], memory)
+    assert result.error.kind == "validation"
+    assert f"has no {field}" in result.error.message

@@ -213,3 +213,12 @@ def test_no_query_is_made_for_a_look_whose_folder_is_nowhere():
     (result,) = restore(looker, "look", [row], memory)
     assert result.error.blockers == (f"folder {looker.folder}",)
     assert not writes(looker)
+
+
+@pytest.mark.parametrize("created_at", [12345, True, ["yesterday"], {"at": "noon"}])
+@pytest.mark.parametrize("kind", ["folder", "look"])
+def test_a_creation_time_that_is_none_contradicts_nothing(kind, created_at):
+    looker = make_looker()
+    row = backup(looker, kind, getattr(looker, kind), created_at=created_at)
+    (result,) = restore(looker, kind, [row])
+    assert (result.operation, result.error) == (Operation.UNCHANGED, None)

@@ -4,8 +4,12 @@ import threading
 from contextlib import closing
 
 import apsw
+from factory import make_looker
 
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.protocol import Request
 from lvrestore.run.index import FILE, Index
+from lvrestore.run.indexed import IndexedClient
 
 
 def test_a_process_that_opens_it_waits_for_one_that_has_it_to_itself(tmp_path):
@@ -18,3 +22,19 @@ def test_a_process_that_opens_it_waits_for_one_that_has_it_to_itself(tmp_path):
     with closing(Index(tmp_path, 600)) as index:
         assert index.get("folder", "1") is None
     soon.join()
+
+
+def test_that_something_stands_is_known_however_it_has_changed(tmp_path):
+    with closing(Index(tmp_path, 600)) as index:
+        index.put("user", [{"id": "1", "email": "ann@example.com"}])
+        index.note("folder", "7")
+        index.doubt("user", "1")
+        assert index.get("user", "1") is index.get("folder", "7") is None
+        looker = make_looker()
+        client = IndexedClient(LookerClient(looker), index, same_instance=True)
+        looker.clear_log()
+        for where, known in (("/users/1", True), ("/folders/7", True), ("/users/2", False)):
+            assert client.knows(Request("GET", where, {"fields": "id"})) is known
+        assert client.call(Request("GET", "/users/1", {"fields": "id"})).json == {"id": "1"}
+        assert not client.knows(Request("GET", "/users/1"))
+        assert looker.requests == []

@@ -207,3 +207,45 @@ def test_an_accepted_difference_does_not_hide_a_new_link():
     assert {kind for r in first for kind, _ in r.warnings} >= {"not_kept"}
     assert again.operation is Operation.UPDATED
     assert_links_go_to(looker, [r.destination_id for r in first])
+
+
+def test_a_dry_run_plays_the_second_look_at_what_it_would_make():
+    looker = make_looker()
+    rows = two_linked(looker)
+    for source_id, _ in rows:
+        destroy(looker, source_id)
+    looker.clear_log()
+    planned = restore_all(looker, rows, rehearsal := memory_of(rows), dry_run=True)
+    assert {r.method for r in looker.requests} == {"GET"}
+    assert [r.error for r in planned.values()] == [None, None]
+    again = {r.source_id: r for r in restore(looker, rows, rehearsal, dry_run=True)}
+    assert [r.operation for r in again.values()] == [Operation.UNCHANGED, Operation.UNCHANGED]
+    done = restore_all(looker, rows, memory_of(rows))
+    for source_id, result in done.items():
+        assert planned[source_id].operation is result.operation
+        assert_no_more_calls(result, planned[source_id])
+
+
+def assert_no_more_calls(done, planned):
+    """Where new tiles come up is the server's decision, and whether a title is taken a dry run must ask."""
+    done, planned = done.calls.by_method, planned.calls.by_method
+    assert [planned.get(m, 0) for m in ("POST", "DELETE")] == [done.get(m, 0) for m in ("POST", "DELETE")]
+    assert [planned.get(m, 0) >= done.get(m, 0) for m in ("GET", "PATCH")] == [True, True]
+
+
+def test_a_dry_run_plays_the_second_look_at_what_it_would_change():
+    looker = make_looker()
+    rows = two_linked(looker)
+    destroy(looker, rows[1][0])
+    looker.call("PATCH", f"/dashboards/{rows[0][0]}", {"description": "Spoiled"})
+    tile = decoded(looker, rows[0][0])["dashboard_elements"][0]
+    looker.call("PATCH", f"/dashboard_elements/{tile['id']}", {"title": "Spoiled"})
+    looker.call("DELETE", f"/dashboard_filters/{decoded(looker, rows[0][0])['dashboard_filters'][0]['id']}")
+    text_tile(looker, rows[0][0], "too much")
+    before = looker.dump()
+    planned = restore_all(looker, rows, memory_of(rows), dry_run=True)
+    assert looker.dump() == before
+    done = restore_all(looker, rows, memory_of(rows))
+    for source_id, result in done.items():
+        assert (planned[source_id].operation, planned[source_id].error) == (result.operation, None)
+        assert_no_more_calls(result, planned[source_id])

@@ -498,15 +498,17 @@ def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted
     memory = memory_of(looker)
     namesake(looker, memory)
     bob = half_made(looker, memory)
-    mapped, mapped_from, asked = memory.mapped, memory.mapped_from, []
+    (name, note), asked = memory.mappings.popitem(), []
+    mapped_from = memory.mapped_from
 
     def noted_by_and_by(kind, destination_id):
         asked.append(destination_id)
-        return mapped_from(kind, destination_id) if asked.count(bob) > 2 else None
+        if asked.count(bob) > 2:
+            memory.mappings[name] = note
+        return mapped_from(kind, destination_id)
 
     memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
     memory.mapped_from = noted_by_and_by
-    memory.mapped = lambda *item: mapped(*item) if asked.count(bob) > 2 else None
     looker.on("POST", "/users").drop_after()
     result = restore(looker, memory, "user", "77")
     assert result.operation is Operation.CREATED
@@ -648,3 +650,53 @@ def test_people_whom_the_server_does_not_know_yet_get_their_role():
     made = restore(looker, memory, "user", looker.owner)
     restore(looker, memory, "role", role)
     assert [u["id"] for u in looker.call("GET", f"/roles/{role}/users")] == [made.destination_id]
+
+
+@pytest.mark.parametrize(
+    ("state", "warned"), [({"width": 7}, 1), ({"tips": True, "theme": "dark"}, 1), ({"theme": "dark"}, 0)]
+)
+def test_a_user_made_again_without_its_ui_state_is_named(state, warned, looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["ui_state"] = state
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == warned
+    live = looker.call("GET", f"/users/{made.destination_id}")
+    assert (live.get("ui_state") == state) is not warned
+
+
+def test_a_login_is_given_with_one_call(looker):
+    memory = memory_of(looker)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.clear_log()
+    restore(looker, memory, "user", looker.bob)
+    assert [f"{r.method} {r.path}" for r in looker.requests if r.path.endswith("/credentials_email")] == [
+        next(w for w in writes(looker) if w.endswith("/credentials_email"))
+    ]
+
+
+def test_a_dry_run_knows_the_personal_folder_and_what_a_new_user_has_by_then(looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["home_folder_id"] = "9999"
+    personal = memory.contents["user", looker.bob]["personal_folder_id"]
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.clear_log()
+    first = restore(looker, memory, "user", looker.bob, dry_run=True)
+    assert (first.operation, first.waits) == (Operation.CREATED, True)
+    assert memory.mapped("folder", personal).destination_id.startswith("new-")
+    memory.mappings["folder", "9999"] = MappedId(looker.folder)
+    memory.again = True
+    second = restore(looker, memory, "user", looker.bob, dry_run=True)
+    assert [change[0] for change in second.changes] == ["home_folder_id"]
+    assert not writes(looker)
+
+
+@pytest.mark.parametrize("lost", ["role", "bob"])
+def test_a_dry_run_believes_that_holders_of_a_role_are_kept(lost, looker):
+    memory = memory_of(looker, access="restore")
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    if lost == "role":
+        looker.call("DELETE", f"/roles/{looker.role}")
+    planned = restore(looker, memory, "role", looker.role, dry_run=True)
+    assert (planned.error, planned.warnings) == (None, ())
+    assert planned.changes[-1][0] == "users"

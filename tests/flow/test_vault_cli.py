@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -172,3 +173,22 @@ def test_errors_reach_the_caller_as_they_are(tmp_path):
     (tmp_path / "vault.db").write_bytes(b"")
     result = CliRunner().invoke(vault_command, ["info", "--db-path", str(tmp_path / "vault.db")])
     assert isinstance(result.exception, VaultError)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("folder_id", None, "has no folder_id, which Looker requires"),
+        ("created_at", 12345, "Expected `datetime | null`, got `int`"),
+        ("hidden", "yes", "Expected `bool | null`, got `str`"),
+    ],
+)
+def test_check_names_rows_that_no_dashboard_can_be_made_of(field, value, said, run, path):
+    with closing(apsw.Connection(str(path))) as db:
+        where = "WHERE content_type = 1 AND id = '3'"
+        content = msgspec.msgpack.decode(db.execute(f"SELECT content_data FROM content_items {where}").get)
+        blob = msgspec.msgpack.encode({**content, field: value})
+        db.execute(f"UPDATE content_items SET content_data = ? {where}", (blob,))
+    (bad,) = (one for one in lines(run("check", "--json", code=3)) if one["type"] == "bad_row")
+    assert (bad["content_type"], bad["content_id"]) == ("dashboard", "3")
+    assert said in bad["reason"]

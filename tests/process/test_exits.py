@@ -249,3 +249,47 @@ def test_folder_that_cannot_be_written(site):
         assert_refused(ended, 3, site)
         assert "--state" in error_of(ended)["hint"]
     folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_state_that_keeps_nothing(dry, site):
+    refused = site.run(replaced(site.bulk(*dry), "--state", "/dev/null"))
+    assert_refused(refused, 3, site)
+    assert "no regular file" in error_of(refused)["message"]
+
+
+@pytest.mark.parametrize("empty", ["", " , "])
+@pytest.mark.parametrize("option", ["--only-types", "--exclude-types"])
+def test_a_list_of_types_that_names_none_is_not_all_of_them(option, empty, site):
+    assert_refused(site.run(["all", option, empty, *site.arguments()]), 64, site)
+
+
+def test_folder_with_types_that_lie_in_none(site):
+    refused = site.run(["bulk", "--type", "user", "--folder", "1", *site.arguments()])
+    assert_refused(refused, 64, site)
+    assert "cannot select users" in error_of(refused)["message"]
+
+
+def test_folder_of_everything_says_what_it_leaves_out(site):
+    ended = site.run(["all", "--folder", "1", "--dry-run", *site.arguments()])
+    assert "left out are all LookML models, users" in ended.err
+
+
+def test_resume_of_a_session_that_is_none_to_resume(site):
+    nameless = site.run(site.resume())
+    assert error_of(nameless)["message"] == f"no session is unfinished in the state file {site.state}"
+    done = site.run(site.bulk("--ids", "1")).summary["session_id"]
+    site.looker.clear_log()
+    unknown, ended = site.run(site.resume("nope")), site.run(site.resume(done))
+    for refused in (nameless, unknown, ended):
+        assert_refused(refused, 2, site)
+    assert error_of(unknown)["message"] == f"session nope is not in the state file {site.state}"
+    assert error_of(ended)["message"] == f"session {done} has ended: nothing is left to resume"
+
+
+def test_a_dry_run_exits_as_the_run_would(site):
+    site.looker.on("GET", "/dashboards/1").answer(422, {"message": "Validation Failed"}, times=100)
+    assert site.run(site.bulk("--ids", "1", "--dry-run")).code == 1
+    single = ["single", "dashboard", "1", "--dry-run", *site.arguments()]
+    assert site.run(single).code == 3
+    assert site.run(site.bulk("--ids", "2", "--dry-run")).code == 0
