@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -40,7 +39,7 @@ from lvrestore.run.listings import LISTINGS
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
-from lvrestore.run.preflight import SelectedRows, look_ahead
+from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
 from lvrestore.run.scan import Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
@@ -56,7 +55,7 @@ from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Vault
+from lvrestore.vault import DoneIn, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
@@ -65,6 +64,8 @@ DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10
+# Where an instance does not say what it is called, its URL may be that of the API, and people go elsewhere.
+API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
@@ -170,7 +171,7 @@ class Restore:
         self._fatal: ApiError | None = None
         self._lost_in_a_row, self._items_lost = 0, False
         self._news: Callable[[], list[str]] = list
-        self._rehearsal = Rehearsal(self._on_result)
+        self._rehearsal = Rehearsal(self._on_result, lambda result: reporter.seen(result, self._tally))
         self._unfinished = Unfinished()
         self._known: dict[str, frozenset[str]] = {}
         for warning in destination.warnings:
@@ -320,11 +321,27 @@ class Restore:
                 scanned += [scanner.note_ids(kind, intent.total) for kind in sorted(kinds)]
                 if intent.session is None:
                     self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned})
-        return msgspec.structs.replace(intent, scanned=tuple(scanned))
+            there = self._there(intent, scanned, index)
+        return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there)
+
+    def _there(self, intent: Intent, scanned: Iterable[Scanned], index: Index) -> dict[ContentType, int]:
+        """How many items are on the destination already, of the types that were listed to the end."""
+        if not intent.verdict.same or self._config.dry_run:
+            return {}
+        translate, there = self._translator(intent), {}
+        for one in scanned:
+            if one.items and one.complete:
+                content_type, alive = ContentType[one.kind.upper()], index.ids(one.kind)
+                ids = self._vault.ids(content_type, **self._rows_left(intent))
+                there[content_type] = sum(translate(one.kind, source_id) in alive for source_id in ids)
+        return there
+
+    def _rows_left(self, intent: Intent) -> Wanted:
+        """Which rows are to be restored: those that the session has not done yet."""
+        return self._chosen.rows(DoneIn(self._state_path, intent.session.id) if intent.session else None)
 
     def _scans(self, scanner: Scanner, index: Index, intent: Intent) -> Iterator[Scanned]:
-        done_in = DoneIn(self._state_path, intent.session.id) if intent.session else None
-        rows = self._chosen.rows(done_in)
+        rows = self._rows_left(intent)
         for content_type, items in intent.counts.items():
             kind = content_type.label
             if not items or kind not in LISTINGS:
@@ -338,20 +355,23 @@ class Restore:
             if found is not None:
                 yield found
 
-    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]]) -> None:
+    def _translator(self, intent: Intent) -> Translate:
         reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(intent), self._instance)
 
         def translate(kind: str, source_id: str) -> str | None:
             found = reader.mapping(scope, kind, source_id)
             return found.destination_id if found else source_id if intent.verdict.same else None
 
+        return translate
+
+    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]]) -> None:
         ahead = look_ahead(
             self._connection.client,
             SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
             versions=self._discovery.versions(),
             caller_id=self._policy.caller.id,
             listed=listed,
-            translate=translate,
+            translate=self._translator(intent),
         )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
@@ -371,14 +391,14 @@ class Restore:
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
-        here = str(urlsplit(self._instance).hostname)
+        there = self._instance.removesuffix(API_PORT)
         people = not ABOUT_PEOPLE.isdisjoint(types)
         return msgspec.structs.replace(
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
             members_by_user=ContentType.USER in types,
-            link_hosts={host: host if intent.verdict.same else here for host in source_hosts(self._backup)},
+            link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=self._discovery.caller() if people else policy.caller,
         )
 

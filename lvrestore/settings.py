@@ -47,7 +47,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     folder for what has lost its own.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
-    `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts.
+    `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
+    origins (`https://host:port`).
     """
 
     access: Literal["new", "restore", "skip"] = "new"

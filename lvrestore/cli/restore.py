@@ -18,6 +18,7 @@ from lvrestore.model import ContentType, Operation, RestorationResult
 from lvrestore.report.jsonl import JsonLines, result_object, write_line
 from lvrestore.report.reporter import Reporter
 from lvrestore.report.terminal import Terminal
+from lvrestore.report.wording import api_calls
 from lvrestore.retry import retry
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.dead_letters import LetterFilter
@@ -183,4 +184,4 @@ def _sentence(result: RestorationResult) -> str:
         return f"{what} failed: see `lvrestore dlq list`"
     where = f" as {result.destination_id}" if result.destination_id not in {None, result.source_id} else ""
     seconds = result.duration_ms / 1000
-    return f"{what} {result.operation}{where} ({result.calls.total} API calls, {seconds:.1f} s)"
+    return f"{what} {result.operation}{where} ({api_calls(result.calls.total)}, {seconds:.1f} s)"

@@ -97,8 +97,13 @@ def _item_body(vault: VaultItem, refs: References) -> Body:
 
 def unsettled_links(sections: Sequence[VaultSection], refs: References) -> set[tuple[str, str]]:
     """The (kind, id) of what items link to and nobody knows yet where it will be."""
+    return unsettled_targets(texts_of(sections), refs)
+
+
+def texts_of(sections: Sequence[VaultSection]) -> list[Json]:
+    """Everything in the items that may hold links."""
     items = [item for section in sections for item in parts(section.board_items) or ()]
-    return unsettled_targets([known(getattr(item, name)) for item in items for name in TEXTS], refs)
+    return [known(getattr(item, name)) for item in items for name in TEXTS]
 
 
 def target_of(vault: VaultItem) -> tuple[str, str] | None:

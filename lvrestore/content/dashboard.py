@@ -28,7 +28,7 @@ from lvrestore.content.calls import (
 from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
-from lvrestore.content.links import may_move
+from lvrestore.content.links import may_move, name_strays
 from lvrestore.content.matching import pair
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
@@ -51,6 +51,7 @@ from lvrestore.content.tiles import (
     new_tile_body,
     relinked_tile,
     source_of,
+    texts_of,
     tile_body,
     tile_changes,
     tile_rules,
@@ -125,6 +126,9 @@ def restore_dashboard(
         links = {link for tile in parts(vault.dashboard_elements) or () for link in unsettled_in(tile, refs)}
         # Where a second look would see nothing new, this one counts as that.
         history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
+    if history.again:
+        tiles = parts(vault.dashboard_elements) or ()
+        yield from name_strays([text for tile in tiles for text in texts_of(tile)], refs)
     vault = _relinked(vault, refs)
     if not refs.same_instance:
         _check_resolved(vault, parts(vault.dashboard_elements) or [], refs)

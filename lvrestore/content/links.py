@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 
-from lvrestore.content.calls import Exists, Steps
+from lvrestore.content.calls import Exists, Steps, Warn
 from lvrestore.content.references import References
 from lvrestore.model import Json
 
 # (kind, source id) -> the id on the destination, or None to leave the link alone.
 Resolve = Callable[[str, str], str | None]
+# A host name -> the host or origin (`https://host:port`) to write instead, or None for a stranger's.
 HostOf = Callable[[str], str | None]
 
 KINDS = {
@@ -38,7 +39,8 @@ _PATH = (
 _BEGINS = r"""(?:(?<![^\s"'`(\[<>=,|])|(?<=\\n)|(?<=\\t))"""
 # A URL goes on until something that none holds unescaped. Whatever follows `//` is taken as its host.
 _URL_END = r"""\s"'`<>)\]|\\"""
-_URL = rf"{_SLASH}{_SLASH}(?P<authority>[^/?#{_URL_END}]*)(?P<rest>[^{_URL_END}]*(?:\\/[^{_URL_END}]*)*)"
+_AT = rf"(?P<scheme>(?i:https?):)?(?P<slashes>{_SLASH}{_SLASH})(?P<authority>[^/?#{_URL_END}]*)"
+_URL = rf"{_AT}(?P<rest>[^{_URL_END}]*(?:\\/[^{_URL_END}]*)*)"
 _ANY = re.compile(f"{_URL}|{_BEGINS}{_PATH}")
 _AT_ONCE = re.compile(_PATH)
 _AUTHORITY = re.compile(r"([A-Za-z0-9.-]+)(?::[0-9]+)?")
@@ -47,8 +49,9 @@ _AUTHORITY = re.compile(r"([A-Za-z0-9.-]+)(?::[0-9]+)?")
 def rewrite_links(text: str, resolve: Resolve, hosts: Mapping[str, str] = {}) -> str:
     """Replace the id in each link that `resolve` has another id for; all at once, so that ids may swap.
 
-    `hosts` says which absolute links are meant: the source's host name (lower case, no port) -> the host of what
-    `resolve` names, which replaces it if it is another one. Links to any other host are never touched.
+    `hosts` says which absolute links are meant: the source's host name (lower case, no port) -> the host or origin
+    (`https://host:port`) of what `resolve` names. An origin takes the place of scheme, host and port; the same name
+    leaves all three as they are. Links to any other host are never touched.
     """
     return _rewrite(text, resolve, hosts.get)
 
@@ -117,6 +120,20 @@ def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
     }
 
 
+def name_strays(value: Json, refs: References) -> Steps[None]:
+    """Report links that keep a number which means something else on this instance, or nothing.
+
+    Absolute ones still lead to where the backup was taken.
+    """
+    if refs.same_instance or not refs.policy.rewrite_links:
+        return
+    strays = sorted({link for link in linked_in(value) if refs.mapped(*link) is None})
+    if strays:
+        names = ", ".join(f"{kind} {source_id}" for kind, source_id in strays)
+        text = f"links to {names} keep these numbers, which may be others' here: what they led to is not restored"
+        yield Warn("link_not_followed", text)
+
+
 def may_move(targets: Collection[tuple[str, str]], refs: References) -> Steps[bool]:
     """Whether one of these can have another id at the end of the run: not so what is there under its own."""
     ids = {kind: tuple(sorted(i for k, i in targets if k == kind)) for kind, _ in targets}
@@ -144,8 +161,15 @@ def _absolute(url: re.Match[str], resolve: Resolve, host_of: HostOf) -> str | No
     path = _with_id(link, resolve) if link is not None else None
     if name is None or host is None or link is None or path is None:
         return None
-    before = url[0][: url.start("authority") - url.start()]
-    return before + (authority if host == name[1].lower() else host) + path + rest[link.end() :]
+    at = url[0][: url.start("rest") - url.start()] if host == name[1].lower() else _moved(url, host)
+    return at + path + rest[link.end() :]
+
+
+def _moved(url: re.Match[str], to: str) -> str:
+    """Scheme, slashes and host of a URL that leads elsewhere by now; what begins with `//` goes without a scheme."""
+    scheme, is_origin, host = to.rpartition("//")
+    keeps_scheme = not url["scheme"] or (host and not is_origin)
+    return ((url["scheme"] or "") if keeps_scheme else scheme) + url["slashes"] + host
 
 
 def _with_id(link: re.Match[str], resolve: Resolve) -> str | None:

@@ -76,8 +76,13 @@ def _result_maker(tile: VaultTile) -> Body | None:
 
 def unsettled_in(tile: VaultTile, refs: References) -> set[tuple[str, str]]:
     """The (kind, id) of what the tile links to and nobody knows yet where it will be."""
+    return unsettled_targets(texts_of(tile), refs)
+
+
+def texts_of(tile: VaultTile) -> list[Json]:
+    """Everything in a tile that may hold links."""
     config = known(tile.result_maker.vis_config) if isinstance(tile.result_maker, Maker) else None
-    return unsettled_targets([config, *(known(getattr(tile, name)) for name in TEXTS)], refs)
+    return [config, *(known(getattr(tile, name)) for name in TEXTS)]
 
 
 def relinked_tile(tile: VaultTile, refs: References) -> VaultTile:

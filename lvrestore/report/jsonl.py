@@ -45,6 +45,9 @@ class JsonLines:
         if self._dry_run and self._summary:
             write_line(change_object(result))
 
+    def seen(self, result: RestorationResult, tally: Tally) -> None:
+        """Say nothing."""
+
     def tick(self, tally: Tally) -> None:
         """Say nothing."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -76,6 +77,12 @@ class Progress:
             self._bar.write(line, file=sys.stderr)
         else:
             self._say(line)
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """Let something be printed on stdout: no bar stands in the same line of the terminal."""
+        with tqdm.external_write_mode(file=sys.stdout):
+            yield
 
     def close(self, tally: Tally, *, completed: bool) -> None:
         """Nothing more comes; of a run that was cut off, types that it did not come to are not spoken of."""

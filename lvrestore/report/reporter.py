@@ -27,12 +27,13 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What is about to happen, for the question before it does.
 
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
-    is what was read in bulk.
+    is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
     """
 
     counts: dict[ContentType, int]
     absent_types: tuple[ContentType, ...] = ()
     scanned: tuple[Scanned, ...] = ()
+    there: dict[ContentType, int] = {}
     left_out_deleted: int
     vault_path: Path
     vault_newest: str | None
@@ -60,6 +61,10 @@ class Reporter(Protocol):
 
     def result(self, result: RestorationResult, tally: Tally) -> None:
         """One item has ended, and it is stored."""
+        ...
+
+    def seen(self, result: RestorationResult, tally: Tally) -> None:
+        """One item was looked at in a dry run; what is told of it may have to wait for a second look."""
         ...
 
     def tick(self, tally: Tally) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import click
 from rich.console import Console
@@ -15,7 +16,7 @@ from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
-from lvrestore.report.wording import intent_lines
+from lvrestore.report.wording import api_calls, intent_lines
 
 SHOWN_CHANGES = 8
 
@@ -57,7 +58,8 @@ class Terminal:
     def result(self, result: RestorationResult, tally: Tally) -> None:
         """Show what matters of one item, and move on."""
         if self._dry_run:
-            self._show_changes(result)
+            with self._bars.aside() if self._bars is not None else nullcontext():
+                self._show_changes(result)
         for kind, message in result.warnings if self._verbose else ():
             self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
         if result.error is not None:
@@ -66,6 +68,12 @@ class Terminal:
             self._verbose and result.operation is Operation.SKIPPED
         ):
             self._note(f"{result.operation}: {_named(result)}: {result.reason}")
+        self._tally = tally
+        if self._bars is not None and not self._dry_run:
+            self._bars.result(result, tally)
+
+    def seen(self, result: RestorationResult, tally: Tally) -> None:
+        """Move the bar on."""
         self._tally = tally
         if self._bars is not None:
             self._bars.result(result, tally)
@@ -112,7 +120,7 @@ class Terminal:
         if result.operation is Operation.UNCHANGED and self._summary:
             return
         would = "would fail" if result.operation is Operation.FAILED else f"would be {result.operation}"
-        self._out.print(f"{would}: {_named(result)} ({result.calls.total} API calls)")
+        self._out.print(f"{would}: {_named(result)} ({api_calls(result.calls.total)})")
         if result.operation is Operation.CREATED:
             return  # everything in it is new
         for path, before, after in result.changes[:SHOWN_CHANGES]:

@@ -21,6 +21,11 @@ def named(content_type: ContentType) -> str:
     return content_type.label.replace("_", " ").replace("lookml", "LookML")
 
 
+def api_calls(n: int) -> str:
+    """`1 API call`, `1,234 API calls`."""
+    return f"{n:,} API call{'' if n == 1 else 's'}"
+
+
 def intent_lines(intent: Intent) -> list[str]:
     """What is about to happen, to which host, from which backup."""
     what = ", ".join(plural(t, n) for t, n in intent.counts.items() if n) or "nothing"
@@ -34,7 +39,7 @@ def intent_lines(intent: Intent) -> list[str]:
         lines.append(f"This continues session {intent.session.id}.")
     lines.append(f"It is {intent.verdict}.")
     if intent.verdict.same:
-        lines.append("Objects that exist and differ from the backup are overwritten.")
+        lines += _overwriting_lines(intent)
     else:
         lines.append("No object is matched by its number; what refers to unmapped objects is not restored.")
     if intent.left_out_deleted:
@@ -46,6 +51,21 @@ def intent_lines(intent: Intent) -> list[str]:
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
     return [*lines, *_reading_lines(intent)]
+
+
+def _overwriting_lines(intent: Intent) -> Iterator[str]:
+    """What may be overwritten, with numbers as far as the destination was read before the question."""
+    there = ", ".join(plural(t, n) for t, n in intent.there.items() if n)
+    unread = [named(t) + "s" for t, n in intent.counts.items() if n and t not in intent.there]
+    if there:
+        yield f"Already there, and overwritten where they differ from the backup: {there}."
+    if unread:
+        which = (
+            f"{', '.join(unread)} that exist and differ" if intent.there else "Objects that exist and differ"
+        )
+        yield f"{which[0].upper()}{which[1:]} from the backup are overwritten."
+    elif not there:
+        yield "Nothing of it is there yet, so that nothing is overwritten."
 
 
 def _reading_lines(intent: Intent) -> Iterator[str]:

@@ -158,8 +158,11 @@ class Rehearsal:
     What waits for others is told last, once, when it has been looked at again.
     """
 
-    def __init__(self, tell: Callable[[RestorationResult], None]) -> None:
-        self._tell = tell
+    def __init__(
+        self, tell: Callable[[RestorationResult], None], seen: Callable[[RestorationResult], None]
+    ) -> None:
+        """`seen` is called with every first look, `tell` with what is told of an item in the end."""
+        self._tell, self._seen = tell, seen
         self._early: dict[int, RestorationResult] = {}
         self._waiting: dict[Item, RestorationResult] = {}
         self._next = 0
@@ -171,6 +174,8 @@ class Rehearsal:
         while (following := self._early.pop(self._next, None)) is not None:
             self._next += 1
             item = (following.content_type, following.source_id)
+            if following.earlier is None:
+                self._seen(following)
             self._moved = self._moved or _is_linked_anew(following)
             if following.earlier is not None:
                 first = self._waiting.pop(item)

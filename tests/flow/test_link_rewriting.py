@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+import pytest
 from factory import backup, decoded, destroy, make_dashboard, make_looker
 from harness import Memory, restore
 
@@ -173,12 +174,20 @@ def test_links_to_looks_and_folders_follow_too():
     assert tile["body_text"] == f"/looks/{new} /folders/{looker.folder} /looks/{new}/edit"
 
 
-def test_elsewhere_absolute_links_get_the_new_host():
+@pytest.mark.parametrize(
+    ("here", "url"),
+    [
+        ("new.looker.com", "https://new.looker.com"),
+        ("http://127.0.0.1:8123", "http://127.0.0.1:8123"),
+        ("https://new.looker.com", "https://new.looker.com"),
+    ],
+)
+def test_elsewhere_absolute_links_get_the_new_host(here, url):
     source = make_looker()
     rows = two_linked(source)
     looker = make_looker()
     make_dashboard(looker, "In the way")
-    memory = memory_of(rows, same_instance=False, link_hosts={"sandbox.looker.com": "new.looker.com"})
+    memory = memory_of(rows, same_instance=False, link_hosts={"sandbox.looker.com": here})
     same = [("folder", source.folder), ("user", source.owner), ("look", source.look)]
     queries = [
         ("query", t["query_id"]) for _, row in rows for t in msgspec.msgpack.decode(row)["dashboard_elements"]
@@ -188,7 +197,25 @@ def test_elsewhere_absolute_links_get_the_new_host():
     results = restore_all(looker, rows, memory)
     live_ids = [r.destination_id for r in results.values()]
     assert_links_go_to(looker, live_ids)
-    assert f"https://new.looker.com/dashboards/{live_ids[1]}/edit" in texts(looker, live_ids[0])
+    assert f"{url}/dashboards/{live_ids[1]}/edit" in texts(looker, live_ids[0])
+
+
+def test_elsewhere_links_that_nothing_is_known_of_are_named():
+    source = make_looker()
+    lost = make_dashboard(source, "Lost")
+    dashboard_id = make_dashboard(source, tiles=0)
+    text_tile(source, dashboard_id, f"/dashboards/{lost} /folders/{source.folder} /looks/77 {HOST}/looks/78")
+    rows = [backup(source, dashboard_id), backup(source, lost)]
+    memory = memory_of(rows, same_instance=False)
+    for kind, one in (("folder", source.folder), ("user", source.owner)):
+        memory.mappings[kind, one] = MappedId(one)
+    looker = make_looker()
+    (first,) = restore(looker, rows[:1], memory)
+    assert (first.waits, [kind for kind, _ in first.warnings]) == (True, [])
+    memory.again = True
+    (last,) = restore(looker, rows[:1], memory)
+    (said,) = [message for kind, message in last.warnings if kind == "link_not_followed"]
+    assert f"links to dashboard {lost}, look 77 keep" in said
 
 
 def test_an_accepted_difference_does_not_hide_a_new_link():

@@ -494,7 +494,8 @@ def test_a_lost_answer_is_not_looked_for_in_a_namesake(looker):
     assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
 
 
-def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted(looker):
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted(looker, fault):
     memory = memory_of(looker)
     namesake(looker, memory)
     bob = half_made(looker, memory)
@@ -509,9 +510,10 @@ def test_a_lost_answer_is_looked_for_until_a_namesake_who_is_being_made_is_noted
 
     memory.contents["user", "77"]["credentials_email"] = {"email": "bobby@example.com"}
     memory.mapped_from = noted_by_and_by
-    looker.on("POST", "/users").drop_after()
+    getattr(looker.on("POST", "/users"), fault)()
     result = restore(looker, memory, "user", "77")
     assert result.operation is Operation.CREATED
+    assert result.destination_id != bob
     assert view(looker, "user", result.destination_id)["email"] == "bobby@example.com"
     assert sum(u["display_name"] == "Bob C" for u in looker.call("GET", "/users")) == 2
 

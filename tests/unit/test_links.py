@@ -215,3 +215,19 @@ def test_rewriting_inside_a_value_is_rewriting_each_string(value):
 
     assert rewrite_in(value, new) == each_text(value, lambda text: rewrite_links(text, new))
     assert rewrite_in(value, lambda _kind, source_id: source_id) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "rewritten"),
+    [
+        ("https://old.looker.com/dashboards/42", "http://new:8123/dashboards/97"),
+        ("HTTP://OLD.looker.com:9999/dashboards/42?a=b", "http://new:8123/dashboards/97?a=b"),
+        ("//old.looker.com/dashboards/42", "//new:8123/dashboards/97"),
+        (r"https:\/\/old.looker.com\/dashboards\/42", r"http:\/\/new:8123\/dashboards\/97"),
+        ("https://other.looker.com/dashboards/42", "https://other.looker.com/dashboards/42"),
+    ],
+)
+def test_an_origin_takes_the_place_of_scheme_host_and_port(text, rewritten):
+    hosts = {"old.looker.com": "http://new:8123"}
+    assert rewrite_links(text, lambda _kind, _source_id: "97", hosts) == rewritten
+    assert without_ids(text) == without_ids(rewritten)

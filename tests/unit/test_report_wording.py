@@ -1,5 +1,7 @@
 """What people are told before a run and of its progress."""
 
+import io
+import sys
 from pathlib import Path
 
 from lvrestore.model import ContentType, Operation, RestorationResult
@@ -7,8 +9,10 @@ from lvrestore.plan.identity import Evidence, judge
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.wording import intent_lines
+from lvrestore.report.terminal import Terminal
+from lvrestore.report.wording import api_calls, intent_lines
 from lvrestore.run.scan import Scanned
+from lvrestore.run.waves import Rehearsal
 
 USER, BOARD, MODEL = ContentType.USER, ContentType.BOARD, ContentType.LOOKML_MODEL
 
@@ -64,3 +68,53 @@ def test_each_type_has_a_line_and_the_names_stand_below_each_other():
     assert said[2].startswith("[3/12] LookML models ")
     assert said[3].split("  ", 1)[1].strip() == "none in this backup"
     assert len({line.index(" 1/1 ") for line in said if " 1/1 " in line}) == 1
+
+
+def overwriting(counts, there):
+    return [line for line in intent_lines(intent(counts, there=there)) if "overwritten" in line]
+
+
+def test_how_much_may_be_overwritten_is_said_as_far_as_it_is_known():
+    counts = {MODEL: 5, USER: 1200, BOARD: 4}
+    assert overwriting(counts, {}) == ["Objects that exist and differ from the backup are overwritten."]
+    assert overwriting(counts, {USER: 1100, MODEL: 0}) == [
+        "Already there, and overwritten where they differ from the backup: 1,100 users.",
+        "Boards that exist and differ from the backup are overwritten.",
+    ]
+    assert overwriting({USER: 2}, {USER: 0}) == [
+        "Nothing of it is there yet, so that nothing is overwritten."
+    ]
+
+
+def test_one_call_is_not_plural():
+    assert [api_calls(n) for n in (0, 1, 1234)] == ["0 API calls", "1 API call", "1,234 API calls"]
+
+
+class FakeTerminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_dry_run_writes_no_line_beside_a_bar_and_leaves_none_unfinished(monkeypatch):
+    screen = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    terminal = Terminal(force=True, quiet=False, verbose=False, progress=True)
+    tally = Tally()
+    rehearsal = Rehearsal(
+        lambda result: (tally.add(result), terminal.result(result, tally)), lambda r: terminal.seen(r, tally)
+    )
+    terminal.begin(intent({USER: 2, BOARD: 1}), dry_run=True)
+    made = {"name": "One", "operation": Operation.UPDATED}
+    rehearsal.take(RestorationResult(seq=0, content_type=USER, source_id="1", waits=True, **made))
+    rehearsal.take(RestorationResult(seq=1, content_type=USER, source_id="2", **made))
+    rehearsal.take(RestorationResult(seq=2, content_type=BOARD, source_id="3", **made))
+    assert [operation for _, _, operation in rehearsal.waiting()] == [Operation.UPDATED]
+    again = RestorationResult(seq=3, content_type=USER, source_id="1", earlier=Operation.UPDATED, **made)
+    rehearsal.take(again)
+    terminal.end({"status": "planned", "summary": {"total_items": 0}})
+    said = screen.getvalue()
+    assert "50% 1/2" not in said.rsplit("100% 2/2", 1)[1]
+    for at in (i for i in range(len(said)) if said.startswith("would be updated", i)):
+        assert said[at - 1] in "\r\n"
+    assert said.count("would be updated") == 3
