@@ -41,9 +41,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What may be done to what is found. The same for all items of a run.
 
-    `access`: whether memberships, role grants and the disabled flag are written only where this run makes one
-    end (`new`), everywhere (`restore`) or nowhere (`skip`); with `assignments` `exact` what the backup does not
-    have is taken away as well. `orphans_to` is the destination's folder for what has lost its own.
+    `access`: whether memberships, role grants, logins and the disabled flag are written only where this run
+    makes one end (`new`), everywhere (`restore`) or nowhere (`skip`, also not what sets and roles hold); with
+    `assignments` `exact` what the backup does not have is taken away as well. `orphans_to` is the destination's
+    folder for what has lost its own.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or

@@ -171,7 +171,7 @@ policy_options = together(
         type=click.Choice(["new", "restore", "skip"]),
         default="new",
         show_default=True,
-        help="Write memberships, role grants and disabled flags: where this run makes one end, everywhere, nowhere.",
+        help="Write memberships, grants, logins, disabled flags: where this run makes one end, everywhere, nowhere.",
     ),
     option(
         "--assignments",

@@ -47,11 +47,15 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Role(msgspec.Struct, frozen=True):
-    """A role under restoration, by its source id and its live id; `created`: this very item made it."""
+    """A role under restoration, by its source id and its live id.
+
+    `created`: this very item made it, if not in this attempt; `empty`: a moment ago, so that nobody has it.
+    """
 
     source_id: str
     role_id: str
     created: bool
+    empty: bool
 
 
 def may_tie(refs: References, one: tuple[str, str], other: tuple[str, str]) -> bool:
@@ -179,27 +183,26 @@ def sync_members(
 # --- holders of roles
 
 
-def sync_holders(source_id: str, role_id: str, refs: References, *, created: bool) -> Steps[list[Change]]:
+def sync_holders(role: Role, refs: References) -> Steps[list[Change]]:
     """Give a role to those who have it in the backup, with one call that names all of its holders.
 
     Of some of them somebody else decides: they get it only with a role that was made again, since nobody but this
     run can know that they have lost it.
     """
-    role = Role(source_id, role_id, created)
-    ours = yield from _people(refs, refs.holders("role", source_id))
-    managed = yield from _people(refs, refs.holders("role", source_id, managed=True))
-    missing = yield from _missing_holders(role_id, {**ours, **managed}, created=created)
+    ours = yield from _people(refs, refs.holders("role", role.source_id))
+    managed = yield from _people(refs, refs.holders("role", role.source_id, managed=True))
+    missing = yield from _missing_holders(role, {**ours, **managed})
     added = yield from _added_holders(role, missing, ours, managed, refs)
     if not added and not _takes_away(refs):
         return []
-    where = path("roles", role_id, "users")
-    listed: list[Body] = [] if created else (yield Get(where, HOLDERS, fresh=True)) or []
+    where = path("roles", role.role_id, "users")
+    listed: list[Body] = [] if role.empty else (yield Get(where, HOLDERS, fresh=True)) or []
     direct = _ids(listed)
-    surplus = _surplus(source_id, listed, ours, refs) if _takes_away(refs) else set()
+    surplus = _surplus(role.source_id, listed, ours, refs) if _takes_away(refs) else set()
     target = (direct - surplus) | set(added)
     if target == direct:
         return []
-    return (yield from _assign(where, role_id, sorted(direct), sorted(target)))
+    return (yield from _assign(where, role.role_id, sorted(direct), sorted(target)))
 
 
 def _added_holders(
@@ -275,11 +278,11 @@ def _people(refs: References, users: Iterable[str]) -> Steps[dict[str, str]]:
     return {here: user for here, user in found.items() if here not in absent}
 
 
-def _missing_holders(role_id: str, wanted: Mapping[str, str], *, created: bool) -> Steps[list[str]]:
+def _missing_holders(role: Role, wanted: Mapping[str, str]) -> Steps[list[str]]:
     """Those who do not have the role, not even through a group: a direct grant would outlive that."""
-    if created or not wanted:
+    if role.empty or not wanted:
         return list(wanted)
-    holders = _ids((yield Get(path("roles", role_id, "users"), IDS)))
+    holders = _ids((yield Get(path("roles", role.role_id, "users"), IDS)))
     return [user_id for user_id in wanted if user_id not in holders]
 
 

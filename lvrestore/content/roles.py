@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lvrestore.content.access import sync_holders, sync_members
+from lvrestore.content.access import Role, sync_holders, sync_members
 from lvrestore.content.calls import Change, Restored, Steps
 from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
 from lvrestore.content.references import History, References, destination_of
@@ -19,8 +19,10 @@ def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[
     where = done.destination_id or destination_of(refs, "role", vault.id)
     if where is None:
         return done
-    created = done.operation is Operation.CREATED
-    return _with(done, where, (yield from sync_holders(vault.id, where, refs, created=created)))
+    empty = done.operation is Operation.CREATED
+    done = _counted_as_new(done, vault.id, refs, history)
+    role = Role(vault.id, where, created=done.operation is Operation.CREATED, empty=empty)
+    return _with(done, where, (yield from sync_holders(role, refs)))
 
 
 def restore_group(vault: VaultGroup, refs: References, history: History) -> Steps[Restored]:
@@ -31,13 +33,23 @@ def restore_group(vault: VaultGroup, refs: References, history: History) -> Step
     done = yield from restore_flat(GROUP, vault, refs, history)
     if refs.policy.access == "skip" or done.destination_id is None or done.operation not in SUCCESSES:
         return done
-    here, created = done.destination_id, done.operation is Operation.CREATED
+    done = _counted_as_new(done, vault.id, refs, history)
+    here, created = str(done.destination_id), done.operation is Operation.CREATED
     changes: list[Change] = []
     if not refs.policy.members_by_user:
         changes += yield from sync_members(vault.id, here, refs, created=created)
     if created:
         changes += yield from sync_members(vault.id, here, refs, created=True, managed=True)
     return _with(done, here, changes)
+
+
+def _counted_as_new(done: Restored, source_id: str, refs: References, history: History) -> Restored:
+    """What an attempt made that was cut off then has lost its people, and is new to those that are tied to it."""
+    found = done.operation in {Operation.UPDATED, Operation.UNCHANGED}
+    the_old_one = refs.same_instance and done.destination_id == source_id
+    if not found or the_old_one or history.uncertain_since is None:
+        return done
+    return msgspec.structs.replace(done, operation=Operation.CREATED)
 
 
 def _with(done: Restored, destination_id: str, changes: list[Change]) -> Restored:

@@ -387,6 +387,22 @@ def test_a_role_that_is_not_in_the_backup_is_not_given_to_a_new_user(looker):
     assert f"has role {looker.role}" in dict(result.warnings)["access_differs"]
 
 
+@pytest.mark.widens_access
+def test_a_role_and_a_group_that_were_cut_off_after_their_making_get_their_people(looker):
+    memory = memory_of(looker, members_by_user=False)
+    sets = {
+        f"{one}_set_id": view(looker, "role", looker.role)[f"{one}_set"]["id"]
+        for one in ("permission", "model")
+    }
+    bodies = {"role": {"name": "Seller", **sets}, "group": {"name": "Sellers"}}
+    for kind, body in bodies.items():
+        looker.call("DELETE", f"/{kind}s/{getattr(looker, kind)}")
+        made = looker.call("POST", f"/{kind}s", body)["id"]
+        result = restore(looker, memory, kind, getattr(looker, kind), uncertain_since=datetime.now(UTC))
+        assert (result.operation, result.destination_id) == (Operation.CREATED, made)
+        assert made in view(looker, "user", looker.bob)[f"{kind}_ids"]
+
+
 def test_users_alone_get_roles_and_groups(looker):
     memory = memory_of(looker, grants_by_role=False)
     looker.call("DELETE", f"/users/{looker.bob}")
