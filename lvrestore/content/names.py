@@ -46,7 +46,7 @@ def is_taken(name: Name, refused: Refused) -> bool:
     """Whether the server refuses a name because another object has it. Which status says so is unconfirmed."""
     if refused.kind is FailureKind.CONFLICT:
         return True
-    said = "already_exists" in refused.codes or refused.about(name.fields[0])
+    said = "already_exists" in refused.codes or name.fields[0] in refused.fields
     return refused.kind is FailureKind.VALIDATION and said
 
 
