@@ -23,7 +23,7 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.model import ContentType, Json, Operation, RestorationResult
+from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
 from lvrestore.plan.dependencies import circles
 from lvrestore.plan.identity import Verdict
 from lvrestore.report.reporter import Intent, Reporter
@@ -49,7 +49,18 @@ from lvrestore.run.sessions import (
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
-from lvrestore.run.waves import Chosen, Item, Rehearsal, Tasks, Unfinished, Waves, both_looks, waiting_in
+from lvrestore.run.waves import (
+    NAMED,
+    Chosen,
+    Item,
+    Rehearsal,
+    Tasks,
+    Unfinished,
+    Waves,
+    both_looks,
+    nameless_in,
+    waiting_in,
+)
 from lvrestore.run.workbench import RunConfig
 from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
@@ -410,7 +421,10 @@ class Restore:
         rehearse = partial(
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
-            chain(waves.first(), waves.again(self._rehearsal.waiting())),
+            chain(
+                (tasks for _, tasks in waves.first()),
+                waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
+            ),
             NothingRecorded(),
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
@@ -547,10 +561,15 @@ class Restore:
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
     def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
-        """Every item once, then those that had to wait for others."""
+        """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
-        yield from waves.first()
-        yield from waves.again(waiting_in(self._state_path, scope))
+        nameless = partial(nameless_in, self._state_path, scope)
+        for content_type, tasks in waves.first():
+            yield tasks
+            if content_type in NAMED:
+                yield from waves.rounds(partial(nameless, (content_type,)))
+        yield from waves.again(waiting_in(self._state_path, scope), Waits.FOR_OTHERS)
+        yield from waves.rounds(partial(nameless, NAMED))
 
     def _on_tick(self) -> None:
         for message in self._news():

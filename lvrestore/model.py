@@ -56,6 +56,15 @@ class Operation(StrEnum):
 SUCCESSES = frozenset({Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED})
 
 
+class Waits(IntEnum):
+    """Why an item is to be looked at again in this run. A number, as the state file holds it."""
+
+    NO = 0
+    FOR_OTHERS = 1  # something in it refers to what is restored later
+    FOR_NAME = 2  # its name is held by an item that is to get another one
+    GAVE_WAY = 3  # likewise; it has another name for a while, so that others can have theirs
+
+
 class VaultRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of `content_items`, blob undecoded. `source_id` is bare (`42`), whatever form the vault has."""
 
@@ -76,7 +85,8 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One claimed item on its way to a worker, blob undecoded.
 
     `uncertain`: an earlier attempt was begun and its end is unknown. `lands_until`: what it sent may still be
-    carried out until then. `earlier`: how the item ended when it was restored in this run; it is looked at again.
+    carried out until then. `again`: it was restored in this run, and is looked at again for this reason; `earlier` is
+    how it had ended, `earlier_error` the kind of its error, if it had failed.
     """
 
     seq: int
@@ -86,7 +96,9 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     blob: bytes
     uncertain: bool = False
     lands_until: datetime | None = None
+    again: Waits = Waits.NO
     earlier: Operation | None = None
+    earlier_error: str | None = None
 
 
 class ItemError(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +137,8 @@ class Calls(msgspec.Struct):
 class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """How one item ended. `blob` is kept for failures only, for the dead letter.
 
-    `waits`: it is to be looked at again when everything else is there. `earlier`: it was, and had ended like this.
+    `waits`: it is to be looked at again, for this reason. `earlier`: it was, and had ended like this;
+    `earlier_error` is the kind of the error that it had then.
     """
 
     seq: int
@@ -145,8 +158,9 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     blob: bytes | None = None
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
-    waits: bool = False
+    waits: Waits = Waits.NO
     earlier: Operation | None = None
+    earlier_error: str | None = None
 
 
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):

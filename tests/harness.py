@@ -3,7 +3,7 @@
 from lvrestore.content.references import History, MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType, Operation, RestorationTask
+from lvrestore.model import ContentType, Operation, RestorationTask, Waits
 from lvrestore.run.driver import Driver
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
@@ -23,6 +23,7 @@ class Memory:
         self.contents, self.queries, self.made, self.again = {}, {}, set(), False
         self.deleted = set()
         self.mappings, self.accepted, self.before = {}, {}, []
+        self.ended_items = set()
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
 
@@ -54,6 +55,9 @@ class Memory:
 
     def made_now(self, kind, source_id):
         return (kind, source_id) in self.made
+
+    def ended(self, kind, source_id):
+        return (kind, source_id) in self.ended_items
 
     def content(self, kind, source_id):
         return self.contents.get((kind, source_id))
@@ -110,8 +114,8 @@ def restore(
     if index is not None:
         client = IndexedClient(client, index, same_instance=memory.same_instance)
         listening = {"doubt": index.doubt, "there": index.note}
-    results = []
-    for seq, (source_id, blob) in enumerate(rows):
+
+    def run(seq, source_id, blob, before=None):
         played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
         driver = Driver(
             RehearsalClient(client, played) if dry_run else client,
@@ -119,7 +123,9 @@ def restore(
             KnownIds({}),
             decode,
             memory,
-            lambda task: History(uncertain_since, memory.accepted.get(task.source_id), memory.again),
+            lambda task: History(
+                uncertain_since, memory.accepted.get(task.source_id), before is not None, memory.again
+            ),
             grace_s=grace_s,
             max_repeats=max_retries,
             wait=sleep,
@@ -134,11 +140,31 @@ def restore(
             blob=blob,
             uncertain=uncertain_since is not None,
             lands_until=lands_until,
+            again=before.waits if before else Waits.FOR_OTHERS if memory.again else Waits.NO,
+            earlier=before.operation if before else None,
+            earlier_error=before.error.kind if before and before.error else None,
         )
         result = driver.restore(task)
+        memory.ended_items.add((content_type.label, source_id))
         if result.operation is Operation.CREATED:
             memory.made.add((content_type.label, source_id))
         if result.live_fingerprint:
             memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
-        results.append(result)
+        return result
+
+    results = [run(seq, *row) for seq, row in enumerate(rows)]
+    waiting = _nameless(results)
+    while waiting:
+        results = [
+            run(seq, *row, result) if result.waits >= Waits.FOR_NAME else result
+            for seq, (row, result) in enumerate(zip(rows, results, strict=True))
+        ]
+        before, waiting = waiting, _nameless(results)
+        if waiting == before or dry_run:
+            break
     return results
+
+
+def _nameless(results):
+    """Which items wait until their names are free, as the run looks at them again while that changes anything."""
+    return [(r.source_id, r.waits) for r in results if r.waits >= Waits.FOR_NAME]

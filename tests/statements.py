@@ -9,6 +9,7 @@ from lvrestore.model import (
     MappingNote,
     Operation,
     RestorationResult,
+    Waits,
 )
 from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
@@ -60,7 +61,7 @@ def write(store):
             CreateSent(content_type=D, source_id="1", ticket=0),
             MappingNote(kind="dashboard", source_id="1", destination_id="5"),
             BeforeImage(kind="dashboard", destination_id="5", body=b"{}", ticket=0),
-            RestorationResult(source_id="1", waits=True, **done),
+            RestorationResult(source_id="1", waits=Waits.FOR_NAME, **done),
             RestorationResult(source_id="1", earlier=Operation.UPDATED, **done),
             RestorationResult(source_id="3", error=ItemError(kind="transient", message=""), **failure),
         ],
@@ -77,7 +78,7 @@ def read(reader, scope):
     reader.mapped_from(scope, "dashboard", "5")
     reader.history(scope, D, "1")
     reader.status(scope, D, "1")
-    list(reader.waiting(scope, D))
+    list(reader.waiting(scope, D, for_name=True))
     reader.has_moved(scope)
     reader.sessions()
     reader.session(scope.session_id)

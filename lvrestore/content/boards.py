@@ -7,11 +7,9 @@ owner together with its content, and never by its title alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import orjson
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.board_parts import (
@@ -25,7 +23,7 @@ from lvrestore.content.board_parts import (
     wanted_sections,
 )
 from lvrestore.content.board_writes import difference, said, sync_parts, undelete
-from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Call, Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.links import may_move, name_strays
@@ -373,21 +371,18 @@ def _wanted_fingerprint(vault: VaultBoard, sections: Sequence[Section] | None, r
     owner = destination_of(refs, "user", known(vault.user_id) or "")
     items = [None if one.items is None else [item.body for item in one.items] for one in sections or ()]
     bodies = [one.body for one in sections or ()]
-    return _digest([without(body_of(vault, WriteBoard), "deleted_at"), owner, bodies, items])
+    return fingerprint([without(body_of(vault, WriteBoard), "deleted_at"), owner, bodies, items])
 
 
 def _live_fingerprint(live: Mapping[str, Json]) -> bytes:
-    """16 bytes that change when anything writable on the live board does."""
+    """16 bytes that change when anything writable on the live board does, however it was read."""
     sections = sections_of(live)
-    of_section, of_item = ((*model.__struct_fields__, "id") for model in (WriteBoardSection, WriteBoardItem))
-    return _digest(
+    of_section = (*WriteBoardSection.__struct_fields__, "id")
+    of_item = (*(n for n in WriteBoardItem.__struct_fields__ if n != "custom_image_data_base64"), "id")
+    return fingerprint(
         [
-            only(live, WriteBoard.__struct_fields__),
-            sorted((only(one, of_section) for one in sections), key=lambda one: str(one["id"])),
-            sorted((only(one, of_item) for one in items_of(sections)), key=lambda one: str(one["id"])),
+            shown(live, WriteBoard.__struct_fields__),
+            sorted((shown(one, of_section) for one in sections), key=lambda one: str(one["id"])),
+            sorted((shown(one, of_item) for one in items_of(sections)), key=lambda one: str(one["id"])),
         ]
     )
-
-
-def _digest(value: Json) -> bytes:
-    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

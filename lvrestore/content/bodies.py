@@ -81,6 +81,16 @@ def only(body: Mapping[str, Json], names: Collection[str]) -> Body:
     return {name: value for name, value in body.items() if name in names}
 
 
+def shown(live: Mapping[str, Json], names: Collection[str]) -> Body:
+    """All of these fields, null where the object lacks one: what is read in a list and by itself looks the same."""
+    return {name: live.get(name) for name in names}
+
+
+def bare(value: Json) -> Json:
+    """A text without the blanks around it, which a server may strip; anything else as it is."""
+    return value.strip() if isinstance(value, str) else value
+
+
 def fingerprint(value: Json) -> bytes:
     """16 bytes that change when the value does; keys have no order."""
     return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()

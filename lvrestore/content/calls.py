@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from lvrestore.model import Json, Operation
+from lvrestore.looker.classify import Refused
+from lvrestore.model import Json, Operation, Waits
 
 
 class Get(msgspec.Struct, frozen=True):
@@ -47,10 +48,15 @@ class Create(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """PATCH: repeating it is harmless."""
+    """PATCH: repeating it is harmless.
+
+    `is_taken` finds out whether another object has the name that the body gives: a rehearsal asks, as there is no
+    server to refuse it.
+    """
 
     path: str
     body: Json
+    is_taken: Callable[[], Generator[Get, Json, bool]] | None = None
 
 
 class Replace(msgspec.Struct, frozen=True):
@@ -118,12 +124,22 @@ class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     to: Json
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A name that the server refused because another object has it; everything else of the item is written.
+
+    `refused` says so; it is None where the item counts as restored without the name.
+    """
+
+    refused: Refused | None
+    waits: Waits = Waits.NO
+
+
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """How one item ended, as the generator sees it.
 
     `waits`: something in it refers to what is restored later in the run, so it is looked at again at the end.
     `incomplete`: what nothing here can bring, like `merge_query 7`; the rest is restored, and the item counts as
-    failed.
+    failed. So it does where a name is `held` that it cannot be without.
     """
 
     operation: Operation
@@ -134,3 +150,4 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     live_fingerprint: bytes = b""
     waits: bool = False
     incomplete: tuple[str, ...] = ()
+    held: Held | None = None

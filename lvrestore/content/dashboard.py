@@ -6,19 +6,18 @@ rectangles, deletions last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 
 import msgspec
-import orjson
 
-from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, only, without
 from lvrestore.content.calls import (
     Create,
     Delete,
     Exists,
     Get,
+    Held,
     Mapped,
     Restored,
     Steps,
@@ -30,6 +29,7 @@ from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
 from lvrestore.content.links import may_move, name_strays
 from lvrestore.content.matching import pair
+from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     NO_HISTORY,
@@ -58,8 +58,9 @@ from lvrestore.content.tiles import (
     unsettled_in,
     with_live_links,
 )
+from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.work import Parts, Work
-from lvrestore.errors import DependencyError, ValidationError
+from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     DashboardAppearance,
@@ -69,6 +70,8 @@ from lvrestore.looker.models import (
     WriteDashboardElement,
     WriteDashboardFilter,
     WriteDashboardLayout,
+    WriteDashboardLayoutComponent,
+    WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, Operation
@@ -96,6 +99,51 @@ NESTED = {
     "download_settings": DashboardDownloadSettings.__struct_fields__,
     "certification_metadata": WriteCertification.__struct_fields__,
 }
+
+
+def _titled(body: Body) -> Candidates:
+    listed = (
+        yield Get(path("folders", body["folder_id"], "dashboards"), {"fields": "id,title,deleted"})
+    ) or []
+    living = [one for one in listed if not one.get("deleted")]
+    return [one for one in living if bare(one.get("title")) == bare(body["title"])]
+
+
+def _slugged(body: Body) -> Candidates:
+    """Those of this slug: it is unique across the instance, the trash included (looker-cli#19)."""
+    found: list[Body] = []
+    for trash in ({}, {"deleted": "true"}):
+        params = {"slug": body["slug"], "fields": "id,slug,title,created_at", **trash}
+        hits = (yield Get("/dashboards/search", params)) or []
+        found += [one for one in hits if one.get("slug") == body["slug"]]
+    return found
+
+
+def _title_wanted(content: Mapping[str, Json], refs: References) -> Body:
+    folder_id = content.get("folder_id")
+    here = destination_of(refs, "folder", str(folder_id)) if folder_id else None
+    return {"title": content.get("title"), "folder_id": here}
+
+
+TITLE = Name(
+    kind="dashboard",
+    fields=("title", "folder_id"),
+    holders=_titled,
+    wanted=_title_wanted,
+    interim=lambda source_id: f"lvrestore dashboard {source_id}",
+)
+SLUG = Name(
+    kind="dashboard",
+    fields=("slug",),
+    holders=_slugged,
+    wanted=lambda content, _refs: {"slug": content.get("slug")},
+    interim=lambda source_id: f"lvrestore-dashboard-{source_id}",
+)
+# What a server would say to a body that is not sent, as the answer is known.
+TITLE_REFUSED = Refused(
+    FailureKind.VALIDATION, 422, "two dashboards of a folder cannot share a title", ("title",)
+)
+SLUG_REFUSED = Refused(FailureKind.CONFLICT, 409, "two dashboards cannot share a slug", ("slug",))
 
 
 class Tiles(msgspec.Struct, frozen=True):
@@ -138,11 +186,14 @@ def restore_dashboard(
     if found.live is None:
         check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
-        yield from _make_queries(vault, found, refs)
+        yield from _recognise_queries(vault, found, refs)
     if found.live is not None:
-        return (yield from _repair(vault, found.live, refs, history))
-    if found.slug_taken:
-        yield _warning_without("slug", vault)
+        try:
+            return (yield from _repair(vault, found.live, refs, history))
+        except StillInTrash:
+            yield Warn(
+                "still_in_trash", f"dashboard {vault.id} cannot leave the trash, as its folder is gone"
+            )
     return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
 
 
@@ -205,14 +256,32 @@ def _create(
     if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
-        return (yield from _adopt(vault, namesake, refs, history, left_out))
+        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    yield from _make_queries(vault, refs)
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
         return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
     yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
-    work = _work(live["id"], history, created=True, not_kept=bool(left_out))
-    return (yield from _complete(vault, tiles, dict(live), body, refs, work))
+    slug = (yield from _slug_held(vault, live["id"], refs, history)) if "slug" in left_out else None
+    work = _work(live["id"], history, created=True, not_kept=bool(left_out) and slug is None)
+    done = yield from _complete(vault, tiles, dict(live), body, refs, work)
+    if slug is None:
+        return done
+    # Nothing is accepted as it is while something is missing that will come.
+    return msgspec.structs.replace(done, held=slug, live_fingerprint=b"")
+
+
+def _slug_held(
+    vault: VaultDashboard, dashboard_id: str, refs: References, history: History
+) -> Steps[Held | None]:
+    """A new dashboard without its slug: it waits if the holder is to get another one, else that is all."""
+    claimant = Claimant(vault.id, dashboard_id, {"slug": known(vault.slug)})
+    told = yield from held(SLUG, claimant, SLUG_REFUSED, refs, history)
+    if told.waits:
+        return Held(None, told.waits)
+    yield _warning_without("slug", vault)
+    return None
 
 
 def _owner(vault: VaultDashboard, user_id: str | None) -> Steps[str | None]:
@@ -232,14 +301,24 @@ def _after_refusal(
     left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Try without the field that was refused, or take over our own dashboard that has the title already."""
-    if offender := _offender(refused, body):
-        yield _warning_without(offender, vault)
+    offender = _offender(refused, body)
+    if offender in {"slug", "user_id"}:
+        if offender == "user_id":
+            yield _warning_without(offender, vault)
         return (yield from _create(vault, refs, history, left_out | {offender}))
-    if refused.kind is FailureKind.VALIDATION and refused.about("title"):
-        namesake = yield from _namesake(body)
-        if namesake is not None and _is_ours(vault, namesake, refs, history, left_out | {"slug"}):
-            return (yield from _adopt(vault, namesake, refs, history, left_out | {"slug"}))
-    raise refused
+    if not is_taken(TITLE, refused):
+        raise refused
+    if (namesake := (yield from _namesake(body))) is not None:
+        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    return (yield from _title_held(vault, body, refused, refs, history))
+
+
+def _title_held(
+    vault: VaultDashboard, body: Body, refused: Refused, refs: References, history: History
+) -> Steps[Restored]:
+    """The end of a dashboard that cannot be made, as another one has its title."""
+    told = yield from held(TITLE, Claimant(vault.id, None, body), refused, refs, history)
+    return Restored(operation=Operation.CREATED, held=told)
 
 
 def _offender(refused: Refused, body: Body) -> str | None:
@@ -252,6 +331,8 @@ def _offender(refused: Refused, body: Body) -> str | None:
         return "slug"
     if refused.kind is FailureKind.VALIDATION and "user_id" in body and refused.about("user_id"):
         return "user_id"
+    if is_taken(TITLE, refused):
+        return next((field for field in TITLE.fields if field in body), None)
     return None
 
 
@@ -273,15 +354,21 @@ def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
 
 
 def _adopt(
-    vault: VaultDashboard, namesake: Body, refs: References, history: History, left_out: frozenset[str]
+    vault: VaultDashboard,
+    namesake: Body,
+    body: Body,
+    refs: References,
+    history: History,
+    left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Take over the dashboard of this title in this folder, if it is ours or equal anyway."""
     left_out |= {"slug"}
+    newer = refs.content("dashboard", namesake["id"]) or {}
+    stale = superseded(refs, "dashboard", vault.id, namesake["id"])
+    if stale and TITLE.of(_title_wanted(newer, refs)) == TITLE.of(body):
+        return stale
     if not _is_ours(vault, namesake, refs, history, left_out):
-        raise ValidationError(
-            f"dashboard {namesake['id']} in folder {namesake.get('folder_id')} already has the title of "
-            f"dashboard {vault.id}: rename or move one of them, then restore again"
-        )
+        return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
     done = yield from _repair(vault, namesake, refs, history, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
     return msgspec.structs.replace(done, live_fingerprint=live_fingerprint(live))
@@ -290,6 +377,8 @@ def _adopt(
 def _is_ours(
     vault: VaultDashboard, live: Body, refs: References, history: History, left_out: frozenset[str]
 ) -> bool:
+    if row_of("dashboard", live["id"], refs) not in {None, vault.id}:
+        return False
     return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs, left_out)
 
 
@@ -326,18 +415,53 @@ def _repair(
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
     yield from _note_mapping(vault, live, refs)
+    yield from _make_queries(vault, refs)
     work = _work(live["id"], history, before=live)
     trashed = bool(live.get("deleted"))
     if trashed:
-        delta = {"deleted": False, **delta}
-    if delta:
-        live = yield from _patch(vault, work, delta, live)
+        live, taken = yield from undelete(live, delta, lambda body, now: _patch(vault, work, body, now))
+    else:
+        live, taken = yield from _patch(vault, work, delta, live)
+    told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
+    if trashed and live.get("deleted"):
+        return Restored(operation=Operation.UNDELETED, destination_id=work.item_id, held=told)
     if "dashboard_elements" not in live:
         # Found by a search that left the parts out: what follows changes those, so they are remembered too.
         live = work.before = yield Get(work.path, seen=True)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
+    done = msgspec.structs.replace(done, held=told)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
+
+
+def _settle(
+    vault: VaultDashboard,
+    want: Body,
+    work: Work,
+    live: Body,
+    taken: Mapping[str, Refused],
+    refs: References,
+    history: History,
+) -> Steps[Held | None]:
+    """What becomes of the names that other dashboards have; without its slug one that need not wait is restored."""
+    told: list[Held] = []
+    for name in (TITLE, SLUG):
+        field = name.fields[0]
+        if field not in taken:
+            continue
+
+        def rename(interim: str, field: str = field) -> Steps[None]:
+            if live.get(field) != interim:
+                yield from work.update(work.path, "", {field: interim}, live)
+
+        claimant = Claimant(vault.id, work.item_id, want)
+        one = yield from settle(name, claimant, taken[field], refs, history, rename)
+        if name is SLUG and not one.waits:
+            yield _warning_without("slug", vault)
+            work.not_kept = True
+        else:
+            told.append(one)
+    return Held(told[0].refused, max(one.waits for one in told)) if told else None
 
 
 def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[None]:
@@ -346,21 +470,45 @@ def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[
         yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
 
 
-def _patch(vault: VaultDashboard, work: Work, delta: Body, live: Body) -> Steps[Body]:
-    """PATCH the dashboard's own fields, without the one that is refused if need be."""
+def _patch(
+    vault: VaultDashboard, work: Work, delta: Body, live: Body
+) -> Steps[tuple[Body, dict[str, Refused]]]:
+    """PATCH the dashboard's own fields, without those that are refused if need be.
+
+    Return the dashboard as it is then, and the refusals of its title and slug because others have them.
+    """
 
     def difference(body: Body, reply: Mapping[str, Json]) -> Body:
         return changed(body, reply, NESTED)
 
-    try:
-        return (yield from work.update(work.path, "", delta, live, difference))
-    except Refused as refused:
-        if (offender := _offender(refused, delta)) is None:
-            raise
-    yield _warning_without(offender, vault)
-    work.not_kept = True
-    rest = without(delta, offender)
-    return (yield from _patch(vault, work, rest, live)) if rest else live
+    taken: dict[str, Refused] = {}
+    while delta:
+        is_held = _is_held(work, {**live, **delta}, delta)
+        try:
+            return (yield from work.update(work.path, "", delta, live, difference, is_held)), taken
+        except Refused as refused:
+            offender = _offender(refused, delta)
+            if offender is None and not is_taken(TITLE, refused):
+                raise
+            if offender == "user_id":
+                yield _warning_without(offender, vault)
+                work.not_kept = True
+            else:
+                taken.setdefault("slug" if offender == "slug" else "title", refused)
+            if offender is None:
+                return live, taken  # it is in the trash, and its place there is taken
+            delta = without(delta, offender)
+    return live, taken
+
+
+def _is_held(work: Work, body: Body, delta: Body) -> Callable[[], Generator[Get, Json, bool]] | None:
+    """For a rehearsal: whether another dashboard has the title or slug that is to be given."""
+    gives_title = any(field in delta for field in ("deleted", *TITLE.fields))
+
+    def is_held() -> Generator[Get, Json, bool]:
+        return (yield from holder_of(TITLE, Claimant("", work.item_id, body))) is not None
+
+    return is_held if gives_title else None
 
 
 # --- what both have in common
@@ -435,25 +583,33 @@ def _check_references(
     )
 
 
-def _make_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
-    """Elsewhere than where they came from, queries have no ids yet: they are made of what the tiles embed.
+def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
+    """Elsewhere than where they came from, queries have no ids yet, but for those that an earlier run has made.
 
-    Those that the live dashboard shows already were made by an earlier run.
+    The live dashboard shows them.
     """
     live = found.live
     if live is None and (found.slug_taken or not known(vault.slug)):
         live = yield from _namesake(_shell_body(vault, refs))
-    standing = (live or {}).get("dashboard_elements") or []
+    shown = [one for one in (live or {}).get("dashboard_elements") or [] if one.get("query_id")]
+    for query_id, definition in _unmade_queries(vault, refs):
+        here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
+        if here is not None:
+            yield Mapped("query", query_id, str(here["query_id"]))
+
+
+def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
+    """Make the queries of what the tiles embed, when nothing is missing that would keep them from being shown."""
+    for query_id, definition in _unmade_queries(vault, refs):
+        yield from make_query(refs, query_id, definition)
+
+
+def _unmade_queries(vault: VaultDashboard, refs: References) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """The queries that have no id here by now, and can be made, each once: asked for one by one."""
     for tile in parts(vault.dashboard_elements) or ():
         query_id = known(tile.query_id)
-        if not _can_be_made(tile, refs) or destination_of(refs, "query", query_id):
-            continue
-        definition = known(tile.query) or refs.query(query_id) or {}
-        here = next((one for one in standing if is_query(query_id, definition, one.get("query"))), None)
-        if here is None:
-            yield from make_query(refs, query_id, definition)
-        else:
-            yield Mapped("query", query_id, str(here["query_id"]))
+        if _can_be_made(tile, refs) and query_id and destination_of(refs, "query", query_id) is None:
+            yield query_id, known(tile.query) or refs.query(query_id) or {}
 
 
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
@@ -500,7 +656,7 @@ def _complete(
 ) -> Steps[Restored]:
     """Bring everything inside the dashboard in line, delete what is surplus, and say how it ended."""
     if work.created and (rest := changed(want, live, NESTED)):
-        live = yield from _patch(vault, work, rest, live)
+        live, _ = yield from _patch(vault, work, rest, live)
     if (filters := parts(vault.dashboard_filters)) is not None:
         yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
     yield from _arrange(vault, tiles, live, refs, work)
@@ -611,25 +767,33 @@ def _with_its_query(
 
 # --- fingerprints
 
+# A list may show parts with other fields than an answer of their own, and what a source is, is known by its id.
 _PARTS = {
     "dashboard_elements": (*WriteDashboardElement.__struct_fields__, "id"),
     "dashboard_filters": (*WriteDashboardFilter.__struct_fields__, "id"),
     "dashboard_layouts": (*WriteDashboardLayout.__struct_fields__, "id", "dashboard_layout_components"),
+    "dashboard_layout_components": (*WriteDashboardLayoutComponent.__struct_fields__, "id"),
 }
+_OBJECTS = {"result_maker": WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__}
+_EMBEDDED = frozenset({"query", "look"})
 
 
 def vault_fingerprint(vault: VaultDashboard) -> bytes:
     """16 bytes that change when anything restorable in the backup's dashboard does."""
-    return _digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+    return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 
 def live_fingerprint(live: Mapping[str, Json]) -> bytes:
-    """16 bytes that change when anything writable on the live dashboard does."""
-    view: Body = {name: live.get(name) for name in WriteDashboard.__struct_fields__}
-    for name, fields in _PARTS.items():
-        view[name] = sorted((only(part, fields) for part in live.get(name) or ()), key=lambda p: str(p["id"]))
-    return _digest(view)
+    """16 bytes that change when anything writable on the live dashboard does, however it was read."""
+    return fingerprint(_view(live, (*WriteDashboard.__struct_fields__, *_PARTS)))
 
 
-def _digest(value: Json) -> bytes:
-    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+def _view(live: Mapping[str, Json], fields: Iterable[str]) -> Body:
+    return {name: _seen(name, live.get(name)) for name in fields if name not in _EMBEDDED}
+
+
+def _seen(name: str, value: Json) -> Json:
+    if name in _PARTS:
+        shown = (_view(part, _PARTS[name]) for part in value or ())
+        return sorted(shown, key=lambda part: str(part["id"]))
+    return _view(value, _OBJECTS[name]) if name in _OBJECTS and value else value

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
+from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     History,
@@ -26,10 +27,11 @@ from lvrestore.content.references import (
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
+from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
-from lvrestore.looker.classify import Refused
+from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     CreateFolder,
     WriteCertification,
@@ -48,8 +50,8 @@ Shape = Any  # the struct of whatever row is at work
 Text = str | None | UnsetType
 NESTED = {"certification_metadata": WriteCertification.__struct_fields__}
 PAGE = 500
+TAKEN = 409
 ROOTS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
-Candidates = Generator[Get, Json, list[Body]]
 
 
 class VaultFolder(CreateFolder, frozen=True, kw_only=True):
@@ -126,7 +128,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
     `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
     why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
-    `rivalry` says why another item of the backup has a better right to be there.
+    `rivalry` says why another item of the backup has a better right to be there. `unique` is what no two of a kind
+    share: the name, then what it is within; `is_unique` that this is documented, so that there is no need to try.
     `wanted` and `seen` bring what vault and server say into one form. `access` are the fields that say what people
     may do; `gains` names what they gain by a change of those.
     """
@@ -135,6 +138,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     collection: str
     writes: type[msgspec.Struct]
     candidates: Callable[[Body], Candidates]
+    unique: tuple[str, ...] = ("name",)
+    is_unique: bool = False
     refers_to: Mapping[str, str] = {}
     skip: Callable[[Any], str | None] = lambda _vault: None
     counterparts: Callable[[Any], Candidates] | None = None
@@ -152,6 +157,23 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
         """The id that paths name the live object by."""
         return str(live[self.id_field])
 
+    @property
+    def name(self) -> Name:
+        """How the holder of a name is found, and what others of the backup are to be called."""
+        return Name(
+            kind=self.kind,
+            fields=self.unique,
+            holders=self.candidates,
+            wanted=self._name_wanted,
+            interim=lambda source_id: f"lvrestore {self.kind} {source_id}",
+            id_field=self.id_field,
+        )
+
+    def _name_wanted(self, content: Mapping[str, Json], refs: References) -> Body:
+        body = {field: content.get(field) for field in self.unique}
+        refers = {field: kind for field, kind in self.refers_to.items() if body.get(field)}
+        return body | {field: destination_of(refs, kind, str(body[field])) for field, kind in refers.items()}
+
 
 # --- the one generator
 
@@ -165,11 +187,22 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
         return Restored(operation=Operation.CONFLICT, reason=reason)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
+    try:
+        return (yield from _restore(flat, vault, body, found, refs, history))
+    except StillInTrash:
+        yield Warn("still_in_trash", f"{flat.kind} {vault.id} cannot leave the trash, as its folder is gone")
+    found = yield from _by_name(flat, vault, body, refs, history)
+    return (yield from _restore(flat, vault, body, found, refs, history))
+
+
+def _restore(
+    flat: Flat, vault: Shape, body: Body, found: Body | Restored | None, refs: References, history: History
+) -> Steps[Restored]:
     if isinstance(found, Restored):
         return found
     if found is None:
-        return (yield from _create(flat, vault, body, refs))
-    return (yield from _repair(flat, vault, body, found, refs))
+        return (yield from _create(flat, vault, body, refs, history))
+    return (yield from _repair(flat, vault, body, found, refs, history))
 
 
 def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None]:
@@ -199,6 +232,8 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
             definition = known(vault.query) or refs.query(source_id)
             if unresolved and definition is not None:
                 continue  # nothing will come of the look, so that no query is made for it
+            if refs.policy.orphans_to is None:
+                yield from _require(flat, body)
             body[name] = yield from _query_here(flat, vault, body, definition, refs)
         if body[name] is None and kind == "user":
             yield Warn("owner_missing", f"user {source_id} is not on the destination")
@@ -238,13 +273,30 @@ def _find(
     )
     if found is not None:
         return found
-    if body.get("user_id") and (yield Exists("user", (body["user_id"],))):
-        body = without(body, "user_id")  # somebody else owns what was made of it
+    return (yield from _by_name(flat, vault, body, refs, history))
+
+
+def _by_name(
+    flat: Flat, vault: Shape, body: Body, refs: References, history: History
+) -> Steps[Body | Restored | None]:
     listed = yield from flat.candidates(body)
+    owners = {str(one.get("user_id")) for one in listed}
+    if body.get("user_id") and (
+        owners == {refs.policy.caller.id} or (yield Exists("user", (body["user_id"],)))
+    ):
+        body = without(
+            body, "user_id"
+        )  # the caller owns what was made for somebody who could not be its owner
     free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
     if flat.id_field == "id" and refs.same_instance:
-        return _among_rows(flat, vault, body, free, refs, history)
-    return _the_one(flat, vault, body, free, history, by_name=not flat.access)
+        one = _among_rows(flat, vault, body, free, refs, history)
+    else:
+        one = _the_one(flat, vault, body, free, history, by_name=not flat.access)
+    if one is not None or not (listed and flat.is_unique):
+        return one
+    refused = Refused(FailureKind.CONFLICT, TAKEN, f"{flat.collection} of one place have different names")
+    taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
+    return Restored(operation=Operation.CREATED, held=taken)
 
 
 def _among_rows(
@@ -282,7 +334,7 @@ def _the_one(
     if not found:
         return None
     told_apart_by_name = by_name and "title" not in body
-    if len(found) == 1 and (told_apart_by_name or ours or not changed(body, flat.seen(found[0]), NESTED)):
+    if len(found) == 1 and (told_apart_by_name or ours or _is_equal(body, flat.seen(found[0]))):
         return found[0]
     names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
     return Restored(
@@ -291,46 +343,83 @@ def _the_one(
     )
 
 
-def _create(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Restored]:
+def _is_equal(body: Body, seen: Body) -> bool:
+    """Whether a live object has the content, blanks around texts aside, which a server may strip."""
+    return all(bare(text) == bare(seen.get(name)) for name, text in changed(body, seen, NESTED).items())
+
+
+def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: History) -> Steps[Restored]:
     body = yield from _housed(flat, vault, body, refs)
     yield from _require(flat, body)
     if "user_id" in flat.refers_to:
         owner = yield from keep_owner(body.get("user_id"), new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
-    live, body = yield from _post(flat, vault, body, refs)
+    try:
+        live, sent = yield from _post(flat, vault, body, refs)
+    except Refused as refused:
+        if not is_taken(flat.name, refused):
+            raise
+        taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
+        return Restored(operation=Operation.CREATED, held=taken)
     item_id = flat.id_of(live)
     yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
-    if delta := changed(body, flat.seen(live), NESTED):
+    work.not_kept = "user_id" in body and "user_id" not in sent
+    if delta := changed(sent, flat.seen(live), NESTED):
         live = yield from work.update(work.path, "", delta, live, _difference(flat))
     if flat.notice:
         yield Warn("inherits", f"{flat.kind} {item_id} {flat.notice}")
-    return Restored(operation=Operation.CREATED, destination_id=item_id, changes=tuple(work.changes))
+    return _done(flat, Operation.CREATED, work, body, live)
 
 
 def _post(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[tuple[Body, Body]]:
-    """POST; return the live object and the body it was made of, whose query may be a new one."""
+    """POST; return the live object and the body it was made of, without or instead of what was refused."""
 
     def find_again() -> Generator[Get, Json, Json]:
         found = yield from flat.candidates(body)
         return found[0] if len(found) == 1 else None
 
-    where = path(flat.collection)
-    try:
-        return dict((yield Create(where, body, find_again))), body
-    except Refused as refused:
-        body = {**body, "query_id": (yield from _refused_query(vault, refused, refs))}
-    return dict((yield Create(where, body, find_again))), body
+    while True:
+        try:
+            return dict((yield Create(path(flat.collection), body, find_again))), body
+        except Refused as refused:
+            body = yield from _without_refused(flat, vault, body, refused, refs)
 
 
-def _refused_query(vault: Shape, refused: Refused, refs: References) -> Steps[str]:
-    """The id of the query on this server, which refused the backup's id."""
+def _without_refused(flat: Flat, vault: Shape, body: Body, refused: Refused, refs: References) -> Steps[Body]:
+    """The body to send instead of one that was refused for its owner or its query."""
+    if refused.kind is FailureKind.VALIDATION and refused.about("user_id") and "user_id" in body:
+        text = f"the server refuses user {known(vault.user_id)} as owner of {flat.kind} {vault.id}"
+        yield Warn("owner_not_set", text)
+        return without(body, "user_id")
     if not refused.about("query_id"):
         raise refused
     made = yield from make_query(refs, vault.query_id, known(vault.query))
     if made is None:
         raise DependencyError((f"query {vault.query_id}",)) from refused
-    return made
+    if made == body.get("query_id"):
+        raise refused
+    return {**body, "query_id": made}
+
+
+def _done(flat: Flat, operation: Operation, work: Work, body: Body, live: Body) -> Restored:
+    """How an item ended; what the server did not keep is remembered with what it made of it."""
+    marks = _fingerprints(flat, body, live) if work.not_kept else (b"", b"")
+    return Restored(
+        operation=operation,
+        destination_id=work.item_id,
+        changes=tuple(work.changes),
+        vault_fingerprint=marks[0],
+        live_fingerprint=marks[1],
+    )
+
+
+def _fingerprints(flat: Flat, body: Body, live: Body) -> tuple[bytes, bytes]:
+    """Of what is wanted, with the destination's ids, and of what is writable on the live object."""
+    fields = (*flat.writes.__struct_fields__, "deleted") if flat.has_trash else flat.writes.__struct_fields__
+    return fingerprint(body), fingerprint(
+        shown(flat.seen(live), [name for name in fields if name != "query"])
+    )
 
 
 def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Body]:
@@ -344,7 +433,11 @@ def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Bod
     return {**body, name: home} if home else body
 
 
-def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) -> Steps[Restored]:
+def _repair(
+    flat: Flat, vault: Shape, body: Body, live: Body, refs: References, history: History
+) -> Steps[Restored]:
+    if history.accepted == _fingerprints(flat, body, live):
+        return Restored(operation=Operation.UNCHANGED, destination_id=flat.id_of(live))
     delta = changed(body, flat.seen(live), NESTED)
     delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
     yield from _require(flat, delta)
@@ -360,17 +453,27 @@ def _repair(flat: Flat, vault: Shape, body: Body, live: Body, refs: References) 
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
-        delta = {"deleted": False, **delta}
-    if delta:
-        delta = yield from _patch(flat, vault, work, delta, live, refs)
-    if trashed:
+        live, refused = yield from undelete(
+            live,
+            delta,
+            lambda body, now: _patch(flat, vault, work, body, now, refs),
+        )
+    else:
+        live, refused = yield from _patch(flat, vault, work, delta, live, refs)
+    if trashed and not live.get("deleted"):
         yield from woken_plans(flat.kind, item_id)
-    done = Operation.UPDATED if delta else Operation.UNCHANGED
-    return Restored(
-        operation=Operation.UNDELETED if trashed else done,
-        destination_id=item_id,
-        changes=tuple(work.changes),
-    )
+    updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
+    done = _done(flat, Operation.UNDELETED if trashed else updated, work, body, live)
+    if refused is None:
+        return done
+
+    def rename(interim: str) -> Steps[None]:
+        if live.get(flat.unique[0]) != interim:
+            yield from work.update(work.path, "", {flat.unique[0]: interim}, live, _difference(flat))
+
+    claimant = Claimant(vault.id, item_id, {**body, **delta})
+    taken = yield from settle(flat.name, claimant, refused, refs, history, rename)
+    return msgspec.structs.replace(done, held=taken, changes=tuple(work.changes))
 
 
 def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: References) -> Steps[Body]:
@@ -389,16 +492,41 @@ def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: Referenc
     return delta
 
 
-def _patch(flat: Flat, vault: Shape, work: Work, delta: Body, live: Body, refs: References) -> Steps[Body]:
-    """PATCH; return what was sent in the end."""
-    try:
-        yield from work.update(work.path, "", delta, live, _difference(flat))
-    except Refused as refused:
-        query_id = yield from _refused_query(vault, refused, refs)
-        delta = changed({**delta, "query_id": query_id}, live, NESTED)
-        if delta:
-            yield from work.update(work.path, "", delta, live, _difference(flat))
-    return delta
+def _patch(
+    flat: Flat, vault: Shape, work: Work, delta: Body, live: Body, refs: References
+) -> Steps[tuple[Body, Refused | None]]:
+    """PATCH; return the live object as it is then, and the refusal of a name that another object has.
+
+    All else is written without the name, and if need be without moving to where it is taken.
+    """
+    taken: Refused | None = None
+    while delta:
+        is_held = _is_held(flat, work, {**flat.seen(live), **delta}) if _is_claim(flat, delta) else None
+        try:
+            return (yield from work.update(work.path, "", delta, live, _difference(flat), is_held)), taken
+        except Refused as refused:
+            if not is_taken(flat.name, refused):
+                shorter = yield from _without_refused(flat, vault, delta, refused, refs)
+                work.not_kept |= "user_id" in delta and "user_id" not in shorter
+                delta = changed(shorter, live, NESTED)
+                continue
+            taken = taken or refused
+            name = next((field for field in flat.unique if field in delta), None)
+            if name is None:
+                return live, taken  # it is in the trash, and its place there is taken
+            delta = without(delta, name)
+    return live, taken
+
+
+def _is_claim(flat: Flat, delta: Body) -> bool:
+    return "deleted" in delta or any(field in delta for field in flat.unique)
+
+
+def _is_held(flat: Flat, work: Work, body: Body) -> Callable[[], Generator[Get, Json, bool]]:
+    def is_held() -> Generator[Get, Json, bool]:
+        return (yield from holder_of(flat.name, Claimant("", work.item_id, body))) is not None
+
+    return is_held
 
 
 def _require(flat: Flat, body: Body) -> Steps[None]:
@@ -416,7 +544,13 @@ def _difference(flat: Flat) -> Callable[[Body, Mapping[str, Json]], Body]:
 
 def _folder_candidates(body: Body) -> Candidates:
     listed = (yield Get(path("folders", body["parent_id"], "children"))) or []
-    return [live for live in listed if live.get("name") == body["name"]]
+    return _so_called(body, "name", listed)
+
+
+def _so_called(body: Body, field: str, listed: Sequence[Body]) -> list[Body]:
+    """Those of exactly this name; else those of the name that is left when a server strips it."""
+    exact = [live for live in listed if live.get(field) == body.get(field)]
+    return exact or [live for live in listed if bare(live.get(field)) == bare(body.get(field))]
 
 
 def _same_root(vault: VaultFolder) -> Candidates:
@@ -453,10 +587,10 @@ def _same_name_in_backup(vault: VaultFolder, refs: References) -> str | None:
 
 def _look_candidates(body: Body) -> Candidates:
     listed = (yield Get(path("folders", body["folder_id"], "looks"))) or []
-    ids = [live["id"] for live in listed if live.get("title") == body["title"] and not live.get("deleted")]
+    living = [live for live in listed if not live.get("deleted")]
     found: list[Body] = []
-    for look_id in ids:
-        live = yield Get(path("looks", look_id))
+    for one in _so_called(body, "title", living):
+        live = yield Get(path("looks", one["id"]))
         found += [live] if live is not None else []
     return found
 
@@ -465,12 +599,17 @@ def _named(collection: str, *, paged: bool = False) -> Callable[[Body], Candidat
     """The natural key is the name: the list is read and compared exactly, as search is LIKE with operators."""
 
     def candidates(body: Body) -> Candidates:
+        name = body.get("name")
+        found = yield from of_name(name)
+        return found or ((yield from of_name(bare(name))) if bare(name) != name else [])
+
+    def of_name(name: Json) -> Candidates:
         found: list[Body] = []
         offset = 0
         while True:
             page = {"limit": str(PAGE), "offset": str(offset)} if paged else {}
-            listed = (yield Get(path(collection), page, key=("name", str(body.get("name"))))) or []
-            found += [live for live in listed if live.get("name") == body.get("name")]
+            listed = (yield Get(path(collection), page, key=("name", str(name)))) or []
+            found += [live for live in listed if live.get("name") == name]
             offset += len(listed)
             if not paged or len(listed) < PAGE:
                 return found
@@ -515,6 +654,8 @@ FOLDER = Flat(
     collection="folders",
     writes=CreateFolder,
     candidates=_folder_candidates,
+    unique=("name", "parent_id"),
+    is_unique=True,
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
     counterparts=_same_root,
@@ -526,6 +667,7 @@ LOOK = Flat(
     collection="looks",
     writes=WriteLookWithQuery,
     candidates=_look_candidates,
+    unique=("title", "folder_id"),
     refers_to={"folder_id": "folder", "query_id": "query", "user_id": "user"},
     cleared=("description",),
     has_trash=True,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 import orjson
 from msgspec import UNSET
 
-from lvrestore.content.bodies import Body, body_of, changed, only, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, only, shown, without
 from lvrestore.content.calls import Create, Delete, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.queries import make_query
@@ -286,7 +285,7 @@ def _same_destinations(wanted: Sequence[Body], live: Sequence[Body]) -> bool:
 
 def _comparable(destinations: Sequence[Body], names: Collection[str]) -> list[bytes]:
     rows = ({**dict.fromkeys(names), **only(one, names)} for one in destinations)
-    return sorted(_canonical({**row, "parameters": _parsed(row.get("parameters"))}) for row in rows)
+    return sorted(fingerprint({**row, "parameters": _parsed(row.get("parameters"))}) for row in rows)
 
 
 def _parsed(parameters: Json) -> Json:
@@ -297,10 +296,6 @@ def _parsed(parameters: Json) -> Json:
         return orjson.loads(parameters)
     except orjson.JSONDecodeError:
         return parameters
-
-
-def _canonical(value: Json) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 # --- creating it
@@ -446,16 +441,11 @@ def _warn_of_disabled(vault: VaultPlan, live: Body) -> Iterator[Warn]:
 
 
 def _vault_fingerprint(vault: VaultPlan) -> bytes:
-    return _digest(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+    return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 
 def _live_fingerprint(live: Body) -> bytes:
     """16 bytes that change when anything that a restore writes does."""
-    view = without(only(live, WriteScheduledPlan.__struct_fields__), "enabled", "run_once")
-    return _digest(
-        {**view, DESTINATIONS: [only(d, _DESTINATION_FIELDS) for d in live.get(DESTINATIONS) or ()]}
-    )
-
-
-def _digest(value: Json) -> bytes:
-    return blake2b(_canonical(value), digest_size=16).digest()
+    view = without(shown(live, WriteScheduledPlan.__struct_fields__), "enabled", "run_once")
+    destinations = [shown(one, _DESTINATION_FIELDS) for one in live.get(DESTINATIONS) or ()]
+    return fingerprint({**view, DESTINATIONS: destinations})

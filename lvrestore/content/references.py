@@ -34,12 +34,13 @@ class History(msgspec.Struct, frozen=True):
 
     `uncertain_since`: an earlier attempt sent the POST that makes it then, and nobody knows how that ended.
     `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
-    they are. `again`: the item was restored in this run already, and is looked at a second time for what it had
-    to wait for.
+    they are. `retried`: this run has come to the item before; with `again` it does so for the last time, for what
+    had to wait until everything else is there.
     """
 
     uncertain_since: datetime | None = None
     accepted: tuple[bytes, bytes] | None = None
+    retried: bool = False
     again: bool = False
 
 
@@ -70,6 +71,10 @@ class References(Protocol):
 
     def made_now(self, kind: str, source_id: str) -> bool:
         """Whether this run has created the item."""
+        ...
+
+    def ended(self, kind: str, source_id: str) -> bool:
+        """Whether this run has come to the item, however that ended."""
         ...
 
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:

@@ -13,8 +13,9 @@ from msgspec import UNSET, UnsetType
 
 from lvrestore.content.access import Person, may_tie, sync_groups, sync_roles, untied
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, without
-from lvrestore.content.calls import Change, Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Change, Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
+from lvrestore.content.names import Candidates, Claimant, Name, is_taken, settle
 from lvrestore.content.references import History, References, destination_of, has_own_row, superseded
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
@@ -76,7 +77,6 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
 
 # How often to look where what a lost POST has made may be somebody else.
 LOOKS = 5
-Candidates = Generator[Get, Json, list[Body]]
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -84,6 +84,16 @@ class Home(msgspec.Struct, frozen=True):
 
     folder_id: str | None = None
     later: bool = False
+
+
+class Login(msgspec.Struct, frozen=True):
+    """What came of a login by e-mail.
+
+    `refused` are the fingerprints of what the instance does not let anybody change, so that it is not sent again.
+    """
+
+    refused: tuple[bytes, bytes] = NOT_REFUSED
+    held: Held | None = None
 
 
 def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[Restored]:
@@ -101,12 +111,12 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
     else:
         done, live = yield from _adopt(vault, found, refs, history)
     yield from _map_personal_folder(vault, live, refs)
-    refused = NOT_REFUSED
+    login = Login()
     if strange:
         yield from _tell_differences(vault, live)
     else:
         live = yield from _sync_own_fields(vault, done, live, home, refs)
-        refused = yield from _sync_login(vault, done, live, refs, history)
+        login = yield from _sync_login(vault, done, live, refs, history)
     lost: list[str] = []
     done.changes += yield from _sync_access(vault, done, live, refs, lost)
     if home.later and history.again:
@@ -118,10 +128,11 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         operation=Operation.CREATED if done.created else updated,
         destination_id=done.item_id,
         changes=tuple(done.changes),
-        vault_fingerprint=refused[0],
-        live_fingerprint=refused[1],
+        vault_fingerprint=login.refused[0],
+        live_fingerprint=login.refused[1],
         waits=home.later and not history.again,
         incomplete=tuple(lost),
+        held=login.held,
     )
 
 
@@ -146,7 +157,17 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
     return (yield from _by_name(vault, refs, history))
 
 
-def _by_address(address: str) -> Steps[Body | None]:
+def _addressed(body: Body) -> Candidates:
+    live = yield from _by_address(body["email"])
+    return [] if live is None else [live]
+
+
+def _address_wanted(content: Mapping[str, Json], _refs: References) -> Body:
+    address = (content.get("credentials_email") or {}).get("email") or content.get("email")
+    return {"email": address.casefold() if isinstance(address, str) else None}
+
+
+def _by_address(address: str) -> Generator[Get, Json, Body | None]:
     """Search is LIKE and knows no case: every hit is compared."""
     hits = (yield Get("/users/search", {"email": address})) or []
     wanted = address.casefold()
@@ -224,6 +245,15 @@ def _is_strange(vault: VaultUser, live: Body, refs: References, history: History
         return False
     made = refs.mapped(MADE, vault.id)
     return made is None or made.destination_id != str(live["id"])
+
+
+ADDRESS = Name(
+    kind="user",
+    fields=("email",),
+    holders=_addressed,
+    wanted=_address_wanted,
+    interim=lambda source_id: f"lvrestore-user-{source_id}@example.invalid",
+)
 
 
 # --- writing
@@ -326,28 +356,47 @@ def _may_change(vault: VaultUser, work: Work, refs: References) -> bool:
     return work.created or may_tie(refs, me, me)
 
 
-def _sync_login(
-    vault: VaultUser, work: Work, live: Body, refs: References, history: History
-) -> Steps[tuple[bytes, bytes]]:
-    """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others.
-
-    Return the fingerprints of what such an instance refused, which is not sent again then.
-    """
+def _sync_login(vault: VaultUser, work: Work, live: Body, refs: References, history: History) -> Steps[Login]:
+    """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others."""
     credentials = live.get("credentials_email")
     address = (credentials or {}).get("email")
     if known(vault.credentials_email) is None and live.get("email"):
-        return NOT_REFUSED  # the backup does not say how the person signs in, and the person does
+        return Login()  # the backup does not say how the person signs in, and the person does
     if vault.login is None or address == vault.login or work.item_id == refs.policy.caller.id:
-        return NOT_REFUSED
+        return Login()
     if not _may_change(vault, work, refs):
         if not _same_address(vault.login, address):
             yield untied(f"user {vault.id} signs in as {vault.login}")
-        return NOT_REFUSED
+        return Login()
     marks = (fingerprint({"email": vault.login}), fingerprint({"id": work.item_id, "email": address}))
-    if history.accepted != marks and (yield from _write_login(vault, work, credentials)):
-        return NOT_REFUSED
+    try:
+        if history.accepted != marks and (yield from _write_login(vault, work, credentials)):
+            return Login()
+    except Refused as refused:
+        if not is_taken(ADDRESS, refused):
+            raise
+        return Login(held=(yield from _address_held(vault, work, credentials, refused, refs, history)))
     yield Warn("login_not_restored", f"user {vault.id}: the instance does not let logins be changed here")
-    return marks
+    return Login(marks)
+
+
+def _address_held(
+    vault: VaultUser,
+    work: Work,
+    credentials: Body | None,
+    refused: Refused,
+    refs: References,
+    history: History,
+) -> Steps[Held]:
+    """The end of a user whose address somebody else has; people who changed places get theirs by and by."""
+
+    def rename(interim: str) -> Steps[None]:
+        if credentials and credentials.get("email") != interim:
+            where = path("users", work.item_id, "credentials_email")
+            yield from work.update(where, "credentials_email.", {"email": interim}, credentials)
+
+    claimant = Claimant(vault.id, work.item_id, {"email": str(vault.login).casefold()})
+    return (yield from settle(ADDRESS, claimant, refused, refs, history, rename))
 
 
 def _write_login(vault: VaultUser, work: Work, credentials: Body | None) -> Steps[bool]:

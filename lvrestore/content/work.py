@@ -47,11 +47,17 @@ class Work:
             yield Replaces(self.kind, self.item_id, before)
 
     def update(
-        self, path: str, label: str, body: Body, live: Mapping[str, Json], difference: Difference = changed
+        self,
+        path: str,
+        label: str,
+        body: Body,
+        live: Mapping[str, Json],
+        difference: Difference = changed,
+        is_taken: Callable[[], Generator[Get, Json, bool]] | None = None,
     ) -> Steps[Body]:
-        """PATCH `body`; return the live object as it is now."""
+        """PATCH `body`; return the live object as it is now. `is_taken` is that of `Update`."""
         yield from self.remember()
-        reply = yield Update(path, body)
+        reply = yield Update(path, body, is_taken)
         self.changes += changes(label, body, live)
         yield from self._check_kept(label, body, reply, difference)
         return {**live, **(reply or body)}

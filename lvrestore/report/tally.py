@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from lvrestore.errors import IncompleteError
 from lvrestore.model import SUCCESSES, Calls, ContentType, Json, Operation, RestorationResult
 
 # Reasons that name an id are as many as items.
@@ -28,10 +27,8 @@ class Tally:
         counts[result.operation] += 1
         if result.earlier is not None:
             counts[result.earlier] -= 1  # it was counted when it was looked at first
-            if result.earlier is Operation.FAILED:
-                self.errors[IncompleteError.kind] -= (
-                    1  # of the failed, only the incomplete are looked at again
-                )
+            if result.earlier_error is not None:
+                self.errors[result.earlier_error] -= 1
         self.warnings.update(kind for kind, _ in result.warnings)
         if result.operation is Operation.SKIPPED:
             self.skipped[result.reason] += 1

@@ -30,11 +30,12 @@ class Budget:
         self._errors = self._items = self._calls = 0
 
     def note(self, result: RestorationResult) -> None:
-        """Count an item that has ended; one that only waits for another's failure is no error of its own."""
+        """Count an item that has ended; one that only waits for another is no error of its own."""
         self._items += 1
         self._calls += result.calls.total
         failed = result.operation is Operation.FAILED
-        self._errors += failed and (result.error is None or result.error.kind != "dependency")
+        waits = result.waits or (result.error is not None and result.error.kind == "dependency")
+        self._errors += failed and not waits
 
     def room(self, in_hand: int) -> int:
         """How many more items may be begun while that many are under way; stops the run when none ever may."""

@@ -38,7 +38,16 @@ from lvrestore.looker.classify import Failure, FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, Sender, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
-from lvrestore.model import Calls, ItemError, Json, MappingNote, Operation, RestorationResult, RestorationTask
+from lvrestore.model import (
+    Calls,
+    ItemError,
+    Json,
+    MappingNote,
+    Operation,
+    RestorationResult,
+    RestorationTask,
+    Waits,
+)
 from lvrestore.run.known import KnownIds
 from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
@@ -46,7 +55,7 @@ from lvrestore.run.rehearsal import RehearsalClient
 log = logging.getLogger(__name__)
 R = TypeVar("R")
 TRACE_LIMIT = 4_000
-NOT_FOUND = 404
+NOT_FOUND, TAKEN = 404, 409
 NOT_READY_WAITS_S = (0.5, 1.0, 2.0)
 FIRST_LOOK_AGAIN_S = 0.5
 LONGEST_LOOK_AGAIN_S = 15.0
@@ -80,12 +89,23 @@ class Generators(Protocol):
         ...
 
 
-def _operation(task: RestorationTask, end: Restored | None) -> Operation:
+def _operation(task: RestorationTask, end: Restored | None, error: ItemError | None) -> Operation:
     """How the item ended; a second look leaves it created or undeleted, as it became in this run."""
-    if end is None or end.incomplete:
+    if end is None or error is not None:
         return Operation.FAILED
+    if task.earlier is Operation.FAILED:
+        return Operation.UPDATED if end.operation is Operation.UNCHANGED else end.operation
     changed = task.earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
     return end.operation if task.earlier is None or changed else task.earlier
+
+
+def _waits(task: RestorationTask, end: Restored | None) -> Waits:
+    """Why an item is to be looked at again; for others that come later it waits only once."""
+    if end is None:
+        return Waits.NO
+    if end.held is not None and end.held.waits:
+        return end.held.waits
+    return Waits.FOR_OTHERS if end.waits and task.again is not Waits.FOR_OTHERS else Waits.NO
 
 
 class Driver:
@@ -134,8 +154,7 @@ class Driver:
         error: ItemError | None = None
         try:
             end = self._play_settled(task)
-            if end.incomplete:
-                error = self._item_error(IncompleteError(end.incomplete))
+            error = self._lacking(end)
         except (Refused, GaveUp, ValidationError) as failure:
             error = self._item_error(failure)
         except (RestorationError, StoppedWaiting, PeerGone):
@@ -148,7 +167,7 @@ class Driver:
             content_type=task.content_type,
             source_id=task.source_id,
             name=task.name,
-            operation=_operation(task, end),
+            operation=_operation(task, end, error),
             destination_id=self._known_id(end),
             reason=end.reason if end else "",
             duration_ms=round((self._clock() - started) * 1000),
@@ -160,9 +179,28 @@ class Driver:
             blob=task.blob if error else None,
             vault_fingerprint=end.vault_fingerprint if end else b"",
             live_fingerprint=end.live_fingerprint if end else b"",
-            waits=end is not None and end.waits and task.earlier is None,
+            waits=_waits(task, end),
             earlier=task.earlier,
+            earlier_error=task.earlier_error,
         )
+
+    def _lacking(self, end: Restored) -> ItemError | None:
+        """What an item lacks that is restored otherwise."""
+        if end.incomplete:
+            return self._item_error(IncompleteError(end.incomplete))
+        refused = end.held.refused if end.held is not None else None
+        if end.held is None or refused is None:
+            return None
+        if self._is_rehearsal and self._task.again and end.held.waits:
+            return None  # in a rehearsal the holder keeps a name that it would be rid of by now
+        field = refused.fields[0] if refused.fields else None
+        return ItemError(
+            kind=refused.kind.value, message=refused.message, http_status=refused.status, field=field
+        )
+
+    @property
+    def _is_rehearsal(self) -> bool:
+        return isinstance(self._client, RehearsalClient)
 
     def _on_our_clock(self, at: datetime | None) -> float:
         return self._clock() + (at - datetime.now(UTC)).total_seconds() if at else 0.0
@@ -178,8 +216,8 @@ class Driver:
 
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
-        created = _operation(self._task, end) is Operation.CREATED
-        if end is None or (isinstance(self._client, RehearsalClient) and created):
+        created = end is not None and _operation(self._task, end, None) is Operation.CREATED
+        if end is None or (self._is_rehearsal and created):
             return None
         return end.destination_id
 
@@ -219,8 +257,8 @@ class Driver:
                 return self._get(call)
             case Create():
                 return self._create(call)
-            case Update(path, body) | Replace(path, body):
-                return self._send(Request("PATCH" if isinstance(call, Update) else "PUT", path, body=body))
+            case Update() | Replace():
+                return self._change(call)
             case Delete(path):
                 return self._send(Request("DELETE", path))
             case Exists():
@@ -245,6 +283,14 @@ class Driver:
             case _:
                 raise TypeError(call)
         return None
+
+    def _change(self, call: Update | Replace) -> Json:
+        """Send; a rehearsal refuses, as the server would, to give something a name that is taken."""
+        if isinstance(call, Replace):
+            return self._send(Request("PUT", call.path, body=call.body))
+        if self._is_rehearsal and call.is_taken is not None and self._play(call.is_taken()):
+            raise Refused(FailureKind.CONFLICT, TAKEN, "the name is taken")
+        return self._send(Request("PATCH", call.path, body=call.body))
 
     def _send(self, write: Request, *, creates: bool = False) -> Json:
         reached("before_send")

@@ -57,10 +57,14 @@ class LocalRecorder:
 
 
 class NothingRecorded:
-    """For dry runs: nothing was done, so nothing is written down; what would be created is remembered."""
+    """For dry runs: nothing was done, so nothing is written down.
+
+    What would be created is remembered, and which items have ended.
+    """
 
     def __init__(self) -> None:
         self.planned: dict[tuple[str, str], MappedId] = {}
+        self.ended: set[tuple[str, str]] = set()
 
     def note(self, mapping: MappingNote) -> None:
         """Remember where the item would be, for those that refer to it."""
@@ -76,7 +80,8 @@ class NothingRecorded:
         """Claim nothing."""
 
     def finish(self, result: RestorationResult) -> None:
-        """Forget how an item ended."""
+        """Remember that an item has ended, not how."""
+        self.ended.add((result.content_type.label, result.source_id))
 
 
 def run_locally(
@@ -95,9 +100,16 @@ def run_locally(
 
     `may_begin` tells how many more items may be begun while that many are under way.
     """
-    planned = recorder.planned if isinstance(recorder, NothingRecorded) else {}
+    rehearsal = recorder if isinstance(recorder, NothingRecorded) else NothingRecorded()
     bench = Workbench(
-        config, connection.tokens, connection.limiter, connection.health, stop.cut_waits, threads, planned
+        config,
+        connection.tokens,
+        connection.limiter,
+        connection.health,
+        stop.cut_waits,
+        threads,
+        rehearsal.planned,
+        rehearsal.ended,
     )
     drivers = threading.local()
 

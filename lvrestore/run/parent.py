@@ -378,6 +378,7 @@ class Crew:
             error=ItemError(kind="internal", message=message),
             blob=task.blob,
             earlier=task.earlier,
+            earlier_error=task.earlier_error,
         )
         self._tell(self._writer, result)
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Json, Operation
@@ -14,7 +14,7 @@ from lvrestore.vault import Lookups
 class StateReferences:
     """Committed mappings, read fresh each time: another worker may have just made one.
 
-    `planned` are the mappings of a dry run, which commits nothing.
+    `planned` are the mappings of a dry run, which commits nothing, and `rehearsed` the items that it has come to.
     """
 
     def __init__(
@@ -23,11 +23,13 @@ class StateReferences:
         scope: Scope,
         lookups: Lookups,
         planned: Mapping[tuple[str, str], MappedId],
+        rehearsed: Collection[tuple[str, str]],
         *,
         same_instance: bool,
         policy: Policy,
     ) -> None:
         self._reader, self._scope, self._lookups, self._planned = reader, scope, lookups, planned
+        self._rehearsed = rehearsed
         self.same_instance, self.policy = same_instance, policy
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
@@ -55,6 +57,12 @@ class StateReferences:
         if (planned := self._planned.get((kind, source_id))) is not None:
             return planned.destination_id.startswith("new-")
         return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is Operation.CREATED
+
+    def ended(self, kind: str, source_id: str) -> bool:
+        """Whether this run has come to the item."""
+        if (kind, source_id) in self._rehearsed:
+            return True
+        return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is not None
 
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
         """The backup's content of another item."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 import msgspec
 
-from lvrestore.model import Calls, ContentType, Operation, RestorationResult, RestorationTask, VaultRow
+from lvrestore.model import (
+    Calls,
+    ContentType,
+    Operation,
+    RestorationResult,
+    RestorationTask,
+    VaultRow,
+    Waits,
+)
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
-from lvrestore.state.store import Scope, StateReader
+from lvrestore.state.store import Scope, StateReader, Waiting
 from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
 
 # What has links, and what they lead to.
@@ -19,6 +27,18 @@ LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
 LINKED = frozenset({*LINKING, ContentType.FOLDER, ContentType.LOOK})
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
+# Types of which no two objects may share a name, in one folder or at all.
+NAMED = (
+    ContentType.LOOKML_MODEL,
+    ContentType.PERMISSION_SET,
+    ContentType.MODEL_SET,
+    ContentType.ROLE,
+    ContentType.GROUP,
+    ContentType.USER,
+    ContentType.FOLDER,
+    ContentType.LOOK,
+    ContentType.DASHBOARD,
+)
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +93,12 @@ class Waves:
         self._positions = positions
         self._numbers = count()
 
-    def first(self) -> Iterator[Tasks]:
+    def first(self) -> Iterator[tuple[ContentType, Tasks]]:
         """Every selected row once: types in dependency order, folders by depth."""
         for content_type in self._chosen.in_order:
-            if content_type is ContentType.FOLDER:
-                yield from self._folders()
-            else:
-                yield from self._rows(content_type)
+            is_folder = content_type is ContentType.FOLDER
+            for tasks in self._folders() if is_folder else self._rows(content_type):
+                yield content_type, tasks
 
     def _rows(self, content_type: ContentType) -> Iterator[Tasks]:
         """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
@@ -90,13 +109,29 @@ class Waves:
             yield self._tasks(content_type, self._chosen.ids, after=position)
         yield self._tasks(content_type, self._chosen.ids)
 
-    def again(self, waiting: Iterator[tuple[ContentType, str, Operation]]) -> Iterator[Tasks]:
-        """The items that wait for others, once more, now that all of those are there."""
+    def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
+        """The items that wait, once more."""
         yield (
-            self._task(row, earlier)
-            for content_type, source_id, earlier in waiting
-            if (row := self._vault.get(content_type, source_id)) is not None
+            self._task(row, one, reason)
+            for one in waiting
+            if (row := self._vault.get(one.content_type, one.source_id)) is not None
         )
+
+    def rounds(self, waiting: Callable[[], list[Waiting]]) -> Iterator[Tasks]:
+        """The items whose names others hold, again and again, for as long as that changes anything.
+
+        Every second time the last one comes first, as who took whose name often goes by the order.
+        """
+        before: list[Waiting] = []
+        now = waiting()
+        while now and now != before:
+            before = now
+            yield from self.again(reversed(now), Waits.FOR_NAME)
+            now = waiting()
+            if now and now != before:
+                before = now
+                yield from self.again(now, Waits.FOR_NAME)
+                now = waiting()
 
     def _folders(self) -> Iterator[Tasks]:
         folders = self._vault.folder_tree.folders
@@ -114,7 +149,9 @@ class Waves:
             if self._passes((row.content_type, row.source_id)):
                 yield self._task(row)
 
-    def _task(self, row: VaultRow, earlier: Operation | None = None) -> RestorationTask:
+    def _task(
+        self, row: VaultRow, waiting: Waiting | None = None, again: Waits = Waits.NO
+    ) -> RestorationTask:
         item = (row.content_type, row.source_id)
         return RestorationTask(
             seq=next(self._numbers),
@@ -124,15 +161,23 @@ class Waves:
             blob=row.blob,
             uncertain=item in self._unfinished.uncertain,
             lands_until=self._unfinished.lands_until if item in self._unfinished.cut_off else None,
-            earlier=earlier,
+            again=again,
+            earlier=waiting.operation if waiting else None,
+            earlier_error=waiting.error_kind if waiting else None,
         )
 
 
-def waiting_in(path: Path, scope: Scope) -> Iterator[tuple[ContentType, str, Operation]]:
-    """The items of a session that wait; links are looked at again only where something has got another id."""
+def waiting_in(path: Path, scope: Scope) -> Iterator[Waiting]:
+    """The items of a session that wait for others; links are looked at again only where something has moved."""
     reader = StateReader(path)
     for content_type in (ContentType.USER, *(LINKING if reader.has_moved(scope) else ())):
-        yield from ((content_type, *found) for found in reader.waiting(scope, content_type))
+        yield from reader.waiting(scope, content_type, for_name=False)
+
+
+def nameless_in(path: Path, scope: Scope, content_types: Iterable[ContentType]) -> list[Waiting]:
+    """The items of a session whose names are held by others that are to get other ones."""
+    reader = StateReader(path)
+    return [one for one_type in content_types for one in reader.waiting(scope, one_type, for_name=True)]
 
 
 def both_looks(first: RestorationResult, *second: RestorationResult) -> RestorationResult:
@@ -188,11 +233,12 @@ class Rehearsal:
             else:
                 self._tell(following)
 
-    def waiting(self) -> Iterator[tuple[ContentType, str, Operation]]:
+    def waiting(self) -> Iterator[Waiting]:
         """What is to be looked at again; of the others it is known by now that their links stay as they are."""
         for item, result in list(self._waiting.items()):
-            if self._moved or item[0] not in LINKING:
-                yield (*item, result.operation)
+            error_kind = result.error.kind if result.error else None
+            if result.waits is not Waits.FOR_OTHERS or self._moved or item[0] not in LINKING:
+                yield Waiting(*item, result.operation, error_kind, result.waits)
             else:
                 self._tell(self._waiting.pop(item))
 

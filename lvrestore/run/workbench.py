@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lvrestore.looker.protocol import Request
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
-from lvrestore.model import ContentType, RestorationResult, RestorationTask, VaultRow
+from lvrestore.model import ContentType, RestorationResult, RestorationTask, VaultRow, Waits
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
@@ -75,8 +75,12 @@ class Workbench:
         stop: Callable[[], bool],
         threads: int,
         planned: Mapping[tuple[str, str], MappedId] = {},
+        rehearsed: Collection[tuple[str, str]] = (),
     ) -> None:
-        """`stop` ends waiting; it is not the wish to finish what is in hand. `planned` is for dry runs."""
+        """`stop` ends waiting; it is not the wish to finish what is in hand.
+
+        `planned` and `rehearsed` are for dry runs.
+        """
         self.config, self._tokens, self._stop = config, tokens, stop
         self._limiter, self._health = limiter, health
         self._transport = HttpTransport(config.endpoint, inflight=threads)
@@ -91,6 +95,7 @@ class Workbench:
             config.scope,
             self._lookups,
             planned,
+            rehearsed,
             same_instance=config.same_instance,
             policy=config.policy,
         )
@@ -154,7 +159,9 @@ class Workbench:
 
     def _history(self, task: RestorationTask) -> History:
         history = self._reader.history(self.config.scope, task.content_type, task.source_id)
-        return msgspec.structs.replace(history, again=task.earlier is not None)
+        return msgspec.structs.replace(
+            history, retried=task.again is not Waits.NO, again=task.again is Waits.FOR_OTHERS
+        )
 
 
 def _believe(_kind: str, _item_id: str) -> None:

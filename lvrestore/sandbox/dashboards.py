@@ -10,7 +10,7 @@ from lvrestore.sandbox.parts import new_layout
 from lvrestore.sandbox.refusals import conflict, not_found, not_modifiable, taken
 from lvrestore.sandbox.search import listing
 from lvrestore.sandbox.store import Dashboard
-from lvrestore.sandbox.trash import trashed
+from lvrestore.sandbox.trash import stays_put, trashed
 from lvrestore.sandbox.views import DASHBOARD, DASHBOARD_BASE, DASHBOARD_FOUND, FILTER, LAYOUT, TILE
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def change_dashboard(instance: Instance, dashboard: Dashboard, changes: Row) -> 
     not_blank(changes, "title", "folder_id")
     row = dashboard.row
     undeleted = row.get("deleted") and changes.get("deleted") is False
-    if undeleted and instance.on("undelete_moves", "no"):
-        changes = {name: value for name, value in changes.items() if name != "folder_id"}
+    changes = stays_put(instance, row, changes)
     after = {**row, **changes}
     if undeleted or "folder_id" in changes:
         refer(after, "folder_id", instance.store.folders)

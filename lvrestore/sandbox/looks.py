@@ -9,7 +9,7 @@ from lvrestore.sandbox.destroy import destroy_look
 from lvrestore.sandbox.queries import make_query
 from lvrestore.sandbox.refusals import not_found, taken
 from lvrestore.sandbox.search import listing
-from lvrestore.sandbox.trash import trashed
+from lvrestore.sandbox.trash import stays_put, trashed
 from lvrestore.sandbox.views import LOOK, LOOK_WITH_QUERY
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def create_look(call: Call) -> Row:
 
 def _change(instance: Instance, row: Row, changes: Row) -> None:
     not_blank(changes, "title", "query_id", "folder_id")
-    after = {**row, **changes}
     undeleted = row.get("deleted") and changes.get("deleted") is False
+    changes = stays_put(instance, row, changes)
+    after = {**row, **changes}
     if undeleted or "folder_id" in changes:
         refer(after, "folder_id", instance.store.folders)
     moved = (after.get("folder_id"), after["title"]) != (row.get("folder_id"), row["title"])

@@ -97,7 +97,10 @@ SWITCHES = {
     "tile_edits_move_updated_at": Switch(("yes", "no"), "whether a dashboard's updated_at follows its parts"),
     "trashed_boards": Switch(("unlisted", "listed"), "whether lists of boards hold those in the trash"),
     "trashed_title_blocks": Switch(("no", "yes"), "whether a title in the trash counts as taken"),
-    "undelete_moves": Switch(("yes", "no"), "whether the PATCH that undeletes can move to another folder"),
+    "undelete_moves": Switch(
+        ("yes", "no", "never"),
+        "whether the PATCH that undeletes can move to another folder, or no PATCH of what is in the trash",
+    ),
     "unknown_fields": Switch(
         ("refused", "ignored"), "what happens to fields and parameters unknown to the API"
     ),

@@ -163,7 +163,8 @@ class DeadLetterQueue:
         self._remove(letter_id for letter_id, _ in rows)
         if result.operation is Operation.FAILED:
             letter_id = rows[0][0] if rows else None
-            attempts = result.attempts + sum(n for _, n in rows)
+            # Looking at it again within a run is the same attempt.
+            attempts = sum(n for _, n in rows) + (result.attempts if result.earlier_error is None else 0)
             self._bury(letter_id, session_id, item, result, result.error or NO_CAUSE, attempts)
 
     def _bury(

@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS restored_items (
     warnings TEXT NOT NULL,               -- JSON: [[kind, message], ...]
     error_kind TEXT,
     finished_at TEXT NOT NULL,
-    waits INTEGER NOT NULL DEFAULT 0,     -- 1: it refers to what came later, and is to be looked at again
+    waits INTEGER NOT NULL DEFAULT 0,     -- why it is to be looked at again, 0: it is not
     counted INTEGER NOT NULL DEFAULT 0,   -- 1: a checkpoint counts it
     PRIMARY KEY (session_id, content_type, source_id)
 ) WITHOUT ROWID;

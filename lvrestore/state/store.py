@@ -27,6 +27,7 @@ from lvrestore.model import (
     MappingNote,
     Operation,
     RestorationResult,
+    Waits,
 )
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
 from lvrestore.state.checkpoints import (
@@ -92,6 +93,16 @@ class SessionRow(msgspec.Struct, frozen=True):
 def now_text() -> str:
     """The current time as the state file writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An item that is to be looked at again: how it has ended so far, and what it waits for."""
+
+    content_type: ContentType
+    source_id: str
+    operation: Operation
+    error_kind: str | None = None
+    waits: Waits = Waits.FOR_OTHERS
 
 
 class StateStore:
@@ -385,7 +396,7 @@ class StateStore:
                 result.attempts,
                 result.duration_ms,
                 now_text(),
-                result.waits,
+                int(result.waits),
             ),
         )
 
@@ -494,19 +505,25 @@ class StateReader:
         ).get
         return Operation(found) if found else None
 
-    def waiting(self, scope: Scope, content_type: ContentType) -> Iterator[tuple[str, Operation]]:
-        """Items of this session that are to be looked at again, by id; nothing stays open between two of them."""
+    def waiting(self, scope: Scope, content_type: ContentType, *, for_name: bool) -> Iterator[Waiting]:
+        """Items of this session that are to be looked at again, by id; nothing stays open between two of them.
+
+        `for_name`: those that wait until a name is free, else those that wait for what comes later.
+        """
+        first, last = (Waits.FOR_NAME, Waits.GAVE_WAY) if for_name else (Waits.FOR_OTHERS, Waits.FOR_OTHERS)
         after = ""
         while True:
             rows: list[Any] = self._db.execute(
-                "SELECT source_id, status FROM restored_items WHERE session_id = ? AND content_type = ?"
-                " AND waits AND source_id > ? ORDER BY source_id LIMIT 500",
-                (scope.session_id, int(content_type), after),
+                "SELECT source_id, status, error_kind, waits FROM restored_items"
+                " WHERE session_id = ? AND content_type = ?"
+                " AND waits AND source_id > ? AND waits BETWEEN ? AND ? ORDER BY source_id LIMIT 500",
+                (scope.session_id, int(content_type), after, int(first), int(last)),
             ).fetchall()
             if not rows:
                 return
             after = str(rows[-1][0])
-            yield from ((str(source_id), Operation(status)) for source_id, status in rows)
+            for source_id, status, error_kind, waits in rows:
+                yield Waiting(content_type, str(source_id), Operation(status), error_kind, Waits(waits))
 
     def has_moved(self, scope: Scope) -> bool:
         """Whether something that links point to lives under another id than in the backup."""

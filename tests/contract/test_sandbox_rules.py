@@ -730,11 +730,13 @@ def _trashed_title(api):
 
 
 def _undelete_elsewhere(api):
+    """Whether something is moved by the PATCH that undeletes it, and by one in the trash."""
     made, folder = api.dashboard(deleted=True), api.folder()
-    return (
-        api.ok("PATCH", f"/dashboards/{made['id']}", {"deleted": False, "folder_id": folder})["folder_id"]
-        == folder
-    )
+    undeletes = {"deleted": False, "folder_id": folder}
+    moved = api.ok("PATCH", f"/dashboards/{made['id']}", undeletes)["folder_id"] == folder
+    path = f"/looks/{api.look()['id']}"
+    api.ok("PATCH", path, {"deleted": True})
+    return moved, api.ok("PATCH", path, {"folder_id": folder})["folder_id"] == folder
 
 
 def _unknown(api):
@@ -891,7 +893,10 @@ PROBES = {
     "tile_edits_move_updated_at": (_touched, {"yes": True, "no": False}),
     "trashed_boards": (_boards_listed, {"unlisted": 0, "listed": 1}),
     "trashed_title_blocks": (_trashed_title, {"no": 200, "yes": 422}),
-    "undelete_moves": (_undelete_elsewhere, {"yes": True, "no": False}),
+    "undelete_moves": (
+        _undelete_elsewhere,
+        {"yes": (True, True), "no": (False, True), "never": (False, False)},
+    ),
     "unknown_fields": (_unknown, {"refused": (422, 422), "ignored": (200, 200)}),
     "unknown_model": (_unknown_in("/model_sets", "models"), {"accepted": 200, "refused": 422}),
     "unknown_permission": (

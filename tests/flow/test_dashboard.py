@@ -476,3 +476,19 @@ def test_elsewhere_a_dashboard_without_what_looker_requires_is_said_to_be_so(fie
     (result,) = restore(elsewhere, [row], memory)
     assert result.error.kind == "validation"
     assert f"has no {field}" in result.error.message
+
+
+def test_no_query_is_made_for_a_dashboard_that_lacks_something():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker, tiles=2))
+    elsewhere, memory = make_looker(), Memory(same_instance=False)
+    memory.mappings["folder", looker.folder] = MappedId(elsewhere.folder)
+    memory.mappings["look", looker.look] = MappedId("98765")
+    elsewhere.clear_log()
+    for _ in range(2):
+        (result,) = restore(elsewhere, [row], memory)
+        assert result.error.blockers == ("look 98765",)
+    assert {r.method for r in elsewhere.requests} == {"GET"}
+    memory.mappings["look", looker.look] = MappedId(elsewhere.look)
+    (result,) = restore(elsewhere, [row], memory)
+    assert result.operation is Operation.CREATED

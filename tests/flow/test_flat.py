@@ -11,6 +11,7 @@ from harness import restore as restore_any
 
 from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation
+from lvrestore.settings import Caller
 
 
 def restore(looker, kind, rows, memory=None, **more):
@@ -222,3 +223,27 @@ def test_a_creation_time_that_is_none_contradicts_nothing(kind, created_at):
     row = backup(looker, kind, getattr(looker, kind), created_at=created_at)
     (result,) = restore(looker, kind, [row])
     assert (result.operation, result.error) == (Operation.UNCHANGED, None)
+
+
+def test_no_query_is_made_for_a_look_whose_folder_has_vanished():
+    looker = make_looker()
+    row = backup(looker, "look", looker.look)
+    memory = Memory(same_instance=False)
+    memory.queries[looker.query] = {"model": "thelook", "view": "orders", "fields": ["orders.other"]}
+    memory.mappings["folder", looker.folder] = MappedId("98765")
+    looker.clear_log()
+    (result,) = restore(looker, "look", [row], memory)
+    assert result.error.blockers == ("folder 98765",)
+    assert not writes(looker)
+
+
+def test_a_look_that_the_caller_owns_for_somebody_else_is_found_again_without_the_state():
+    looker = make_looker()
+    caller = Caller(id=looker.call("GET", "/user")["id"])
+    row = backup(looker, "look", looker.look, user_id=looker.owner)
+    looker.call("DELETE", f"/looks/{looker.look}")
+    looker.switches["user_id"] = "unknown"
+    (first,) = restore(looker, "look", [row], Memory(caller=caller))
+    assert "owner_not_set" in dict(first.warnings)
+    (second,) = restore(looker, "look", [row], Memory(caller=caller))
+    assert (second.error, second.destination_id) == (None, first.destination_id)

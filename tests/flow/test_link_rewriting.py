@@ -167,7 +167,7 @@ def test_links_to_looks_and_folders_follow_too():
     memory = memory_of([row])
     (made,) = restore(looker, [look_row], memory, content_type=ContentType.LOOK)
     (result,) = restore(looker, [row], memory)
-    assert result.waits is False
+    assert bool(result.waits) is False
     (tile,) = decoded(looker, dashboard_id)["dashboard_elements"]
     new = made.destination_id
     assert new != looker.look

@@ -702,3 +702,36 @@ def test_a_dry_run_believes_that_holders_of_a_role_are_kept(lost, looker):
     planned = restore(looker, memory, "role", looker.role, dry_run=True)
     assert (planned.error, planned.warnings) == (None, ())
     assert planned.changes[-1][0] == "users"
+
+
+@pytest.mark.widens_access
+@pytest.mark.parametrize("status", ["409", "422"])
+def test_people_who_have_each_others_addresses_get_their_own_back(looker, status):
+    looker.switches["email_taken"] = status
+    memory = memory_of(looker, access="restore")
+    memory.vault_ids = set(memory.contents)
+    both = {looker.bob: "bob@example.com", looker.owner: "ann@example.com"}
+    logins = {one: f"/users/{one}/credentials_email" for one in both}
+    looker.call("PATCH", logins[looker.bob], {"email": "moment@example.com"})
+    looker.call("PATCH", logins[looker.owner], {"email": "bob@example.com"})
+    looker.call("PATCH", logins[looker.bob], {"email": "ann@example.com"})
+    rows = [(one, msgspec.msgpack.encode(memory.contents["user", one])) for one in both]
+    results = restore_any(looker, rows, memory, content_type=ContentType.USER)
+    assert {(r.operation, r.error) for r in results} == {(Operation.UPDATED, None)}
+    assert {one: looker.call("GET", where)["email"] for one, where in logins.items()} == both
+
+
+@pytest.mark.widens_access
+def test_an_address_that_a_stranger_has_is_named_and_all_else_is_restored(looker):
+    memory = memory_of(looker, access="restore")
+    memory.vault_ids = set(memory.contents)
+    looker.call("PATCH", f"/users/{looker.bob}/credentials_email", {"email": "other@example.com"})
+    looker.call("PATCH", f"/users/{looker.bob}", {"locale": "de"})
+    looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
+    stranger = looker.call("POST", "/users", {"first_name": "Eve"})["id"]
+    looker.call("POST", f"/users/{stranger}/credentials_email", {"email": "BOB@example.com"})
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.FAILED
+    assert f"user {stranger} has the email" in result.error.message
+    live = view(looker, "user", looker.bob)
+    assert (live["locale"], looker.group in live["group_ids"]) == ("fr", True)

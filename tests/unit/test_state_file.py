@@ -71,7 +71,7 @@ def look(reader):
     (letter,) = reader.dead_letters.find(LetterFilter(session_id="s"))
     assert reader.dead_letters.get(letter.id).blob == b"\x80"
     assert reader.history(scope, D, "3") == History()
-    assert list(reader.waiting(scope, D)) == []
+    assert list(reader.waiting(scope, D, for_name=True)) == []
     assert reader.checkpoints("s") == []
     return summary["summary"]["updated_count"], summary["error_breakdown"], summary["calls"]["total"]
 
