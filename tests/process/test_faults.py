@@ -15,11 +15,11 @@ ALWAYS_HIT = re.compile(r"\.\*|/dashboards|/dashboard_(elements|filters)")
 
 
 def rate_limited(looker):
-    looker.on("*", "**", skip=8).answer(429, {"message": "slow down"}, headers={"Retry-After": "1"}, times=6)
+    looker.on("*", "**", skip=8).answer(429, {"message": "slow down"}, headers={"Retry-After": "1"}, times=4)
 
 
 def rate_limited_without_a_hint(looker):
-    looker.on("*", "**", skip=8).answer(429, {"message": "slow down"}, times=6)
+    looker.on("*", "**", skip=8).answer(429, {"message": "slow down"}, times=4)
 
 
 def unavailable(looker):
@@ -74,7 +74,7 @@ def test_everything_is_restored_once(fault, site):
     ended = site.run(site.bulk())
     assert ended.code == 0, ended
     assert ended.summary["retries"] > 0
-    assert ended.summary["rate_limited"] == (6 if "rate_limited" in fault.__name__ else 0)
+    assert ended.summary["rate_limited"] == (4 if "rate_limited" in fault.__name__ else 0)
     assert not [rule for rule in site.looker.faults.rules if ALWAYS_HIT.fullmatch(rule.path.pattern)]
     site.assert_restored()
 

@@ -28,7 +28,12 @@ def come_back(looker):
     looker.faults.rules.clear()
 
 
-@pytest.mark.parametrize("how", [go_down, refuse, throttle], ids=lambda how: how.__name__)
+@pytest.mark.parametrize(
+    "how",
+    # After so many refusals the rate is low, and takes its time to recover.
+    [go_down, refuse, pytest.param(throttle, marks=pytest.mark.slow)],
+    ids=lambda how: how.__name__,
+)
 def test_an_outage_is_outlasted(how, slow_site):
     run = slow_site.start(slow_site.bulk("--max-retries", "1"))
     slow_site.await_writes(8)
