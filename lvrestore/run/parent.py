@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import shutil
 import threading
 from collections import Counter, deque
@@ -97,6 +98,7 @@ class Crew:
         self._claiming: dict[int, list[RestorationTask]] = {}
         self._ready: deque[RestorationTask] = deque()
         self._exhausted = False
+        self._unstarted = config.procs
         self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
         self._deaths: Counter[int] = Counter()
         self._buried: set[int] = set()
@@ -110,8 +112,7 @@ class Crew:
         """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
         self._start_writer()
         try:
-            for _ in range(self._config.procs):
-                self._start_worker()
+            self._start_more()
             for tasks in waves:
                 self._work(tasks)
                 reached("between_waves")
@@ -142,6 +143,13 @@ class Crew:
         _start(self._writer_process)
         theirs.close()
         self._handle_writer(self._receive(self._writer))
+
+    def _start_more(self) -> None:
+        """Start workers that are wanted, as many at a time as start side by side: the first one is soon ready."""
+        starting = sum(not child.ready for child in self._workers.values())
+        for _ in range(min(self._unstarted, (os.cpu_count() or 1) - starting)):
+            self._unstarted -= 1
+            self._start_worker()
 
     def _start_worker(self) -> None:
         number = next(self._numbers)
@@ -236,6 +244,7 @@ class Crew:
         while self._ready:
             able = [child for child in self._workers.values() if self._can_take(child, self._ready[0])]
             if not able:
+                self._start_more()
                 return
             child = min(able, key=lambda c: len(c.in_hand))
             task = self._ready.popleft()
