@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from make_vault import mixed, write_vault
@@ -66,10 +66,19 @@ def hold_and_kill(site, point, role):
     return run
 
 
+@contextmanager
+def closing_all(site):
+    """A process that is held must not outlive a test that failed."""
+    try:
+        yield
+    finally:
+        site.end_all()
+
+
 @pytest.mark.parametrize(("point", "role"), PAIRS)
 def test_whoever_dies_there_the_end_is_the_same(point, role, whole_vault, undisturbed, tmp_path):
     calm, wanted = undisturbed
-    with running_site(whole_vault, tmp_path, types=("all",)) as site:
+    with running_site(whole_vault, tmp_path, types=("all",)) as site, closing_all(site):
         run = hold_and_kill(site, point, role)
         ended = run.end(60)
         run.assert_gone()
