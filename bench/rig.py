@@ -32,8 +32,10 @@ class Sandbox:
         return self._http.request("GET", f"{self.url}/_sandbox/{path}").json()
 
     def dump(self) -> dict[str, Any]:
-        """Return the whole content."""
-        return self._get("dump")
+        """Return the whole content; links to the sandbox itself do not say at which port it listens."""
+        text = self._http.request("GET", f"{self.url}/_sandbox/dump").data
+        content: dict[str, Any] = json.loads(text.replace(self.url.encode(), b"https://sandbox"))
+        return content
 
     def log(self) -> list[dict[str, Any]]:
         """Return the requests so far."""

@@ -12,7 +12,7 @@ from lvrestore.cli import options as opt
 from lvrestore.cli.retry import retry_letters
 from lvrestore.cli.state_file import absent_letters, require_known, state_reader
 from lvrestore.errors import UsageError
-from lvrestore.looker.client import redacted
+from lvrestore.looker.redaction import redacted
 from lvrestore.model import ContentType, Json
 from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line

@@ -381,7 +381,7 @@ def _post(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[tuple
 
     while True:
         try:
-            return dict((yield Create(path(flat.collection), body, find_again))), body
+            return dict((yield Create(path(flat.collection), body, find_again, unique=flat.is_unique))), body
         except Refused as refused:
             body = yield from _without_refused(flat, vault, body, refused, refs)
 

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Sent
+from lvrestore.looker.redaction import redacted
 from lvrestore.model import Json
 
 if TYPE_CHECKING:
@@ -111,11 +112,12 @@ def classify(answer: Answered | NoAnswer, *, creates: bool) -> Failure | None:
         return None
     kind = _kind_of(answer)
     detail = _detail_of(answer)
+    # The message ends in dead letters and on screens; a server may echo what it was sent.
     unknown = creates and kind is FailureKind.TRANSIENT
     return Failure(
         kind=FailureKind.UNKNOWN_OUTCOME if unknown else kind,
         status=answer.status,
-        message=detail.message,
+        message=redacted(detail.message),
         fields=detail.fields,
         codes=detail.codes,
         retry_after_s=retry_after_s(answer.headers.get("retry-after")),
@@ -201,7 +203,7 @@ def _unreadable(answer: Answered, *, creates: bool) -> Failure:
     return Failure(
         kind=FailureKind.UNKNOWN_OUTCOME if creates else FailureKind.TRANSIENT,
         status=answer.status,
-        message=f"the answer is not JSON: {_plain_text(answer.body) or 'empty'}",
+        message=f"the answer is not JSON: {redacted(_plain_text(answer.body)) or 'empty'}",
         repeatable=not creates,
         may_have_happened=creates,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import threading
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from lvrestore.looker.classify import (
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
+from lvrestore.looker.redaction import redacted
 from lvrestore.looker.retry import RetryPolicy, Rng, Wait, after_failure
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ __all__ = [
     "ResponseRecord",
     "Sender",
     "UnknownOutcome",
-    "redacted",
 ]
 
 log = logging.getLogger(__name__)
@@ -210,10 +209,9 @@ class LookerClient:
             self._health.answered()
 
     def _send(self, request: Request, token: Token | None, *, creates: bool) -> Reply | Failure:
-        answer = self._transport.send(
-            request if token is None else msgspec.structs.replace(request, token=token)
-        )
-        self._last.answer = (request, answer)
+        sent = request if token is None else msgspec.structs.replace(request, token=token)
+        answer = self._transport.send(sent)
+        self._last.answer = (sent, answer)
         self._tally.sent(request.method, answer)
         _log_answer(request, answer)
         outcome = read_reply(answer, creates=creates, expects_json=request.method != "DELETE")
@@ -282,17 +280,6 @@ def _record(request: Request, answer: Answered | NoAnswer) -> ResponseRecord:
         return ResponseRecord(request.method, request.path, None, answer.reason)
     # Redacted before it is cut: a value that is cut has no end to find it by.
     body = redacted(answer.body[: 2 * RECORDED_BODY].decode("utf-8", "replace"))
+    if request.token is not None:
+        body = body.replace(request.token.value, "***")
     return ResponseRecord(request.method, request.path, answer.status, body[:RECORDED_BODY])
-
-
-SECRET_FIELD = re.compile(
-    r"""("[^"]*(?:secret|token|password|api_key|private_key|authorization)[^"]*"\s*:\s*)"""
-    r"""("(?:[^"\\]|\\.)*"?|[^\s,}\]"]+)""",
-    re.IGNORECASE,
-)
-BEARER = re.compile(r"(bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
-
-
-def redacted(text: str) -> str:
-    """Give JSON text without the values of fields that are named like secrets."""
-    return BEARER.sub(r"\1***", SECRET_FIELD.sub(r'\1"***"', text))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from lvrestore.durations import spoken
-from lvrestore.model import Operation, RestorationResult
+from lvrestore.model import ContentType, Operation, RestorationResult
 from lvrestore.settings import OwnLimits
 
 UNLIMITED = 1_000_000
-# What an item may cost before any has told; a dashboard that is there and differs costs about as much.
-FIRST_GUESS_CALLS = 6.0
+# What an item may cost before any of its type has told.
+FIRST_GUESS_CALLS = 8.0
+# Only this part of what is left is given to items that are begun: some cost many times the average, and then the
+# next ones are fewer. So a run ends near the limit, one item at a time.
+SHARE_IN_HAND = 3.0
 
 
 class Budget:
@@ -27,12 +31,14 @@ class Budget:
         """`sent` tells how many calls the whole run has made; `give_up` stops it, resumable."""
         self._limits, self._sent, self._give_up, self._clock = limits, sent, give_up, clock
         self._started = clock()
-        self._errors = self._items = self._calls = 0
+        self._errors = 0
+        self._items: Counter[ContentType] = Counter()
+        self._calls: Counter[ContentType] = Counter()
 
     def note(self, result: RestorationResult) -> None:
         """Count an item that has ended; one that only waits for another is no error of its own."""
-        self._items += 1
-        self._calls += result.calls.total
+        self._items[result.content_type] += 1
+        self._calls[result.content_type] += result.calls.total
         failed = result.operation is Operation.FAILED
         waits = result.waits or (result.error is not None and result.error.kind == "dependency")
         self._errors += failed and not waits
@@ -53,8 +59,10 @@ class Budget:
     def _room(self, in_hand: int) -> int:
         if self._limits.calls is None:
             return UNLIMITED
-        expected = max(1.0, (self._calls + FIRST_GUESS_CALLS) / (self._items + 1))
-        return int((self._limits.calls - self._sent()) / expected) - in_hand
+        # The dearest type: the next wave may be of another one than the last.
+        averages = [self._calls[one] / items for one, items in self._items.items()]
+        affordable = (self._limits.calls - self._sent()) / max([FIRST_GUESS_CALLS, *averages])
+        return max(int(affordable >= 1.0), int(affordable / SHARE_IN_HAND)) - in_hand
 
     def _spent(self) -> str | None:
         limits = self._limits

@@ -20,6 +20,8 @@ COLLECTIONS = {
     "user": "users",
 }
 HAS_TRASH = frozenset({"dashboard", "look"})
+# GET /roles/{id} alone knows no `fields` (API description 4.0), and a server may refuse what it does not know.
+TAKES_NO_FIELDS = frozenset({"role"})
 
 
 class KnownIds:
@@ -54,8 +56,9 @@ class KnownIds:
 def _ask(kind: str, one: str, client: Sender) -> bool:
     field = "name" if kind == "lookml_model" else "id"
     fields = f"{field},deleted" if kind in HAS_TRASH else field
+    params = {"fields": fields} if kind not in TAKES_NO_FIELDS else {}
     try:
-        live = client.call(Request("GET", path(COLLECTIONS[kind], one), {"fields": fields})).json
+        live = client.call(Request("GET", path(COLLECTIONS[kind], one), params)).json
     except Refused:
         # Not allowed to look is not the same as absent: the write itself will tell.
         return True

@@ -89,6 +89,7 @@ class OutageWatch:
                 return
             if self._health.silent_s() >= self._timeout_s:
                 self._give_up(f"nothing got through to {self._host} for {spoken(self._timeout_s)}: {reason}")
+                self._ended.set()
                 return
 
 

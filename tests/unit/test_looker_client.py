@@ -8,9 +8,10 @@ import pytest
 
 from lvrestore.errors import ApiError
 from lvrestore.looker.classify import Failure, FailureKind, Refused
-from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome, redacted
+from lvrestore.looker.client import CallCounts, GaveUp, LookerClient, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token
+from lvrestore.looker.redaction import redacted
 from lvrestore.looker.retry import RetryPolicy
 
 GET = Request("GET", "/dashboards/1")
