@@ -1,5 +1,7 @@
 """Run the engine's driver against an in-memory Looker: no socket, no process, no waiting."""
 
+import msgspec
+
 from lvrestore.content.references import History, MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
@@ -28,7 +30,11 @@ class Memory:
         self.rehearsed = {}
 
     def note(self, m):
-        self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at)
+        self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
+
+    def finish(self, kind, source_id):
+        if (mapping := self.mappings.get((kind, source_id))) is not None:
+            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, partial=False)
 
     def keep(self, kind, destination_id, body):
         self.before.append((kind, destination_id, body))
@@ -146,6 +152,8 @@ def restore(
         )
         result = driver.restore(task)
         memory.ended_items.add((content_type.label, source_id))
+        if result.operation not in {Operation.FAILED, Operation.CONFLICT}:
+            memory.finish(content_type.label, source_id)
         if result.operation is Operation.CREATED:
             memory.made.add((content_type.label, source_id))
         if result.live_fingerprint:

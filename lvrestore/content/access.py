@@ -1,7 +1,8 @@
 """Who is in which group and who has which role: the parts of a restore that may widen somebody's access.
 
-Without being asked to (`--access restore`), only ties of which this run has made one end are tied again; all other
-differences are reported. The calling account's own groups and roles are never changed.
+Without being asked to (`--access restore`), only ties of which this run has made one end are tied again, or an earlier
+run that did not come to the end of it; all other differences are reported. The calling account's own groups and roles
+are never changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from lvrestore.content.calls import (
     Steps,
     Warn,
 )
-from lvrestore.content.references import References, destination_of
+from lvrestore.content.references import References, destination_of, left_unfinished
 from lvrestore.content.widening import gives_everything
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
@@ -61,7 +62,7 @@ class Role(msgspec.Struct, frozen=True):
 def may_tie(refs: References, one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether two items, as (kind, source id), may be tied together again."""
     if refs.policy.access == "new":
-        return refs.made_now(*one) or refs.made_now(*other)
+        return any(refs.made_now(*end) or left_unfinished(refs, *end) for end in (one, other))
     return refs.policy.access == "restore"
 
 

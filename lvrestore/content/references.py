@@ -23,10 +23,14 @@ LANDS_WITHIN = timedelta(seconds=30)
 
 
 class MappedId(msgspec.Struct, frozen=True):
-    """Where a source id lives on the destination. `created_at` is the live object's, ISO text."""
+    """Where a source id lives on the destination. `created_at` is the live object's, ISO text.
+
+    `partial`: no attempt has come to the item's end since it was mapped there.
+    """
 
     destination_id: str
     created_at: str | None = None
+    partial: bool = False
 
 
 class History(msgspec.Struct, frozen=True):
@@ -107,6 +111,22 @@ def destination_of(refs: References, kind: str, source_id: str) -> str | None:
     if (found := refs.mapped(kind, source_id)) is not None:
         return found.destination_id
     return source_id if refs.same_instance else None
+
+
+def made_kind(kind: str) -> str:
+    """The kind of the mapping that says that this tool made what an item is mapped to, beside that of the item."""
+    return f"made_{kind}"
+
+
+def left_unfinished(refs: References, kind: str, source_id: str) -> bool:
+    """Whether an attempt made an item, of this run or an earlier one, and none has come to its end.
+
+    Such an item lacks what a new one gets, and is as new.
+    """
+    mapping, made = refs.mapped(kind, source_id), refs.mapped(made_kind(kind), source_id)
+    if mapping is None or made is None or not mapping.partial:
+        return False
+    return made.destination_id == mapping.destination_id
 
 
 def has_own_row(refs: References, kind: str, destination_id: str) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from lvrestore.content.access import Role, sync_holders, sync_members
-from lvrestore.content.calls import Change, Restored, Steps
+from lvrestore.content.calls import Change, Mapped, Restored, Steps
 from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
-from lvrestore.content.references import History, References, destination_of
+from lvrestore.content.references import History, References, destination_of, left_unfinished, made_kind
 from lvrestore.model import SUCCESSES, Operation
 
 
@@ -20,7 +20,7 @@ def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[
     if where is None:
         return done
     empty = done.operation is Operation.CREATED
-    done = _counted_as_new(done, vault.id, refs, history)
+    done = yield from _counted_as_new(done, "role", vault.id, refs, history)
     role = Role(vault.id, where, created=done.operation is Operation.CREATED, empty=empty)
     return _with(done, where, (yield from sync_holders(role, refs)))
 
@@ -33,7 +33,7 @@ def restore_group(vault: VaultGroup, refs: References, history: History) -> Step
     done = yield from restore_flat(GROUP, vault, refs, history)
     if refs.policy.access == "skip" or done.destination_id is None or done.operation not in SUCCESSES:
         return done
-    done = _counted_as_new(done, vault.id, refs, history)
+    done = yield from _counted_as_new(done, "group", vault.id, refs, history)
     here, created = str(done.destination_id), done.operation is Operation.CREATED
     changes: list[Change] = []
     if not refs.policy.members_by_user:
@@ -43,13 +43,21 @@ def restore_group(vault: VaultGroup, refs: References, history: History) -> Step
     return _with(done, here, changes)
 
 
-def _counted_as_new(done: Restored, source_id: str, refs: References, history: History) -> Restored:
-    """What an attempt made that was cut off then has lost its people, and is new to those that are tied to it."""
-    found = done.operation in {Operation.UPDATED, Operation.UNCHANGED}
-    the_old_one = refs.same_instance and done.destination_id == source_id
-    if not found or the_old_one or history.uncertain_since is None:
-        return done
-    return msgspec.structs.replace(done, operation=Operation.CREATED)
+def _counted_as_new(
+    done: Restored, kind: str, source_id: str, refs: References, history: History
+) -> Steps[Restored]:
+    """What an attempt made that did not come to its end has lost its people, and is new to those tied to it.
+
+    That this tool made it is noted before anybody is tied to it, since that may fail.
+    """
+    if done.operation in {Operation.UPDATED, Operation.UNCHANGED}:
+        the_old_one = refs.same_instance and done.destination_id == source_id
+        lost = history.uncertain_since is not None and not the_old_one
+        if lost or left_unfinished(refs, kind, source_id):
+            done = msgspec.structs.replace(done, operation=Operation.CREATED)
+    if done.operation is Operation.CREATED and done.destination_id is not None:
+        yield Mapped(made_kind(kind), source_id, done.destination_id)
+    return done
 
 
 def _with(done: Restored, destination_id: str, changes: list[Change]) -> Restored:

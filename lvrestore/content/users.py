@@ -16,7 +16,15 @@ from lvrestore.content.bodies import Body, body_of, changed, fingerprint, withou
 from lvrestore.content.calls import Change, Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.names import Candidates, Claimant, Name, is_taken, settle
-from lvrestore.content.references import History, References, destination_of, has_own_row, superseded
+from lvrestore.content.references import (
+    History,
+    References,
+    destination_of,
+    has_own_row,
+    left_unfinished,
+    made_kind,
+    superseded,
+)
 from lvrestore.content.shapes import known
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
@@ -36,7 +44,7 @@ LOGINS = (
 )
 Flag = bool | None | UnsetType
 # The mapping of an account that this tool made, beside that of the person.
-MADE = "made_user"
+MADE = made_kind("user")
 NOT_REFUSED = (b"", b"")
 
 
@@ -314,12 +322,14 @@ def _others_may_be_made(vault: VaultUser, refs: References) -> bool:
 def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> Steps[tuple[Work, Body]]:
     """Take the live user for the vault's; one that an attempt made which did not come to its end counts as new."""
     mapping, user_id = refs.mapped("user", vault.id), str(live["id"])
-    if mapping is None or mapping.destination_id != user_id:
+    is_mapped = mapping is not None and mapping.destination_id == user_id
+    unfinished = is_mapped and left_unfinished(refs, "user", vault.id)
+    if not is_mapped:
         yield Mapped("user", vault.id, user_id)
-    made = history.uncertain_since is not None and not (refs.same_instance and user_id == vault.id)
-    if made:
+    lost = history.uncertain_since is not None and not (refs.same_instance and user_id == vault.id)
+    if lost:
         yield Mapped(MADE, vault.id, user_id)
-    return _work(live, created=made), live
+    return _work(live, created=lost or unfinished), live
 
 
 def _work(live: Body, *, created: bool) -> Work:

@@ -463,11 +463,14 @@ class StateReader:
     def mapping(self, scope: Scope, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping of a source id."""
         rows = self._db.execute(
-            "SELECT destination_id, created_at FROM id_mappings WHERE source_instance = ?"
+            "SELECT destination_id, created_at, state = 'partial' FROM id_mappings WHERE source_instance = ?"
             " AND destination_instance = ? AND content_type = ? AND source_id = ?",
             (scope.source_instance, scope.destination_instance, kind, source_id),
         ).fetchall()
-        return MappedId(str(rows[0][0]), cast("str | None", rows[0][1])) if rows else None
+        if not rows:
+            return None
+        destination_id, created_at, partial = rows[0]
+        return MappedId(str(destination_id), cast("str | None", created_at), partial=bool(partial))
 
     def mapped_from(self, scope: Scope, kind: str, destination_id: str) -> str | None:
         """A source id whose committed mapping names that destination id."""

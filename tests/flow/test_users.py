@@ -403,6 +403,54 @@ def test_a_role_and_a_group_that_were_cut_off_after_their_making_get_their_peopl
         assert made in view(looker, "user", looker.bob)[f"{kind}_ids"]
 
 
+@pytest.mark.parametrize("same_instance", [True, False])
+@pytest.mark.widens_access
+def test_a_user_whose_roles_were_refused_gets_them_and_its_groups_by_a_retry(same_instance, looker):
+    memory = memory_of(looker, grants_by_role=False)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.on("PUT", "/users/*/roles").answer(422, {"message": "Validation Failed"})
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.FAILED
+    result = restore(looker, memory, "user", looker.bob)
+    live = view(looker, "user", result.destination_id)
+    assert result.operation is Operation.CREATED
+    assert (live["role_ids"], looker.group in live["group_ids"]) == ([looker.role], True)
+    again = restore(looker, memory, "user", looker.bob)
+    assert again.operation is Operation.UNCHANGED
+
+
+@pytest.mark.parametrize("kind", ["role", "group"])
+@pytest.mark.widens_access
+def test_a_role_or_group_whose_people_were_refused_gets_them_by_a_retry(kind, looker):
+    memory = memory_of(looker, members_by_user=False)
+    memory.contents["user", looker.bob]["is_service_account"] = True  # nobody but a new one gives it them
+    looker.call("DELETE", f"/{kind}s/{getattr(looker, kind)}")
+    looker.on("*", f"/{kind}s/*/users").answer(422, {"message": "Validation Failed"})
+    assert restore(looker, memory, kind, getattr(looker, kind)).operation is Operation.FAILED
+    made = restore(looker, memory, kind, getattr(looker, kind)).destination_id
+    assert made in view(looker, "user", looker.bob)[f"{kind}_ids"]
+
+
+@pytest.mark.widens_access
+def test_what_an_earlier_attempt_made_and_ended_is_not_new_any_more(looker):
+    memory = memory_of(looker, grants_by_role=False)
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob).destination_id
+    looker.call("PUT", f"/users/{made}/roles", [])
+    memory.made.clear()  # by another run
+    result = restore(looker, memory, "user", looker.bob)
+    assert result.operation is Operation.UNCHANGED
+    assert view(looker, "user", made)["role_ids"] == []
+
+
+def test_a_group_that_is_nowhere_keeps_its_user_failed_at_every_attempt(looker):
+    memory = memory_of(looker)
+    memory.vault_ids = {("group", looker.group), ("user", looker.bob)}
+    looker.call("DELETE", f"/users/{looker.bob}")
+    looker.call("DELETE", f"/groups/{looker.group}")
+    ends = [restore(looker, memory, "user", looker.bob) for _ in range(2)]
+    assert [end.error.blockers for end in ends] == [(f"group {looker.group}",)] * 2
+
+
 def test_users_alone_get_roles_and_groups(looker):
     memory = memory_of(looker, grants_by_role=False)
     looker.call("DELETE", f"/users/{looker.bob}")
