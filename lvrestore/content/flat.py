@@ -143,7 +143,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     refers_to: Mapping[str, str] = {}
     skip: Callable[[Any], str | None] = lambda _vault: None
     counterparts: Callable[[Any], Candidates] | None = None
-    rivalry: Callable[[Any, References], str | None] = lambda _vault, _refs: None
+    rivalry: Callable[[Any, References], Steps[str | None]] | None = None
     wanted: Callable[[Any], Body] = lambda _vault: {}
     seen: Callable[[Body], Body] = lambda live: live
     cleared: tuple[str, ...] = ()
@@ -183,7 +183,7 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
     if reason := flat.skip(vault):
         here = yield from _counterpart(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
-    if reason := flat.rivalry(vault, refs):
+    if flat.rivalry and (reason := (yield from flat.rivalry(vault, refs))):
         return Restored(operation=Operation.CONFLICT, reason=reason)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
@@ -572,17 +572,32 @@ def _folder_skip(vault: VaultFolder) -> str | None:
     return None if vault.id.isdigit() else "not an ordinary folder"
 
 
-def _same_name_in_backup(vault: VaultFolder, refs: References) -> str | None:
-    """A folder's name is unique in its place; a backup that was put together of two may have it twice.
+def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | None]:
+    """A folder's name is unique in its place, but a backup may have it twice, and only one of them can be here.
 
-    Always the same one of them gets it, so that a run without the mappings of an earlier one finds the same.
+    That is one that is here already, else the first. It is asked of the backup and not of what others have found
+    by now, so that the same one gets it in every order, also in a run without the mappings of an earlier one.
     """
-    if refs.same_instance or refs.mapped("folder", vault.id):
-        return None
     alike = refs.namesakes("folder", vault.id)
-    if vault.id in alike[:1] or not alike:
+    if alike in {(), (vault.id,)}:
         return None
-    return f"folder {alike[0]} of the backup has the same name in the same place, where only one can be"
+    here = {i: destination_of(refs, "folder", i) for i in (*alike, vault.id)}
+    absent = yield Exists("folder", tuple(to for to in here.values() if to is not None), quiet=True)
+    alive = [i for i, to in here.items() if to is not None and to not in absent]
+    if vault.id in alive:
+        alive = _mapped_alike(vault.id, here, refs)
+    first = (alive or alike)[0]
+    if first == vault.id:
+        return None
+    return f"folder {first} of the backup has the same name in the same place, where only one can be"
+
+
+def _mapped_alike(source_id: str, here: Mapping[str, str | None], refs: References) -> list[str]:
+    """The items that an item shares its live folder with, in order; none but itself if that folder has a row."""
+    to = here[source_id]
+    if to is None or has_own_row(refs, "folder", to):
+        return [source_id]  # a row of an earlier life is told by its mapping
+    return [i for i, other in here.items() if other == to]
 
 
 def _look_candidates(body: Body) -> Candidates:

@@ -205,6 +205,56 @@ def test_of_two_folders_of_a_name_in_a_backup_the_first_is_made():
     assert (first.operation, second.operation) == (Operation.UNCHANGED, Operation.CONFLICT)
 
 
+def twins(looker):
+    """A memory of a backup with two folders of one name in one place, and the rows of both, by their ids."""
+    _, blob = backup(looker, "folder", looker.folder)
+    content = {**msgspec.msgpack.decode(blob), "name": "Twins", "parent_id": "1"}
+    content.pop("created_at", None)
+    memory = Memory()
+    memory.contents = {("folder", i): {**content, "id": i} for i in ("900", "901")}
+    return memory, {i: (i, msgspec.msgpack.encode(one)) for (_, i), one in memory.contents.items()}
+
+
+@pytest.mark.parametrize("order", [("900", "901"), ("901", "900")])
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_of_two_folders_of_a_name_the_first_gets_the_one_that_is_here(order, is_seen):
+    """However they come, and whether or not one sees what the other has found."""
+    looker = make_looker()
+    made = looker.call("POST", "/folders", {"name": "Twins", "parent_id": "1"})["id"]
+    memory, rows = twins(looker)
+    results = {}
+    for i in order:
+        (results[i],) = restore(looker, "folder", [rows[i]], memory)
+        if not is_seen:
+            memory.mappings.clear()
+    assert (results["900"].operation, results["900"].destination_id) == (Operation.UNCHANGED, made)
+    assert results["901"].operation is Operation.CONFLICT
+    assert "folder 900 of the backup" in results["901"].reason
+
+
+@pytest.mark.parametrize("order", [("900", "901"), ("901", "900")])
+@pytest.mark.parametrize("name", ["Twins", "Renamed"])
+def test_of_two_folders_of_a_name_the_one_that_lives_keeps_it(order, name):
+    looker = make_looker()
+    made = looker.call("POST", "/folders", {"name": name, "parent_id": "1"})["id"]
+    memory, rows = twins(looker)
+    memory.mappings["folder", "901"] = MappedId(made)
+    results = dict(zip(order, restore(looker, "folder", [rows[i] for i in order], memory), strict=True))
+    assert results["900"].operation is Operation.CONFLICT
+    assert "folder 901 of the backup" in results["900"].reason
+    assert results["901"].destination_id == made
+    assert looker.call("GET", f"/folders/{made}")["name"] == "Twins"
+
+
+def test_of_two_folders_that_were_mapped_to_one_the_first_keeps_it():
+    looker = make_looker()
+    made = looker.call("POST", "/folders", {"name": "Twins", "parent_id": "1"})["id"]
+    memory, rows = twins(looker)
+    memory.mappings = {("folder", i): MappedId(made) for i in rows}
+    first, second = restore(looker, "folder", list(rows.values()), memory)
+    assert (first.operation, second.operation) == (Operation.UNCHANGED, Operation.CONFLICT)
+
+
 def test_no_query_is_made_for_a_look_whose_folder_is_nowhere():
     looker = make_looker()
     row = backup(looker, "look", looker.look)
