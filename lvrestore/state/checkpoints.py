@@ -77,13 +77,17 @@ class Checkpoints:
         self._db, self._session_id, self._interval = db, session_id, interval
         self._counts: dict[int, Counts] = {}
         self._since: dict[int, int] = {}
+        self._last: dict[int, str] = {}
 
-    def count(self, content_type: int, *, new: Sequence[Json] | None, old: Sequence[Json] | None) -> None:
+    def count(
+        self, content_type: int, source_id: str, *, new: Sequence[Json] | None, old: Sequence[Json] | None
+    ) -> None:
         """Count what the journal is about to say of an item, instead of what it said."""
         counts = self._loaded(content_type)
         self._since[content_type] += 1
         if new is not None:
             counts.add(new)
+            self._last[content_type] = source_id
         if old is not None:
             # Who adds up the rows that no checkpoint counts would not know of what is no more.
             counts.add(old, -1)
@@ -110,11 +114,7 @@ class Checkpoints:
     def _write(self, content_type: int) -> None:
         counts, at = self._counts[content_type], datetime.now(UTC).isoformat(timespec="milliseconds")
         self._since[content_type] = 0
-        last = self._db.execute(
-            "SELECT source_id FROM restored_items WHERE session_id = ? AND content_type = ? AND counted = 0"
-            " ORDER BY finished_at DESC LIMIT 1",
-            (self._session_id, content_type),
-        ).get
+        last = self._last.get(content_type) or self._stored_last(content_type)
         self._db.execute(
             "INSERT INTO restoration_checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET position = coalesce(excluded.position, position),"
@@ -136,6 +136,15 @@ class Checkpoints:
             "UPDATE restored_items SET counted = 1 WHERE session_id = ? AND content_type = ? AND counted = 0",
             (self._session_id, content_type),
         )
+
+    def _stored_last(self, content_type: int) -> str | None:
+        """The item that another process stored last, one of them if several came within a millisecond."""
+        found: str | None = self._db.execute(
+            "SELECT source_id FROM restored_items WHERE session_id = ? AND content_type = ? AND counted = 0"
+            " ORDER BY finished_at DESC LIMIT 1",
+            (self._session_id, content_type),
+        ).get
+        return found
 
 
 def counts_of(db: apsw.Connection, session_id: str) -> dict[ContentType, Counts]:

@@ -278,11 +278,11 @@ class StateStore:
             for kind in error_kinds:
                 self.dead_letters.take_back(scope.session_id, kind)
                 rows: list[Any] = self._db.execute(
-                    f"SELECT content_type, {JOURNALED} FROM restored_items WHERE {failed_so}",  # noqa: S608 - constants
+                    f"SELECT content_type, source_id, {JOURNALED} FROM restored_items WHERE {failed_so}",  # noqa: S608 - constants
                     (scope.session_id, kind),
                 ).fetchall()
-                for content_type, *row in rows:
-                    checkpoints.count(content_type, new=None, old=row)
+                for content_type, source_id, *row in rows:
+                    checkpoints.count(content_type, source_id, new=None, old=row)
                 self._db.execute(
                     f"DELETE FROM restored_items WHERE {failed_so}",  # noqa: S608 - constants
                     (scope.session_id, kind),
@@ -384,7 +384,9 @@ class StateStore:
             " WHERE session_id = ? AND content_type = ? AND source_id = ?",
             item,
         ).fetchall()
-        self._checkpoints_of(scope.session_id).count(item[1], new=row, old=before[0] if before else None)
+        self._checkpoints_of(scope.session_id).count(
+            item[1], item[2], new=row, old=before[0] if before else None
+        )
         self._db.execute(
             f"INSERT OR REPLACE INTO restored_items (session_id, content_type, source_id, {JOURNALED},"  # noqa: S608
             " destination_id, attempts, duration_ms, finished_at, waits)"
