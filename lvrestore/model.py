@@ -163,12 +163,33 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     earlier_error: str | None = None
 
 
+class MatchRule(StrEnum):
+    """How it was found which object of the destination an item, or a part of one, is."""
+
+    ID = "id"  # the instance is proved to be the one that was backed up
+    SLUG = "slug"
+    TITLE_IN_FOLDER = "title_in_folder"
+    EMAIL = "email"
+    NAME = "name"
+    PATH = "path"  # the names of the folders from a root on
+    ROOT = "root"  # the root folder that serves the same purpose
+    PERSONAL_FOLDER = "personal_folder"  # the one that its user has
+    TITLE_AND_OWNER = "title_and_owner"
+    CONTENT_NAME_OWNER = "content_name_owner"  # what a plan sends, its name, and whose it is
+    CONTENT = "content"  # a part that shows or says the same
+    CREATED = "created"
+    LOST_POST = "lost_post"  # made by a request of an earlier attempt whose answer was lost
+    IMPORT = "import"
+    ADOPTED = "adopted"
+
+
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A source id has its destination id, known before the item is done. With a ticket the sender waits for it."""
 
     kind: str
     source_id: str
     destination_id: str
+    rule: MatchRule
     created_at: str | None = None
     slug: str | None = None
     ticket: int | None = None

@@ -24,12 +24,13 @@ class Memory:
         self.same_instance, self.policy = same_instance, Policy(**policy)
         self.contents, self.queries, self.made, self.again = {}, {}, set(), False
         self.deleted = set()
-        self.mappings, self.accepted, self.before = {}, {}, []
+        self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
 
     def note(self, m):
+        self.rules[m.kind, m.source_id] = m.rule
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
 
     def finish(self, kind, source_id):

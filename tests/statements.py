@@ -7,6 +7,7 @@ from lvrestore.model import (
     CreateSent,
     ItemError,
     MappingNote,
+    MatchRule,
     Operation,
     RestorationResult,
     Waits,
@@ -59,7 +60,7 @@ def write(store):
         scope,
         [
             CreateSent(content_type=D, source_id="1", ticket=0),
-            MappingNote(kind="dashboard", source_id="1", destination_id="5"),
+            MappingNote(kind="dashboard", source_id="1", destination_id="5", rule=MatchRule.SLUG),
             BeforeImage(kind="dashboard", destination_id="5", body=b"{}", ticket=0),
             RestorationResult(source_id="1", waits=Waits.FOR_NAME, **done),
             RestorationResult(source_id="1", earlier=Operation.UPDATED, **done),

@@ -36,6 +36,7 @@ from lvrestore.content.references import (
     has_own_row,
     keep_owner,
     made_since,
+    matched_by,
     superseded,
 )
 from lvrestore.content.shapes import known, parts
@@ -43,7 +44,7 @@ from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 
 LISTED = {"fields": "id,title,description,user_id,created_at,deleted_at"}
 UNPROCESSABLE = 422
@@ -205,7 +206,7 @@ def _repair(vault: VaultBoard, live: Body, refs: References, history: History) -
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     broken = yield from broken_items(sections or [], live, refs)
     fields = yield from _fields(vault, refs, live)
-    yield from _note_mapping(vault, live, refs)
+    yield from _note_mapping(vault, live, refs, history)
     work = _work(live["id"], history, before=live)
     return (yield from _complete(vault, sections, broken, live, fields, refs, work))
 
@@ -225,7 +226,7 @@ def _undelete(vault: VaultBoard, live: Body, refs: References, history: History)
     if "board_sections" not in live:
         # Found in a list that leaves the parts out: what follows changes those, so they are remembered too.
         work.before = now
-    yield from _note_mapping(vault, now, refs)
+    yield from _note_mapping(vault, now, refs, history)
     done = yield from _complete(vault, sections, broken, now, fields, refs, work)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED)
 
@@ -236,7 +237,7 @@ def _create(vault: VaultBoard, listed: Sequence[Body], refs: References, history
     broken = yield from broken_items(sections or [], {}, refs)
     fields = yield from _fields(vault, refs, None)
     live, kept = yield from _post(vault, fields, listed, refs)
-    yield Mapped("board", vault.id, live["id"], live.get("created_at"))
+    yield Mapped("board", vault.id, live["id"], MatchRule.CREATED, live.get("created_at"))
     work = _work(live["id"], history, created=True, not_kept=kept.keys() != fields.keys())
     return (yield from _complete(vault, sections, broken, live, kept, refs, work))
 
@@ -278,10 +279,11 @@ def _fields(vault: VaultBoard, refs: References, live: Body | None) -> Steps[Bod
     return body if owner is None else {**body, "user_id": owner}
 
 
-def _note_mapping(vault: VaultBoard, live: Body, refs: References) -> Steps[None]:
+def _note_mapping(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[None]:
     found = refs.mapped("board", vault.id)
     if found is None or found.destination_id != live["id"]:
-        yield Mapped("board", vault.id, live["id"], live.get("created_at"))
+        rule = matched_by(refs, history, vault.id, live, MatchRule.TITLE_AND_OWNER)
+        yield Mapped("board", vault.id, live["id"], rule, live.get("created_at"))
 
 
 def _post(

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from lvrestore.looker.classify import Refused
-from lvrestore.model import Json, Operation, Waits
+from lvrestore.model import Json, MatchRule, Operation, Waits
 
 
 class Get(msgspec.Struct, frozen=True):
@@ -86,11 +86,15 @@ class Exists(msgspec.Struct, frozen=True):
 
 
 class Mapped(msgspec.Struct, frozen=True):
-    """A source id has got this id on the destination. Written down at once, before the item is done."""
+    """A source id has got this id on the destination. Written down at once, before the item is done.
+
+    `rule` says how that was found. A mapping that is only confirmed keeps the rule that it has.
+    """
 
     kind: str
     source_id: str
     destination_id: str
+    rule: MatchRule
     created_at: str | None = None
     slug: str | None = None
 

@@ -38,6 +38,7 @@ from lvrestore.content.references import (
     destination_of,
     keep_owner,
     made_since,
+    matched_by,
     require,
     superseded,
 )
@@ -74,7 +75,7 @@ from lvrestore.looker.models import (
     WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 
 # The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
 # extracting SDK knew, and the API description lets them be null: absent means null.
@@ -262,7 +263,8 @@ def _create(
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
         return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
-    yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
+    at, slug_now = live.get("created_at"), live.get("slug")
+    yield Mapped("dashboard", vault.id, live["id"], MatchRule.CREATED, at, slug_now)
     slug = (yield from _slug_held(vault, live["id"], refs, history)) if "slug" in left_out else None
     work = _work(live["id"], history, created=True, not_kept=bool(left_out) and slug is None)
     done = yield from _complete(vault, tiles, dict(live), body, refs, work)
@@ -414,7 +416,7 @@ def _repair(
     tiles = yield from _check_references(vault, live, refs, delta)
     if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
         del delta["user_id"]
-    yield from _note_mapping(vault, live, refs)
+    yield from _note_mapping(vault, live, refs, history)
     yield from _make_queries(vault, refs)
     work = _work(live["id"], history, before=live)
     trashed = bool(live.get("deleted"))
@@ -464,10 +466,12 @@ def _settle(
     return Held(told[0].refused, max(one.waits for one in told)) if told else None
 
 
-def _note_mapping(vault: VaultDashboard, live: Body, refs: References) -> Steps[None]:
+def _note_mapping(vault: VaultDashboard, live: Body, refs: References, history: History) -> Steps[None]:
     found = refs.mapped("dashboard", vault.id)
     if found is None or found.destination_id != live["id"]:
-        yield Mapped("dashboard", vault.id, live["id"], live.get("created_at"), live.get("slug"))
+        key = MatchRule.SLUG if live.get("slug") == known(vault.slug) else MatchRule.TITLE_IN_FOLDER
+        rule = matched_by(refs, history, vault.id, live, key)
+        yield Mapped("dashboard", vault.id, live["id"], rule, live.get("created_at"), live.get("slug"))
 
 
 def _patch(
@@ -595,7 +599,7 @@ def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) ->
     for query_id, definition in _unmade_queries(vault, refs):
         here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
         if here is not None:
-            yield Mapped("query", query_id, str(here["query_id"]))
+            yield Mapped("query", query_id, str(here["query_id"]), MatchRule.CONTENT)
 
 
 def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lvrestore.content.calls import Get, Restored, Steps, Warn
+from lvrestore.content.calls import Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.references import History, References
 from lvrestore.content.shapes import known
 from lvrestore.errors import ValidationError
 from lvrestore.looker.protocol import path
-from lvrestore.model import Operation
+from lvrestore.model import MatchRule, Operation
 
 Text = str | None | UnsetType
 
@@ -29,6 +29,8 @@ def restore_explore(vault: VaultExplore, refs: References, history: History) -> 
     # Without `fields` the server lists every field of the explore, which takes seconds.
     live = yield Get(path("lookml_models", model, "explores", name), {"fields": "name"})
     if live is not None:
+        if refs.mapped("explore", vault.id) is None:
+            yield Mapped("explore", vault.id, vault.id, MatchRule.NAME)
         return Restored(operation=Operation.UNCHANGED, destination_id=vault.id)
     yield Warn("explore_missing", f"explore {name} of model {model} is not on the destination")
     reason = "an explore lives in LookML: deploy the project that has it"

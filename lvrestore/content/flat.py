@@ -20,6 +20,7 @@ from lvrestore.content.references import (
     has_own_row,
     keep_owner,
     made_since,
+    matched_by,
     orphanage,
     require,
     superseded,
@@ -43,7 +44,7 @@ from lvrestore.looker.models import (
     WriteRole,
 )
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 
 Flag = bool | None | UnsetType
 Shape = Any  # the struct of whatever row is at work
@@ -126,18 +127,19 @@ class VaultGroup(WriteGroup, frozen=True, kw_only=True):
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """What is particular to one type.
 
-    `candidates` finds live objects that have the natural key of a body, compared exactly. `skip` gives the reason
-    why an item must not be touched; `counterparts` finds what stands for such an item here, if not its name does.
-    `rivalry` says why another item of the backup has a better right to be there. `unique` is what no two of a kind
-    share: the name, then what it is within; `is_unique` that this is documented, so that there is no need to try.
-    `wanted` and `seen` bring what vault and server say into one form. `access` are the fields that say what people
-    may do; `gains` names what they gain by a change of those.
+    `candidates` finds live objects that have the natural key of a body, compared exactly; `key` is the rule that
+    they are found by. `skip` gives the reason why an item must not be touched; `counterparts` finds what stands for
+    such an item here, if not its name does. `rivalry` says why another item of the backup has a better right to be
+    there. `unique` is what no two of a kind share: the name, then what it is within; `is_unique` that this is
+    documented, so that there is no need to try. `wanted` and `seen` bring what vault and server say into one form.
+    `access` are the fields that say what people may do; `gains` names what they gain by a change of those.
     """
 
     kind: str
     collection: str
     writes: type[msgspec.Struct]
     candidates: Callable[[Body], Candidates]
+    key: MatchRule = MatchRule.NAME
     unique: tuple[str, ...] = ("name",)
     is_unique: bool = False
     refers_to: Mapping[str, str] = {}
@@ -214,7 +216,8 @@ def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None
     )
     if len(found) != 1:
         return None
-    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
+    rule = MatchRule.ROOT if flat.counterparts else flat.key
+    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]), rule)
     return flat.id_of(found[0])
 
 
@@ -254,7 +257,7 @@ def _query_here(
         return None
     for live in (yield from flat.candidates(body)):
         if is_query(vault.query_id, definition, live.get("query")):
-            yield Mapped("query", vault.query_id, str(live["query_id"]))
+            yield Mapped("query", vault.query_id, str(live["query_id"]), MatchRule.CONTENT)
             return str(live["query_id"])
     return (yield from make_query(refs, vault.query_id, definition))
 
@@ -362,7 +365,7 @@ def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: His
         taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
         return Restored(operation=Operation.CREATED, held=taken)
     item_id = flat.id_of(live)
-    yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
+    yield Mapped(flat.kind, vault.id, item_id, MatchRule.CREATED, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
     work.not_kept = "user_id" in body and "user_id" not in sent
     if delta := changed(sent, flat.seen(live), NESTED):
@@ -449,7 +452,8 @@ def _repair(
         return Restored(operation=Operation.SKIPPED, reason=reason)
     delta = yield from _permitted(flat, vault, delta, live, refs)
     if mapping is None or mapping.destination_id != item_id:
-        yield Mapped(flat.kind, vault.id, item_id, live.get("created_at"))
+        rule = matched_by(refs, history, vault.id, {**live, "id": item_id}, flat.key)
+        yield Mapped(flat.kind, vault.id, item_id, rule, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
@@ -669,6 +673,7 @@ FOLDER = Flat(
     collection="folders",
     writes=CreateFolder,
     candidates=_folder_candidates,
+    key=MatchRule.PATH,
     unique=("name", "parent_id"),
     is_unique=True,
     refers_to={"parent_id": "folder"},
@@ -682,6 +687,7 @@ LOOK = Flat(
     collection="looks",
     writes=WriteLookWithQuery,
     candidates=_look_candidates,
+    key=MatchRule.TITLE_IN_FOLDER,
     unique=("title", "folder_id"),
     refers_to={"folder_id": "folder", "query_id": "query", "user_id": "user"},
     cleared=("description",),

@@ -14,7 +14,7 @@ from lvrestore.content.references import References
 from lvrestore.content.shapes import VaultComponent, VaultLayout, known, parts
 from lvrestore.content.work import Parts, Work
 from lvrestore.looker.models import WriteDashboardLayout, WriteDashboardLayoutComponent
-from lvrestore.model import Json
+from lvrestore.model import Json, MatchRule
 
 LivePart = Mapping[str, Json]
 Place = tuple[str, str]  # layout id, tile id, both of the destination
@@ -51,7 +51,7 @@ class Layouts:
             found = refs.mapped("dashboard_layout", source_id)
             assumed = source_id if refs.same_instance else None
             if (found.destination_id if found else assumed) != here:
-                yield Mapped("dashboard_layout", source_id, here)
+                yield Mapped("dashboard_layout", source_id, here, MatchRule.CONTENT)
 
     def create(self, work: Work, wanted: Collection[VaultLayout]) -> Steps[None]:
         """POST those of the missing ones that are in `wanted`."""

@@ -25,6 +25,7 @@ from lvrestore.content.references import (
     destination_of,
     has_own_row,
     made_since,
+    matched_by,
     require,
 )
 from lvrestore.content.shapes import known
@@ -33,7 +34,7 @@ from lvrestore.errors import DependencyError, ValidationError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import ScheduledPlanDestination, WriteScheduledPlan
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 
 KIND = "scheduled_plan"
 PLANS = "scheduled_plans"
@@ -310,7 +311,7 @@ def _create(vault: VaultPlan, body: Body, refs: References, before: Collection[s
     wanted = {name: value for name, value in wanted.items() if value is not None}
     live, sent = yield from _post(vault, wanted, before)
     yield from _check_owner(vault, sent, live)
-    yield Mapped(KIND, vault.id, live["id"], live.get("created_at"))
+    yield Mapped(KIND, vault.id, live["id"], MatchRule.CREATED, live.get("created_at"))
     work = Work(KIND, path(PLANS, live["id"]), live["id"], before=None, created=True)
     work.not_kept = sent != wanted
     if delta := _differences(sent, live):
@@ -388,7 +389,8 @@ def _repair(vault: VaultPlan, body: Body, live: Body, refs: References, history:
     yield from require(_needed(delta))
     mapping = refs.mapped(KIND, vault.id)
     if mapping is None or mapping.destination_id != live["id"]:
-        yield Mapped(KIND, vault.id, live["id"], live.get("created_at"))
+        rule = matched_by(refs, history, vault.id, live, MatchRule.CONTENT_NAME_OWNER)
+        yield Mapped(KIND, vault.id, live["id"], rule, live.get("created_at"))
     work = Work(KIND, path(PLANS, live["id"]), live["id"], before=live)
     if delta:
         live = yield from _patch(vault, work, delta, live)

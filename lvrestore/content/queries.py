@@ -11,7 +11,7 @@ from lvrestore.content.calls import Create, Get, Mapped, Steps
 from lvrestore.content.references import References
 from lvrestore.errors import ValidationError
 from lvrestore.looker.models import WriteQuery
-from lvrestore.model import Json
+from lvrestore.model import Json, MatchRule
 
 
 def make_query(refs: References, query_id: str, embedded: Mapping[str, Json] | None) -> Steps[str | None]:
@@ -23,7 +23,7 @@ def make_query(refs: References, query_id: str, embedded: Mapping[str, Json] | N
     if definition is None:
         return None
     made = yield Create("/queries", query_body(query_id, definition), _nothing, unique=True, part=True)
-    yield Mapped("query", query_id, str(made["id"]))
+    yield Mapped("query", query_id, str(made["id"]), MatchRule.CREATED)
     return str(made["id"])
 
 

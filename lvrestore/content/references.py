@@ -12,7 +12,7 @@ from lvrestore.content.calls import Exists, Get, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.settings import Policy
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
@@ -170,6 +170,16 @@ def made_since(created_at: str | None, since: datetime | None) -> bool:
     if since is None or at is None:
         return False
     return since - CLOCK_SKEW <= at <= since + LANDS_WITHIN + CLOCK_SKEW
+
+
+def matched_by(
+    refs: References, history: History, source_id: str, live: Mapping[str, Json], key: MatchRule
+) -> MatchRule:
+    """By which rule a live object was taken for an item that was not mapped to it; `key` is the natural one."""
+    if refs.same_instance and str(live.get("id")) == source_id:
+        return MatchRule.ID
+    lost = made_since(live.get("created_at"), history.uncertain_since)
+    return MatchRule.LOST_POST if lost else key
 
 
 def require(needed: dict[str, set[str]]) -> Steps[None]:

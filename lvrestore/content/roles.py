@@ -8,7 +8,7 @@ from lvrestore.content.access import Role, sync_holders, sync_members
 from lvrestore.content.calls import Change, Mapped, Restored, Steps
 from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
 from lvrestore.content.references import History, References, destination_of, left_unfinished, made_kind
-from lvrestore.model import SUCCESSES, Operation
+from lvrestore.model import SUCCESSES, MatchRule, Operation
 
 
 def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[Restored]:
@@ -56,7 +56,9 @@ def _counted_as_new(
         if lost or left_unfinished(refs, kind, source_id):
             done = msgspec.structs.replace(done, operation=Operation.CREATED)
     if done.operation is Operation.CREATED and done.destination_id is not None:
-        yield Mapped(made_kind(kind), source_id, done.destination_id)
+        lost = history.uncertain_since is not None
+        rule = MatchRule.LOST_POST if lost else MatchRule.CREATED
+        yield Mapped(made_kind(kind), source_id, done.destination_id, rule)
     return done
 
 

@@ -23,6 +23,7 @@ from lvrestore.content.references import (
     has_own_row,
     left_unfinished,
     made_kind,
+    matched_by,
     superseded,
 )
 from lvrestore.content.shapes import known
@@ -30,7 +31,7 @@ from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
 
 # One person has one of these; which is an account's name depends on how the instance lets people in.
 LOGINS = (
@@ -286,8 +287,8 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     """POST a user: disabled ones come back disabled, whatever the policy says about access."""
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
     live = dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
-    yield Mapped("user", vault.id, str(live["id"]))
-    yield Mapped(MADE, vault.id, str(live["id"]))
+    yield Mapped("user", vault.id, str(live["id"]), MatchRule.CREATED)
+    yield Mapped(MADE, vault.id, str(live["id"]), MatchRule.CREATED)
     work = _work(live, created=True)
     if _has_odd_state(vault):
         yield Warn(
@@ -325,10 +326,12 @@ def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> 
     is_mapped = mapping is not None and mapping.destination_id == user_id
     unfinished = is_mapped and left_unfinished(refs, "user", vault.id)
     if not is_mapped:
-        yield Mapped("user", vault.id, user_id)
+        by_address = vault.address is not None and _same_address(vault.address, live.get("email"))
+        key = MatchRule.EMAIL if by_address else MatchRule.NAME
+        yield Mapped("user", vault.id, user_id, matched_by(refs, history, vault.id, live, key))
     lost = history.uncertain_since is not None and not (refs.same_instance and user_id == vault.id)
     if lost:
-        yield Mapped(MADE, vault.id, user_id)
+        yield Mapped(MADE, vault.id, user_id, MatchRule.LOST_POST)
     return _work(live, created=lost or unfinished), live
 
 
@@ -469,7 +472,7 @@ def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Step
     """The folder that came with the new user stands for the old one: what lay in that goes into this."""
     here, source = live.get("personal_folder_id"), refs.personal_folder(vault.id)
     if here and source and destination_of(refs, "folder", source) != here:
-        yield Mapped("folder", source, str(here))
+        yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER)
 
 
 def _home(vault: VaultUser, refs: References) -> Steps[Home]:

@@ -18,7 +18,7 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.looker.classify import Refused
-from lvrestore.model import Json
+from lvrestore.model import Json, MatchRule
 
 Difference = Callable[[Body, Mapping[str, Json]], Body]
 
@@ -73,7 +73,7 @@ class Work:
         self.changes.append(Change(label.rstrip("."), None, body))
         kind, source_id = mapping
         if source_id:
-            yield Mapped(kind, source_id, reply["id"])
+            yield Mapped(kind, source_id, reply["id"], MatchRule.CREATED)
         return dict(reply)
 
     def delete_last(self, path: str, label: str) -> None:

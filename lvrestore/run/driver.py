@@ -263,7 +263,7 @@ class Driver:
                 return self._send(Request("DELETE", path))
             case Exists():
                 return self._absent(call)
-            case Mapped(kind, source_id, destination_id, created_at, slug):
+            case Mapped(kind, source_id, destination_id, rule, created_at, slug):
                 if self._only_server_knows:
                     self._there(kind, destination_id)
                 self._recorder.note(
@@ -271,6 +271,7 @@ class Driver:
                         kind=kind,
                         source_id=source_id,
                         destination_id=destination_id,
+                        rule=rule,
                         created_at=created_at,
                         slug=slug,
                     )

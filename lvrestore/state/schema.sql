@@ -81,6 +81,8 @@ CREATE TABLE IF NOT EXISTS id_mappings (
     vault_fingerprint BLOB,               -- of a vault version that the server did not keep as sent,
     live_fingerprint BLOB,                -- and of what it made of it: together they count as unchanged
     session_id TEXT NOT NULL,
+    rule TEXT NOT NULL DEFAULT '',        -- how it was found; empty where a version wrote it that did not say
+    mapped_at TEXT,                       -- when it got this destination id
     PRIMARY KEY (source_instance, destination_instance, content_type, source_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS mappings_by_destination

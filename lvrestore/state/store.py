@@ -48,6 +48,11 @@ _SESSION = (
     "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance, config,"
     " metadata FROM restoration_sessions"
 )
+# What is only confirmed keeps the rule by which it was found, and the time.
+_FOUND = (
+    "rule = iif(destination_id = excluded.destination_id AND rule <> '', rule, excluded.rule), mapped_at ="
+    " iif(destination_id = excluded.destination_id, coalesce(mapped_at, excluded.mapped_at), excluded.mapped_at)"
+)
 
 
 Storable = MappingNote | BeforeImage | CreateSent | RestorationResult
@@ -326,8 +331,8 @@ class StateStore:
 
     def _map(self, scope: Scope, note: MappingNote) -> None:
         self._db.execute(
-            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'partial', ?, ?, NULL, NULL, ?)"
-            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = 'partial',"
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'partial', ?, ?, NULL, NULL, ?, ?, ?)"  # noqa: S608 - a constant
+            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = 'partial',"
             " created_at = excluded.created_at, slug = excluded.slug, vault_fingerprint = NULL,"
             " live_fingerprint = NULL, session_id = excluded.session_id",
             (
@@ -339,6 +344,8 @@ class StateStore:
                 note.created_at,
                 note.slug,
                 scope.session_id,
+                note.rule.value,
+                now_text(),
             ),
         )
 
@@ -428,8 +435,8 @@ class StateStore:
             (result.vault_fingerprint, result.live_fingerprint) if result.live_fingerprint else (None, None)
         )
         self._db.execute(
-            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'done', NULL, NULL, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = 'done',"
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'done', NULL, NULL, ?, ?, ?, '', ?)"  # noqa: S608 - a constant
+            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = 'done',"
             " vault_fingerprint = coalesce(excluded.vault_fingerprint, vault_fingerprint),"
             " live_fingerprint = coalesce(excluded.live_fingerprint, live_fingerprint),"
             " session_id = excluded.session_id",
@@ -441,6 +448,7 @@ class StateStore:
                 result.destination_id,
                 *marks,
                 scope.session_id,
+                now_text(),
             ),
         )
 

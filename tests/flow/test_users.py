@@ -10,7 +10,7 @@ from harness import restore as restore_any
 
 from lvrestore.content.calls import Mapped
 from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, MatchRule, Operation
 from lvrestore.settings import Caller
 
 KEPT = ("first_name", "last_name", "locale", "is_disabled", "home_folder_id", "ui_state", "email")
@@ -517,7 +517,7 @@ def half_made(looker, memory):
     """Bob as he is between the POST that makes him and the one that gives him his login."""
     looker.call("DELETE", f"/users/{looker.bob}")
     bob = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
-    memory.note(Mapped("user", looker.bob, bob))
+    memory.note(Mapped("user", looker.bob, bob, MatchRule.EMAIL))
     looker.clear_log()
     return bob
 

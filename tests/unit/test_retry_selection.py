@@ -3,7 +3,7 @@
 import pytest
 
 from lvrestore.errors import SessionMismatchError, UsageError
-from lvrestore.model import ContentType, ItemError, MappingNote, Operation, RestorationResult
+from lvrestore.model import ContentType, ItemError, MappingNote, MatchRule, Operation, RestorationResult
 from lvrestore.run.retry import Gate, Selector, chosen_letters, filter_of, source_of, vaults_of, witnesses
 from lvrestore.settings import Retry
 from lvrestore.state.store import Scope, StateReader, StateStore
@@ -62,7 +62,7 @@ def test_what_waits_is_found_through_others_and_circles_end(store, reader):
 
 def test_what_waits_may_name_the_destinations_id(store, reader):
     scope = bury(store, failed(F, "1"), failed(D, "4", "folder 100"))
-    note = MappingNote(kind="folder", source_id="1", destination_id="100")
+    note = MappingNote(kind="folder", source_id="1", destination_id="100", rule=MatchRule.CREATED)
     store.write(scope, [note])
     selected = Selector(reader, SCOPE).select(chosen(reader, 1), None)
     assert items(selected.waiting) == [(D, "4")]

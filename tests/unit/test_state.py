@@ -13,6 +13,7 @@ from lvrestore.model import (
     CreateSent,
     ItemError,
     MappingNote,
+    MatchRule,
     Operation,
     RestorationResult,
 )
@@ -50,7 +51,7 @@ def test_only_the_owner_can_read_it(store, path):
 def test_done_and_mapping_come_together_and_end_the_claim(store, path):
     scope = begin(store)
     store.claim(scope, [(D, "1"), (D, "2")])
-    note = MappingNote(kind="dashboard", source_id="1", destination_id="900", created_at="2024", slug="s")
+    note = mapping("900", MatchRule.CREATED, created_at="2024", slug="s")
     store.write(scope, [note, result("1", destination_id="900", calls=Calls(by_method={"POST": 3}))])
     reader = StateReader(path)
     assert reader.mapping(scope, "dashboard", "1").destination_id == "900"
@@ -59,6 +60,40 @@ def test_done_and_mapping_come_together_and_end_the_claim(store, path):
     assert reader.mapped_from(scope, "look", "900") is reader.mapped_from(scope, "dashboard", "1") is None
     later = store.begin_session("source", "https://there", {}, {})
     assert set(store.uncertain(later)) == {(D, "2")}
+
+
+def mapping(destination_id, rule, **more):
+    return MappingNote(kind="dashboard", source_id="1", destination_id=destination_id, rule=rule, **more)
+
+
+def found(path):
+    """How and when the dashboard was found, and whether its restore came to its end."""
+    with apsw.Connection(str(path)) as db:
+        return db.execute("SELECT destination_id, rule, state, mapped_at FROM id_mappings").fetchall()[0]
+
+
+def test_a_mapping_that_is_confirmed_keeps_its_rule_and_its_time(store, path):
+    scope = begin(store)
+    store.write(scope, [mapping("900", MatchRule.CREATED)])
+    *_, at = found(path)
+    assert at is not None
+    store.write(scope, [mapping("900", MatchRule.SLUG), result("1", destination_id="900")])
+    assert found(path) == ("900", "created", "done", at)
+
+
+def test_a_mapping_to_another_object_has_its_own_rule(store, path):
+    scope = begin(store)
+    store.write(scope, [mapping("900", MatchRule.CREATED), result("1", destination_id="900")])
+    store.write(scope, [mapping("901", MatchRule.SLUG)])
+    assert found(path)[:3] == ("901", "slug", "partial")
+
+
+def test_a_mapping_of_an_older_version_gets_its_rule_when_it_is_confirmed(store, path):
+    scope = begin(store)
+    store.write(scope, [result("1", destination_id="900")])
+    assert found(path)[:2] == ("900", "")
+    store.write(scope, [mapping("900", MatchRule.SLUG)])
+    assert found(path)[:2] == ("900", "slug")
 
 
 def test_a_create_sent_in_an_earlier_attempt_is_remembered_by_the_next_claim(store, path):
