@@ -25,7 +25,7 @@ from lvrestore.errors import (
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
 from lvrestore.plan.dependencies import circles
-from lvrestore.plan.identity import Verdict
+from lvrestore.plan.identity import Verdict, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -44,11 +44,13 @@ from lvrestore.run.scan import Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
     require_same_request,
+    require_same_source_name,
     require_same_vault,
     state_file,
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
+from lvrestore.run.source import require_same_source, sample_of, source_name
 from lvrestore.run.waves import (
     NAMED,
     Chosen,
@@ -218,7 +220,10 @@ class Restore:
         require_same_destination(session, self._instance)
 
     def _continue(self, stack: ExitStack, session: SessionRow) -> Ending:
+        require_same_source_name(session, self._config.source_instance)
         self._config = self._config.recalled(session.config)
+        if not session.is_same_instance:  # what it was then it is now, whatever is on the instance by now
+            self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
         self._earlier = journal_tally(StateReader(self._state_path), session)
         return self._run(stack, session)
 
@@ -259,6 +264,7 @@ class Restore:
     def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
         self._gather(stack, session)
         intent = self._look(session)
+        self._require_same_source(intent)
         self._name_circles()
         self._policy = self._settled_policy(intent)
         intent = self._read_in_bulk(intent)
@@ -268,8 +274,6 @@ class Restore:
         self._stop.items_begun = True
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
-        if not intent.verdict.same:
-            self._reporter.warn(f"it is {intent.verdict}; nothing is matched by its number")
         if self._config.dry_run:
             return self._rehearse(intent)
         return self._really(intent, session)
@@ -298,15 +302,43 @@ class Restore:
             vault_path=self._vault.path,
             vault_newest=info.newest,
             instance=self._instance,
+            source=self._source_name(),
             verdict=self._verdict,
+            mapped=0 if self._verdict.same else self._mapped(),
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
 
+    def _mapped(self) -> int:
+        """How many objects of the backup's instance earlier runs have brought here."""
+        return StateReader(self._state_path).mapped(self._source_name(), self._instance)
+
     @cached_property
     def _verdict(self) -> Verdict:
-        """Whether it is the instance that was backed up."""
-        return self._discovery.prove_instance(self._proof)
+        """Whether it is the instance that was backed up: what is said to be another one is never the same."""
+        found, said = self._discovery.prove_instance(self._proof), self._said_source
+        names = {self._instance, instance_name(self._destination.endpoint.base_url)}
+        if said is None:
+            return found
+        if said not in names:
+            return msgspec.structs.replace(found, same=False, declared=True)
+        if not found.same and found.evidence.contradictions:
+            raise ValidationError(
+                f"the backup {self._proof.path} is not of {said}: it is {found}",
+                "correct --source-instance, or leave it out if the instance's name is not known",
+            )
+        return found
+
+    @property
+    def _said_source(self) -> str | None:
+        """The instance that the backup is of, if somebody said so."""
+        return self._config.source_instance
+
+    def _require_same_source(self, intent: Intent) -> None:
+        """Mappings are of an instance; a name alone does not prove that the backup is of that one."""
+        sample = StateReader(self._state_path).source_sample(intent.source, self._instance)
+        if not intent.verdict.same:
+            require_same_source(self._proof, sample, intent.source)
 
     def _say_what_no_folder_holds(self) -> None:
         outside = [t for t in self._config.selection.types if t not in BY_FOLDER]
@@ -368,7 +400,7 @@ class Restore:
                 yield found
 
     def _translator(self, intent: Intent) -> Translate:
-        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(intent), self._instance)
+        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(), self._instance)
 
         def translate(kind: str, source_id: str) -> str | None:
             found = reader.mapping(scope, kind, source_id)
@@ -417,7 +449,7 @@ class Restore:
     # -- the two ways to run
 
     def _rehearse(self, intent: Intent) -> Ending:
-        scope = Scope("", 0, self._source_name(intent), self._instance)
+        scope = Scope("", 0, self._source_name(), self._instance)
         waves = self._waves(None)
         rehearse = partial(
             self._run_here,
@@ -485,10 +517,13 @@ class Restore:
         metadata = {
             **self._made_from(),
             "base_url": self._destination.endpoint.base_url,
+            "same_instance": intent.verdict.same,
+            "identity": intent.identity,
             "witnesses": self._discovery.witnesses if intent.verdict.same else [],
+            "source_sample": None if intent.verdict.same else sample_of(self._proof),
         }
         return store.begin_session(
-            self._source_name(intent),
+            self._source_name(),
             self._instance,
             self._config.remembered(),
             metadata,
@@ -651,9 +686,10 @@ class Restore:
     def _end(self, intent: Intent, scope: Scope | None, status: str, code: int) -> Ending:
         frame = Frame(
             session_id=scope.session_id if scope else None,
-            source=self._source_name(intent),
+            source=self._source_name(),
             destination=self._instance,
             same_instance=intent.verdict.same,
+            identity=intent.identity,
             left_out_deleted=intent.left_out_deleted,
         )
         duration = time.monotonic() - self._started - self._waited
@@ -667,8 +703,10 @@ class Restore:
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
 
-    def _source_name(self, intent: Intent) -> str:
-        return self._instance if intent.verdict.same else self._backup.info().source_instance or "unknown"
+    def _source_name(self) -> str:
+        if self._verdict.same:
+            return self._instance
+        return self._said_source or source_name(self._backup, self._instance)
 
 
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:

@@ -101,11 +101,16 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore, as asked for. `outage_timeout_s` is the patience with an instance that is gone; 0 is none."""
+    """One restore, as asked for.
+
+    `source_instance`: what the instance of the backup is called, if the caller says so. `outage_timeout_s` is the
+    patience with an instance that is gone; 0 is none.
+    """
 
     db_path: Path
     selection: Selection
     destination: Given
+    source_instance: str | None = None
     policy: Policy = Policy()
     retry: Retry | None = None
     state_path: Path | None = None
@@ -126,16 +131,20 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
         kept: dict[str, Any] = msgspec.to_builtins(self.selection)
         if self.retry is not None:
             kept = {"retry": msgspec.to_builtins(self.retry)}
-        return kept | {"policy": msgspec.to_builtins(self.policy)}
+        return kept | {
+            "policy": msgspec.to_builtins(self.policy),
+            "source_instance": self.source_instance,
+        }
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""
         policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
+        source = kept.get("source_instance")
         if "retry" in kept:
             retry = msgspec.convert(kept["retry"], Retry, strict=False)
-            return msgspec.structs.replace(self, retry=retry, policy=policy)
+            return msgspec.structs.replace(self, retry=retry, policy=policy, source_instance=source)
         selection = msgspec.convert(kept, Selection, strict=False)
-        return msgspec.structs.replace(self, selection=selection, policy=policy)
+        return msgspec.structs.replace(self, selection=selection, policy=policy, source_instance=source)
 
 
 def default_state_path(instance: str) -> Path:

@@ -76,6 +76,8 @@ def write(store):
 def read(reader, scope):
     reader.mapping(scope, "dashboard", "1")
     reader.mapped_from(scope, "dashboard", "5")
+    reader.mapped("source", HERE)
+    reader.source_sample("source", HERE)
     reader.history(scope, D, "1")
     reader.status(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))

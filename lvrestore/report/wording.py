@@ -41,7 +41,7 @@ def intent_lines(intent: Intent) -> list[str]:
     if intent.verdict.same:
         lines += _overwriting_lines(intent)
     else:
-        lines.append("No object is matched by its number; what refers to unmapped objects is not restored.")
+        lines += _other_instance_lines(intent)
     if intent.left_out_deleted:
         n = intent.left_out_deleted
         rows = (
@@ -51,6 +51,15 @@ def intent_lines(intent: Intent) -> list[str]:
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
     return [*lines, *_reading_lines(intent)]
+
+
+def _other_instance_lines(intent: Intent) -> Iterator[str]:
+    """What is known of an instance of which the numbers mean nothing here."""
+    yield f"The backup is of {intent.source}; no object is matched by its number."
+    if intent.mapped:
+        yield f"Earlier runs have brought {intent.mapped:,} of its objects here: these are updated where they differ."
+    else:
+        yield "No earlier run has brought anything of it here: objects are looked for by address, name and place."
 
 
 def _overwriting_lines(intent: Intent) -> Iterator[str]:

@@ -76,6 +76,12 @@ class SessionRow(msgspec.Struct, frozen=True):
     metadata: dict[str, Json]
 
     @property
+    def is_same_instance(self) -> bool:
+        """Whether it restores to the instance that was backed up."""
+        same: bool = self.metadata.get("same_instance", self.source_instance == self.destination_instance)
+        return same
+
+    @property
     def is_finished(self) -> bool:
         """Whether everything was tried: nothing is left to resume."""
         return self.status == "completed"
@@ -555,6 +561,29 @@ class StateReader:
         """One session."""
         rows = self._db.execute(f"{_SESSION} WHERE id = ?", (session_id,)).fetchall()
         return _session_row(rows[0]) if rows else None
+
+    def mapped(self, source: str, destination: str) -> int:
+        """How many items of a source have their object on the destination; parts of items are not counted."""
+        counted = (
+            self._db.execute(
+                "SELECT count(*) FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
+                " AND content_type = ?",
+                (source, destination, content_type.label),
+            ).get
+            for content_type in ContentType
+        )
+        return sum(map(int, counted))
+
+    def source_sample(self, source: str, destination: str) -> list[list[str]]:
+        """What the newest session that restored from this source remembers of it; empty if none did."""
+        found = self._db.execute(
+            "SELECT json_extract(metadata, '$.source_sample') FROM restoration_sessions INDEXED BY sessions_by_start"
+            " WHERE source_instance = ?"
+            " AND destination_instance = ? AND json_extract(metadata, '$.source_sample') IS NOT NULL"
+            " ORDER BY started_at DESC LIMIT 1",
+            (source, destination),
+        ).get
+        return cast("list[list[str]]", orjson.loads(found)) if found else []
 
     def newest_session(self) -> SessionRow | None:
         """The session that was begun last."""
