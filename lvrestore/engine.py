@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.content.counterparts import FINDERS
 from lvrestore.errors import (
     ApiError,
     ExitCode,
@@ -34,13 +35,15 @@ from lvrestore.report.wording import named
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
+from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.index import Index
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
-from lvrestore.run.scan import Scanned, Scanner, referred_to
+from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
     require_same_request,
@@ -68,7 +71,7 @@ from lvrestore.settings import Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Vault, Wanted
+from lvrestore.vault import DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
@@ -362,9 +365,9 @@ class Restore:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
                 if intent.session is None:
                     kinds.discard("lookml_model")  # looking ahead needs more of them than their names
-                scanned += [scanner.note_ids(kind, intent.total) for kind in sorted(kinds)]
+                scanned += [self._scan_referred(scanner, kind, intent) for kind in sorted(kinds)]
                 if intent.session is None:
-                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned})
+                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned}, index)
             there = self._there(intent, scanned, index)
         return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there)
 
@@ -399,6 +402,16 @@ class Restore:
             if found is not None:
                 yield found
 
+    def _scan_referred(self, scanner: Scanner, kind: str, intent: Intent) -> Scanned:
+        """List a kind that is only referred to: its ids, and where ids mean nothing what it is found by."""
+        found = None
+        if not intent.verdict.same and kind in FOUND_BY_KEY:
+            expected = self._backup.count(ContentType[kind.upper()])
+            found = scanner.scan(kind, intent.total, expected, lambda: ())
+        if found is None:
+            return scanner.note_ids(kind, intent.total)
+        return msgspec.structs.replace(found, items=0)
+
     def _translator(self, intent: Intent) -> Translate:
         reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(), self._instance)
 
@@ -408,15 +421,30 @@ class Restore:
 
         return translate
 
-    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]]) -> None:
-        ahead = look_ahead(
-            self._connection.client,
-            SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
-            versions=self._discovery.versions(),
-            caller_id=self._policy.caller.id,
-            listed=listed,
-            translate=self._translator(intent),
-        )
+    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]], index: Index) -> None:
+        with ExitStack() as stack:
+            translate = self._translator(intent)
+            if not intent.verdict.same:
+                lookups = stack.enter_context(closing(Lookups(self._backup.path, self._scratch)))
+                client = IndexedClient(self._connection.client, index, same_instance=False)
+                scope = Scope("", 0, self._source_name(), self._instance)
+                translate = Foreseen(
+                    StateReader(self._state_path),
+                    scope,
+                    lookups,
+                    client,
+                    self._discovery.folders,
+                    self._policy,
+                )
+            ahead = look_ahead(
+                self._connection.client,
+                SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
+                versions=self._discovery.versions(),
+                caller_id=self._policy.caller.id,
+                listed=listed,
+                translate=translate,
+                found_later=frozenset() if intent.verdict.same else FINDERS.keys() - FOUND_BY_KEY,
+            )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
             self._reporter.warn(problem.message)

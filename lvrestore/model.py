@@ -164,13 +164,17 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A source id has its destination id, known before the item is done. With a ticket the sender waits for it."""
+    """A source id has its destination id, known before the item is done. With a ticket the sender waits for it.
+
+    `settled`: nothing of what it maps is left to do.
+    """
 
     kind: str
     source_id: str
     destination_id: str
     created_at: str | None = None
     slug: str | None = None
+    settled: bool = False
     ticket: int | None = None
 
 

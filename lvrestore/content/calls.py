@@ -86,13 +86,18 @@ class Exists(msgspec.Struct, frozen=True):
 
 
 class Mapped(msgspec.Struct, frozen=True):
-    """A source id has got this id on the destination. Written down at once, before the item is done."""
+    """A source id has got this id on the destination. Written down at once, before the item is done.
+
+    `settled`: nothing of it is left to do, as of a query, or of what was there before and is only referred to. It is
+    stored before the generator goes on, which looks it up.
+    """
 
     kind: str
     source_id: str
     destination_id: str
     created_at: str | None = None
     slug: str | None = None
+    settled: bool = False
 
 
 class Replaces(msgspec.Struct, frozen=True):

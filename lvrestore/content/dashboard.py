@@ -595,7 +595,7 @@ def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) ->
     for query_id, definition in _unmade_queries(vault, refs):
         here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
         if here is not None:
-            yield Mapped("query", query_id, str(here["query_id"]))
+            yield Mapped("query", query_id, str(here["query_id"]), settled=True)
 
 
 def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:

@@ -214,7 +214,7 @@ def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None
     )
     if len(found) != 1:
         return None
-    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]))
+    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]), settled=True)
     return flat.id_of(found[0])
 
 
@@ -254,7 +254,7 @@ def _query_here(
         return None
     for live in (yield from flat.candidates(body)):
         if is_query(vault.query_id, definition, live.get("query")):
-            yield Mapped("query", vault.query_id, str(live["query_id"]))
+            yield Mapped("query", vault.query_id, str(live["query_id"]), settled=True)
             return str(live["query_id"])
     return (yield from make_query(refs, vault.query_id, definition))
 
@@ -553,7 +553,7 @@ def _so_called(body: Body, field: str, listed: Sequence[Body]) -> list[Body]:
     return exact or [live for live in listed if bare(live.get(field)) == bare(body.get(field))]
 
 
-def _same_root(vault: VaultFolder) -> Candidates:
+def same_root(vault: VaultFolder) -> Candidates:
     """The root folder with the same flag, which is no matter of name or id; a personal folder has none."""
     flag = next((name for name in ROOTS if getattr(vault, name) is True), None)
     if flag is None:
@@ -673,7 +673,7 @@ FOLDER = Flat(
     is_unique=True,
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
-    counterparts=_same_root,
+    counterparts=same_root,
     rivalry=_same_name_in_backup,
     notice="has the access of its parent; access is not in the backup",
 )

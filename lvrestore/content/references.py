@@ -101,6 +101,10 @@ class References(Protocol):
         """The source id of a user's personal folder."""
         ...
 
+    def owner_of(self, folder_id: str) -> str | None:
+        """The source id of the user whose personal folder it is."""
+        ...
+
     def namesakes(self, kind: str, source_id: str) -> tuple[str, ...]:
         """The backup's living folders of this one's name and parent, or users of this one's name, itself included."""
         ...

@@ -332,8 +332,8 @@ class StateStore:
 
     def _map(self, scope: Scope, note: MappingNote) -> None:
         self._db.execute(
-            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'partial', ?, ?, NULL, NULL, ?)"
-            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = 'partial',"
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)"
+            " ON CONFLICT DO UPDATE SET destination_id = excluded.destination_id, state = excluded.state,"
             " created_at = excluded.created_at, slug = excluded.slug, vault_fingerprint = NULL,"
             " live_fingerprint = NULL, session_id = excluded.session_id",
             (
@@ -342,6 +342,7 @@ class StateStore:
                 note.kind,
                 note.source_id,
                 note.destination_id,
+                "done" if note.settled else "partial",
                 note.created_at,
                 note.slug,
                 scope.session_id,
