@@ -67,7 +67,7 @@ from lvrestore.run.waves import (
     waiting_in,
 )
 from lvrestore.run.workbench import RunConfig
-from lvrestore.settings import Policy, RestorationConfig, default_state_path
+from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
@@ -464,15 +464,28 @@ class Restore:
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
         there = self._instance.removesuffix(API_PORT)
-        people = not ABOUT_PEOPLE.isdisjoint(types)
+        caller = policy.caller
+        if policy.owner_policy == "me" or not ABOUT_PEOPLE.isdisjoint(types):
+            caller = self._discovery.caller()
         return msgspec.structs.replace(
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
-            caller=self._discovery.caller() if people else policy.caller,
+            caller=caller,
+            heir=self._heir(caller),
         )
+
+    def _heir(self, caller: Caller) -> str | None:
+        """Who gets what belongs to somebody that the destination does not have."""
+        match self._config.policy.owner_policy:
+            case "keep":
+                return None
+            case "me":
+                return caller.id
+            case address:
+                return self._discovery.user_id(address)
 
     # -- the two ways to run
 

@@ -47,6 +47,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     folder for what has lost its own.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
+    `adopt`: the one object that has an item's name and place is taken for it, whatever else it holds.
+    `owner_policy`: who owns what belongs to somebody whom the destination does not have: whoever owns it now, or the
+    caller if it is new (`keep`), the caller (`me`), or the user of this e-mail address; `heir` is their id there.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
     origins (`https://host:port`).
     """
@@ -55,6 +58,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Literal["merge", "exact"] = "merge"
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
     orphans_to: str | None = None
+    adopt: bool = False
+    owner_policy: str = "keep"
+    heir: str | None = None
     rewrite_links: bool = True
     link_hosts: dict[str, str] = {}
     grants_by_role: bool = True

@@ -93,6 +93,12 @@ def _instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     return name
 
 
+def _owner_policy(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if value not in {"keep", "me"} and "@" not in value.strip("@"):
+        raise click.BadParameter(f"{value!r} is neither keep, me nor an e-mail address")
+    return value
+
+
 all_types_options = together(
     option(
         "--only-types",
@@ -212,6 +218,19 @@ policy_options = together(
         "--orphans-to",
         metavar="FOLDER",
         help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
+    ),
+    option(
+        "--adopt",
+        is_flag=True,
+        help="Take what has the same name in the same place for the backup's, though it differs, and overwrite it.",
+    ),
+    option(
+        "--owner-policy",
+        metavar="keep|me|EMAIL",
+        default="keep",
+        show_default=True,
+        callback=_owner_policy,
+        help="Who gets what belongs to somebody the destination does not have: nobody new, the caller, this user.",
     ),
     option(
         "--rewrite-links",
@@ -410,6 +429,8 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         assignments=options["assignments"],
         schedules=options["schedules"],
         orphans_to=options["orphans_to"],
+        adopt=options["adopt"],
+        owner_policy=options["owner_policy"],
         rewrite_links=options["rewrite_links"] == "on",
     )
 

@@ -207,12 +207,19 @@ def woken_plans(kind: str, item_id: str) -> Steps[None]:
             yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {plan.get('name')!r} runs again")
 
 
-def keep_owner(user_id: str | None, *, new: bool) -> Steps[str | None]:
-    """The owner to write, or None with a report line when the destination has no such user."""
-    if user_id is None:
-        return None
-    if not (yield Exists("user", (user_id,))):
+def keep_owner(user_id: str | None, refs: References, *, new: bool) -> Steps[str | None]:
+    """The owner to write; when the destination has no such user, the heir if there is one, with a report line."""
+    if user_id is None or not (yield Exists("user", (user_id,))):
         return user_id
-    kept = "the calling account owns it now" if new else "the live owner is kept"
-    yield Warn("owner_missing", f"user {user_id} is not on the destination: {kept}")
-    return None
+    yield owner_missing(f"user {user_id}", refs, new=new)
+    return refs.policy.heir
+
+
+def owner_missing(who: str, refs: References, *, new: bool) -> Warn:
+    """The report line of an owner whom the destination does not have."""
+    heir, caller = refs.policy.heir, refs.policy.caller.id
+    if heir is None:
+        kept = "the calling account owns it now" if new else "the live owner is kept"
+    else:
+        kept = "the calling account owns it now" if heir == caller else f"user {heir} owns it now"
+    return Warn("owner_missing", f"{who} is not on the destination: {kept}")

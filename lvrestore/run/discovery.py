@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from lvrestore.content.references import contradicts, parse_time
-from lvrestore.errors import ApiError, NotFoundError, UsageError
+from lvrestore.errors import ApiError, NotFoundError, UsageError, ValidationError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request, path
@@ -75,6 +75,18 @@ class Discovery:
             role_ids=tuple(said.get("role_ids") or ()),
             group_ids=tuple(said.get("group_ids") or ()),
         )
+
+    def user_id(self, address: str) -> str:
+        """The id of the one user of an e-mail address. Search is LIKE and knows no case: hits are compared."""
+        hits = self._search("users", {"email": address, "fields": "id,email"})
+        found = [str(one["id"]) for one in hits if str(one.get("email")).casefold() == address.casefold()]
+        if not found:
+            raise NotFoundError(
+                f"a user with the address {address}", "the destination", "correct --owner-policy"
+            )
+        if len(found) > 1:
+            raise ValidationError(f"{address} is the address of users {', '.join(found)}")
+        return found[0]
 
     def prove_instance(self, vault: Vault) -> Verdict:
         """Compare ids and creation times until the verdict is clear or nothing is left to ask."""
