@@ -31,7 +31,7 @@ from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import named
+from lvrestore.report.wording import left_the_source, named
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -85,6 +85,7 @@ API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
+DELETED_ON_SOURCE = "deleted_on_source"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
 
@@ -277,6 +278,7 @@ class Restore:
         self._stop.items_begun = True
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
+        self._say_what_left_the_source(intent)
         if self._config.dry_run:
             return self._rehearse(intent)
         return self._really(intent, session)
@@ -448,6 +450,18 @@ class Restore:
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
+
+    def _say_what_left_the_source(self, intent: Intent) -> None:
+        """What earlier runs brought here and the other instance has no more is named, and stays."""
+        if intent.verdict.same or self._chosen.ids is not None or self._chosen.folder_ids is not None:
+            return
+        reader = StateReader(self._state_path)
+        for content_type in (one for one in self._chosen.types if self._vault.has_type(one)):
+            mapped = reader.mapped_ids(intent.source, self._instance, content_type.label)
+            gone = [one for one in mapped if not self._vault.has(content_type, one[0], deleted="exclude")]
+            if gone:
+                self._tally.warnings[DELETED_ON_SOURCE] += len(gone)
+                self._reporter.warn(left_the_source(content_type, gone))
 
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""

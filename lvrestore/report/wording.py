@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType
 from lvrestore.report.reporter import Intent, RetryIntent
+
+NAMED_ITEMS = 10
 
 
 def plural(content_type: ContentType, n: int) -> str:
@@ -19,6 +21,16 @@ def plural(content_type: ContentType, n: int) -> str:
 def named(content_type: ContentType) -> str:
     """What people call one item of a type."""
     return content_type.label.replace("_", " ").replace("lookml", "LookML")
+
+
+def left_the_source(content_type: ContentType, gone: Sequence[tuple[str, str]]) -> str:
+    """The items, as (source id, destination id), that the backup does not have any more."""
+    listed = ", ".join(f"{source_id} (here {here})" for source_id, here in gone[:NAMED_ITEMS])
+    more = f" and {len(gone) - NAMED_ITEMS:,} more" if len(gone) > NAMED_ITEMS else ""
+    what = plural(content_type, len(gone))
+    return (
+        f"{what} of earlier runs left the source since: {listed}{more}; what is here of them stays as it is"
+    )
 
 
 def api_calls(n: int) -> str:

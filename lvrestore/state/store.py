@@ -575,6 +575,20 @@ class StateReader:
         )
         return sum(map(int, counted))
 
+    def mapped_ids(self, source: str, destination: str, kind: str) -> Iterator[tuple[str, str]]:
+        """Every (source id, destination id) of a kind, by source id; nothing stays open between two of them."""
+        after = ""
+        while True:
+            rows: list[Any] = self._db.execute(
+                "SELECT source_id, destination_id FROM id_mappings WHERE source_instance = ?"
+                " AND destination_instance = ? AND content_type = ? AND source_id > ? ORDER BY source_id LIMIT 500",
+                (source, destination, kind, after),
+            ).fetchall()
+            if not rows:
+                return
+            after = str(rows[-1][0])
+            yield from ((str(source_id), str(here)) for source_id, here in rows)
+
     def source_sample(self, source: str, destination: str) -> list[list[str]]:
         """What the newest session that restored from this source remembers of it; empty if none did."""
         found = self._db.execute(

@@ -2,6 +2,7 @@
 
 import json
 
+import apsw
 import pytest
 from processes import running_site
 
@@ -41,3 +42,26 @@ def test_one_dashboard_alone_finds_its_folder_with_few_calls(moved):
     assert result["operation"] == "unchanged", ended
     assert result["calls"] < 15
     assert moved.writes() == []
+
+
+def without(vault, path, *items):
+    """A newer backup, in which these (type number, id) are gone."""
+    path.write_bytes(vault.read_bytes())
+    with apsw.Connection(str(path)) as db:
+        db.executemany("DELETE FROM content_items WHERE content_type = ? AND id = ?", items)
+    return path
+
+
+def test_what_was_deleted_on_the_source_is_named_and_stays(vault, tmp_path):
+    with running_site(vault, tmp_path, empty=True, first_id=50_000_000) as site:
+        arguments = ["all", "--procs", "1", *site.arguments()]
+        first = site.run(arguments)
+        assert "deleted_on_source" not in {one["kind"] for one in first.summary["warnings"]}
+        before = site.looker.dump()
+        site.vault = without(vault, tmp_path / "tonight.db", (1, "3"), (1, "4"), (2, "1"))
+        again = site.run(["all", "--procs", "1", *site.arguments()])
+        assert {"kind": "deleted_on_source", "count": 3} in again.summary["warnings"]
+        assert "2 dashboards of earlier runs left the source since: 3 (here " in again.err
+        assert site.looker.dump() == before
+        only = site.run(["bulk", "--type", "dashboard", "--ids", "5", "--procs", "1", *site.arguments()])
+        assert "left the source" not in only.err  # nothing was said of the others
