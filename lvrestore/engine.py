@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.content.counterparts import FINDERS
 from lvrestore.errors import (
     ApiError,
     ExitCode,
@@ -25,30 +26,34 @@ from lvrestore.errors import (
 from lvrestore.looker.credentials import Destination, resolve
 from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
 from lvrestore.plan.dependencies import circles
-from lvrestore.plan.identity import Verdict
+from lvrestore.plan.identity import Verdict, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import named
+from lvrestore.report.wording import left_the_source, named
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
+from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.index import Index
+from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
-from lvrestore.run.scan import Scanned, Scanner, referred_to
+from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
     require_same_request,
+    require_same_source_name,
     require_same_vault,
     state_file,
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
+from lvrestore.run.source import require_same_source, sample_of, source_name
 from lvrestore.run.waves import (
     NAMED,
     Chosen,
@@ -62,11 +67,11 @@ from lvrestore.run.waves import (
     waiting_in,
 )
 from lvrestore.run.workbench import RunConfig
-from lvrestore.settings import Policy, RestorationConfig, default_state_path
+from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Vault, Wanted
+from lvrestore.vault import DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
@@ -80,6 +85,7 @@ API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
+DELETED_ON_SOURCE = "deleted_on_source"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
 
@@ -218,7 +224,10 @@ class Restore:
         require_same_destination(session, self._instance)
 
     def _continue(self, stack: ExitStack, session: SessionRow) -> Ending:
+        require_same_source_name(session, self._config.source_instance)
         self._config = self._config.recalled(session.config)
+        if not session.is_same_instance:  # what it was then it is now, whatever is on the instance by now
+            self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
         self._earlier = journal_tally(StateReader(self._state_path), session)
         return self._run(stack, session)
 
@@ -259,6 +268,7 @@ class Restore:
     def _run(self, stack: ExitStack, session: SessionRow | None) -> Ending:
         self._gather(stack, session)
         intent = self._look(session)
+        self._require_same_source(intent)
         self._name_circles()
         self._policy = self._settled_policy(intent)
         intent = self._read_in_bulk(intent)
@@ -268,8 +278,7 @@ class Restore:
         self._stop.items_begun = True
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
-        if not intent.verdict.same:
-            self._reporter.warn(f"it is {intent.verdict}; nothing is matched by its number")
+        self._say_what_left_the_source(intent)
         if self._config.dry_run:
             return self._rehearse(intent)
         return self._really(intent, session)
@@ -298,15 +307,43 @@ class Restore:
             vault_path=self._vault.path,
             vault_newest=info.newest,
             instance=self._instance,
+            source=self._source_name(),
             verdict=self._verdict,
+            mapped=0 if self._verdict.same else self._mapped(),
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
 
+    def _mapped(self) -> int:
+        """How many objects of the backup's instance earlier runs have brought here."""
+        return StateReader(self._state_path).mapped(self._source_name(), self._instance)
+
     @cached_property
     def _verdict(self) -> Verdict:
-        """Whether it is the instance that was backed up."""
-        return self._discovery.prove_instance(self._proof)
+        """Whether it is the instance that was backed up: what is said to be another one is never the same."""
+        found, said = self._discovery.prove_instance(self._proof), self._said_source
+        names = {self._instance, instance_name(self._destination.endpoint.base_url)}
+        if said is None:
+            return found
+        if said not in names:
+            return msgspec.structs.replace(found, same=False, declared=True)
+        if not found.same and found.evidence.contradictions:
+            raise ValidationError(
+                f"the backup {self._proof.path} is not of {said}: it is {found}",
+                "correct --source-instance, or leave it out if the instance's name is not known",
+            )
+        return found
+
+    @property
+    def _said_source(self) -> str | None:
+        """The instance that the backup is of, if somebody said so."""
+        return self._config.source_instance
+
+    def _require_same_source(self, intent: Intent) -> None:
+        """Mappings are of an instance; a name alone does not prove that the backup is of that one."""
+        sample = StateReader(self._state_path).source_sample(intent.source, self._instance)
+        if not intent.verdict.same:
+            require_same_source(self._proof, sample, intent.source)
 
     def _say_what_no_folder_holds(self) -> None:
         outside = [t for t in self._config.selection.types if t not in BY_FOLDER]
@@ -330,9 +367,9 @@ class Restore:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
                 if intent.session is None:
                     kinds.discard("lookml_model")  # looking ahead needs more of them than their names
-                scanned += [scanner.note_ids(kind, intent.total) for kind in sorted(kinds)]
+                scanned += [self._scan_referred(scanner, kind, intent) for kind in sorted(kinds)]
                 if intent.session is None:
-                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned})
+                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned}, index)
             there = self._there(intent, scanned, index)
         return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there)
 
@@ -367,8 +404,18 @@ class Restore:
             if found is not None:
                 yield found
 
+    def _scan_referred(self, scanner: Scanner, kind: str, intent: Intent) -> Scanned:
+        """List a kind that is only referred to: its ids, and where ids mean nothing what it is found by."""
+        found = None
+        if not intent.verdict.same and kind in FOUND_BY_KEY:
+            expected = self._backup.count(ContentType[kind.upper()])
+            found = scanner.scan(kind, intent.total, expected, lambda: ())
+        if found is None:
+            return scanner.note_ids(kind, intent.total)
+        return msgspec.structs.replace(found, items=0)
+
     def _translator(self, intent: Intent) -> Translate:
-        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(intent), self._instance)
+        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(), self._instance)
 
         def translate(kind: str, source_id: str) -> str | None:
             found = reader.mapping(scope, kind, source_id)
@@ -376,18 +423,45 @@ class Restore:
 
         return translate
 
-    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]]) -> None:
-        ahead = look_ahead(
-            self._connection.client,
-            SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
-            versions=self._discovery.versions(),
-            caller_id=self._policy.caller.id,
-            listed=listed,
-            translate=self._translator(intent),
-        )
+    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]], index: Index) -> None:
+        with ExitStack() as stack:
+            translate = self._translator(intent)
+            if not intent.verdict.same:
+                lookups = stack.enter_context(closing(Lookups(self._backup.path, self._scratch)))
+                client = IndexedClient(self._connection.client, index, same_instance=False)
+                scope = Scope("", 0, self._source_name(), self._instance)
+                translate = Foreseen(
+                    StateReader(self._state_path),
+                    scope,
+                    lookups,
+                    client,
+                    self._discovery.folders,
+                    self._policy,
+                )
+            ahead = look_ahead(
+                self._connection.client,
+                SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup),
+                versions=self._discovery.versions(),
+                caller_id=self._policy.caller.id,
+                listed=listed,
+                translate=translate,
+                found_later=frozenset() if intent.verdict.same else FINDERS.keys() - FOUND_BY_KEY,
+            )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
+
+    def _say_what_left_the_source(self, intent: Intent) -> None:
+        """What earlier runs brought here and the other instance has no more is named, and stays."""
+        if intent.verdict.same or self._chosen.ids is not None or self._chosen.folder_ids is not None:
+            return
+        reader = StateReader(self._state_path)
+        for content_type in (one for one in self._chosen.types if self._vault.has_type(one)):
+            mapped = reader.mapped_ids(intent.source, self._instance, content_type.label)
+            gone = [one for one in mapped if not self._vault.has(content_type, one[0], deleted="exclude")]
+            if gone:
+                self._tally.warnings[DELETED_ON_SOURCE] += len(gone)
+                self._reporter.warn(left_the_source(content_type, gone))
 
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
@@ -404,20 +478,33 @@ class Restore:
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
         there = self._instance.removesuffix(API_PORT)
-        people = not ABOUT_PEOPLE.isdisjoint(types)
+        caller = policy.caller
+        if policy.owner_policy == "me" or not ABOUT_PEOPLE.isdisjoint(types):
+            caller = self._discovery.caller()
         return msgspec.structs.replace(
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
-            caller=self._discovery.caller() if people else policy.caller,
+            caller=caller,
+            heir=self._heir(caller),
         )
+
+    def _heir(self, caller: Caller) -> str | None:
+        """Who gets what belongs to somebody that the destination does not have."""
+        match self._config.policy.owner_policy:
+            case "keep":
+                return None
+            case "me":
+                return caller.id
+            case address:
+                return self._discovery.user_id(address)
 
     # -- the two ways to run
 
     def _rehearse(self, intent: Intent) -> Ending:
-        scope = Scope("", 0, self._source_name(intent), self._instance)
+        scope = Scope("", 0, self._source_name(), self._instance)
         waves = self._waves(None)
         rehearse = partial(
             self._run_here,
@@ -485,10 +572,13 @@ class Restore:
         metadata = {
             **self._made_from(),
             "base_url": self._destination.endpoint.base_url,
+            "same_instance": intent.verdict.same,
+            "identity": intent.identity,
             "witnesses": self._discovery.witnesses if intent.verdict.same else [],
+            "source_sample": None if intent.verdict.same else sample_of(self._proof),
         }
         return store.begin_session(
-            self._source_name(intent),
+            self._source_name(),
             self._instance,
             self._config.remembered(),
             metadata,
@@ -651,9 +741,10 @@ class Restore:
     def _end(self, intent: Intent, scope: Scope | None, status: str, code: int) -> Ending:
         frame = Frame(
             session_id=scope.session_id if scope else None,
-            source=self._source_name(intent),
+            source=self._source_name(),
             destination=self._instance,
             same_instance=intent.verdict.same,
+            identity=intent.identity,
             left_out_deleted=intent.left_out_deleted,
         )
         duration = time.monotonic() - self._started - self._waited
@@ -667,8 +758,10 @@ class Restore:
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
 
-    def _source_name(self, intent: Intent) -> str:
-        return self._instance if intent.verdict.same else self._backup.info().source_instance or "unknown"
+    def _source_name(self) -> str:
+        if self._verdict.same:
+            return self._instance
+        return self._said_source or source_name(self._backup, self._instance)
 
 
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:

@@ -184,7 +184,10 @@ class MatchRule(StrEnum):
 
 
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A source id has its destination id, known before the item is done. With a ticket the sender waits for it."""
+    """A source id has its destination id, known before the item is done. With a ticket the sender waits for it.
+
+    `settled`: nothing of what it maps is left to do.
+    """
 
     kind: str
     source_id: str
@@ -192,6 +195,7 @@ class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     rule: MatchRule
     created_at: str | None = None
     slug: str | None = None
+    settled: bool = False
     ticket: int | None = None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lvrestore.engine import Ending, Restore, finished
-from lvrestore.errors import ApiError, NotFoundError, ValidationError, VaultError
+from lvrestore.errors import ApiError, NotFoundError, UsageError, ValidationError, VaultError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp
 from lvrestore.looker.credentials import Destination, resolve
@@ -80,6 +80,9 @@ class _RetryRun(Restore):
         letters = chosen_letters(reader, asked, session, self._instance)
         self._session = session
         self._source = source_of(letters) if session is None else session.source_instance or ""
+        if self._config.source_instance not in {None, self._source}:
+            said = str(self._config.source_instance)
+            raise UsageError(f"the dead letters are of {self._source}, not of {said}")
         sessions = [*([] if session is None else [session]), *sessions_of(reader, letters)]
         backup = self._open_backup(stack, sessions)
         self._proof = backup or stack.enter_context(
@@ -156,8 +159,10 @@ class _RetryRun(Restore):
             "vault_fingerprint": self._backup.fingerprint() if self._has_backup else None,
         }
 
-    def _source_name(self, intent: Intent) -> str:
-        return self._instance if intent.verdict.same else self._source or "unknown"
+    @property
+    def _said_source(self) -> str | None:
+        """Whose ids the letters carry was settled when they were written."""
+        return self._source or None
 
     def _waves(self, scope: Scope | None) -> Waves:
         if scope is not None:

@@ -47,6 +47,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     folder for what has lost its own.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
+    `adopt`: the one object that has an item's name and place is taken for it, whatever else it holds.
+    `owner_policy`: who owns what belongs to somebody whom the destination does not have: whoever owns it now, or the
+    caller if it is new (`keep`), the caller (`me`), or the user of this e-mail address; `heir` is their id there.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
     origins (`https://host:port`).
     """
@@ -55,6 +58,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Literal["merge", "exact"] = "merge"
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
     orphans_to: str | None = None
+    adopt: bool = False
+    owner_policy: str = "keep"
+    heir: str | None = None
     rewrite_links: bool = True
     link_hosts: dict[str, str] = {}
     grants_by_role: bool = True
@@ -101,11 +107,16 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One restore, as asked for. `outage_timeout_s` is the patience with an instance that is gone; 0 is none."""
+    """One restore, as asked for.
+
+    `source_instance`: what the instance of the backup is called, if the caller says so. `outage_timeout_s` is the
+    patience with an instance that is gone; 0 is none.
+    """
 
     db_path: Path
     selection: Selection
     destination: Given
+    source_instance: str | None = None
     policy: Policy = Policy()
     retry: Retry | None = None
     state_path: Path | None = None
@@ -126,16 +137,20 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
         kept: dict[str, Any] = msgspec.to_builtins(self.selection)
         if self.retry is not None:
             kept = {"retry": msgspec.to_builtins(self.retry)}
-        return kept | {"policy": msgspec.to_builtins(self.policy)}
+        return kept | {
+            "policy": msgspec.to_builtins(self.policy),
+            "source_instance": self.source_instance,
+        }
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""
         policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
+        source = kept.get("source_instance")
         if "retry" in kept:
             retry = msgspec.convert(kept["retry"], Retry, strict=False)
-            return msgspec.structs.replace(self, retry=retry, policy=policy)
+            return msgspec.structs.replace(self, retry=retry, policy=policy, source_instance=source)
         selection = msgspec.convert(kept, Selection, strict=False)
-        return msgspec.structs.replace(self, selection=selection, policy=policy)
+        return msgspec.structs.replace(self, selection=selection, policy=policy, source_instance=source)
 
 
 def default_state_path(instance: str) -> Path:

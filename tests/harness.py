@@ -85,6 +85,14 @@ class Memory:
     def personal_folder(self, user_id):
         return (self.content("user", user_id) or {}).get("personal_folder_id")
 
+    def owner_of(self, folder_id):
+        users = (
+            i
+            for (k, i), c in self.contents.items()
+            if k == "user" and c.get("personal_folder_id") == folder_id
+        )
+        return next(users, (self.content("folder", folder_id) or {}).get("creator_id"))
+
     def namesakes(self, kind, source_id):
         names = ("parent_id", "name") if kind == "folder" else ("first_name", "last_name")
         named = {i: [c.get(name) for name in names] for (one, i), c in self.contents.items() if one == kind}

@@ -77,6 +77,9 @@ def write(store):
 def read(reader, scope):
     reader.mapping(scope, "dashboard", "1")
     reader.mapped_from(scope, "dashboard", "5")
+    reader.mapped("source", HERE)
+    list(reader.mapped_ids("source", HERE, "dashboard"))
+    reader.source_sample("source", HERE)
     reader.history(scope, D, "1")
     reader.status(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,6 +14,7 @@ from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, parse_content_type
+from lvrestore.plan.identity import instance_name
 from lvrestore.settings import (
     DEFAULT_CHECKPOINT_INTERVAL,
     DEFAULT_INFLIGHT,
@@ -79,6 +81,24 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
+def _instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        host = urlsplit(name := instance_name(value.strip())).hostname
+    except ValueError:
+        host = None
+    if not host or " " in host:
+        raise click.BadParameter("give the URL of the instance, like https://looker.example.com")
+    return name
+
+
+def _owner_policy(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if value not in {"keep", "me"} and "@" not in value.strip("@"):
+        raise click.BadParameter(f"{value!r} is neither keep, me nor an e-mail address")
+    return value
+
+
 all_types_options = together(
     option(
         "--only-types",
@@ -142,6 +162,13 @@ destination_options = together(
     option("--ca-bundle", metavar="PATH", help="Certificates to trust."),
     option("--no-verify-ssl", is_flag=True, help="Do not check the server's certificate."),
     option("--allow-insecure-http", is_flag=True, help="Allow http:// beyond this machine."),
+    option(
+        "--source-instance",
+        metavar="URL",
+        callback=_instance,
+        help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
+    ),
+    option("--expect-host", metavar="HOST", help="Refuse any destination but this host."),
 )
 folder_options = together(
     option("--folder", metavar="ID_OR_PATH", help="Only what lies in this folder."),
@@ -191,6 +218,19 @@ policy_options = together(
         "--orphans-to",
         metavar="FOLDER",
         help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
+    ),
+    option(
+        "--adopt",
+        is_flag=True,
+        help="Take what has the same name in the same place for the backup's, though it differs, and overwrite it.",
+    ),
+    option(
+        "--owner-policy",
+        metavar="keep|me|EMAIL",
+        default="keep",
+        show_default=True,
+        callback=_owner_policy,
+        help="Who gets what belongs to somebody the destination does not have: nobody new, the caller, this user.",
     ),
     option(
         "--rewrite-links",
@@ -334,6 +374,7 @@ def given_destination(options: dict[str, Any]) -> Given:
         verify=False if options["no_verify_ssl"] else None,
         ca_bundle=options["ca_bundle"],
         allow_insecure_http=options["allow_insecure_http"],
+        expect_host=options["expect_host"],
     )
 
 
@@ -348,6 +389,7 @@ def given_config(
         selection=selection,
         retry=retry,
         destination=given_destination(options),
+        source_instance=options["source_instance"],
         policy=_given_policy(options),
         state_path=options["state_path"],
         run_id=options.get("run_id"),
@@ -387,6 +429,8 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         assignments=options["assignments"],
         schedules=options["schedules"],
         orphans_to=options["orphans_to"],
+        adopt=options["adopt"],
+        owner_policy=options["owner_policy"],
         rewrite_links=options["rewrite_links"] == "on",
     )
 

@@ -37,6 +37,7 @@ from lvrestore.content.references import (
     keep_owner,
     made_since,
     matched_by,
+    owner_missing,
     superseded,
 )
 from lvrestore.content.shapes import known, parts
@@ -105,7 +106,7 @@ def _living(
         return None
     owner, caller = (yield from _owner_there(vault, refs)), refs.policy.caller.id
     # The caller owns what it made for an owner who is not there, or whom the server does not let it set.
-    owners = {owner, caller} - {None, ""}
+    owners = {owner, caller, refs.policy.heir} - {None, ""}
     fitting = [one for one in alike if not owners or one.get("user_id") in owners]
     ours = [
         one
@@ -114,7 +115,7 @@ def _living(
     ]
     if len(ours) == 1:
         return dict((yield Get(path("boards", ours[0]["id"]), seen=True, fresh=True)))
-    strangers = []
+    strangers: list[Body] = []
     for one in ours or fitting:
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
         if (yield from _is_equal(vault, live, owner, refs, history)):
@@ -122,6 +123,8 @@ def _living(
         in_backup = has_own_row(refs, "board", live["id"])
         if not in_backup and owner in {None, live.get("user_id")}:
             strangers.append(live)
+    if refs.policy.adopt and len(strangers) == 1:
+        return strangers[0]
     return _conflict(vault, strangers) if strangers else None
 
 
@@ -272,10 +275,10 @@ def _fields(vault: VaultBoard, refs: References, live: Body | None) -> Steps[Bod
         return body
     owner = destination_of(refs, "user", source_id)
     if owner is None:
-        kept = "the calling account owns it now" if live is None else "the live owner is kept"
-        yield Warn("owner_missing", f"no user of the destination is known to be user {source_id}: {kept}")
+        yield owner_missing(f"user {source_id}", refs, new=live is None)
+        owner = refs.policy.heir
     elif live is None or live.get("user_id") != owner:
-        owner = yield from keep_owner(owner, new=live is None)
+        owner = yield from keep_owner(owner, refs, new=live is None)
     return body if owner is None else {**body, "user_id": owner}
 
 

@@ -89,6 +89,8 @@ class Mapped(msgspec.Struct, frozen=True):
     """A source id has got this id on the destination. Written down at once, before the item is done.
 
     `rule` says how that was found. A mapping that is only confirmed keeps the rule that it has.
+    `settled`: nothing of it is left to do, as of a query, or of what was there before and is only referred to. It is
+    stored before the generator goes on, which looks it up.
     """
 
     kind: str
@@ -97,6 +99,7 @@ class Mapped(msgspec.Struct, frozen=True):
     rule: MatchRule
     created_at: str | None = None
     slug: str | None = None
+    settled: bool = False
 
 
 class Replaces(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ from lvrestore.content.references import (
     keep_owner,
     made_since,
     matched_by,
+    owner_missing,
     require,
     superseded,
 )
@@ -221,9 +222,9 @@ def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps
     slug = known(vault.slug)
     holder = (yield from _slug_holder(slug)) if slug else None
     if holder is not None:
-        ours = holder.get("title") == known(vault.title) or made_since(
-            holder.get("created_at"), history.uncertain_since
-        )
+        free = row_of("dashboard", holder["id"], refs) in {None, vault.id}
+        same = (refs.policy.adopt and free) or holder.get("title") == known(vault.title)
+        ours = same or made_since(holder.get("created_at"), history.uncertain_since)
         if ours:
             stale = superseded(refs, "dashboard", vault.id, holder["id"])
             return stale or Found((yield Get(f"/dashboards/{holder['id']}")))
@@ -254,7 +255,7 @@ def _create(
     tiles = yield from _check_references(vault, {}, refs, body)
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
-    if (owner := (yield from _owner(vault, body.pop("user_id", None)))) is not None:
+    if (owner := (yield from _owner(vault, body.pop("user_id", None), refs))) is not None:
         body["user_id"] = owner
     if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
         return (yield from _adopt(vault, namesake, body, refs, history, left_out))
@@ -286,12 +287,19 @@ def _slug_held(
     return None
 
 
-def _owner(vault: VaultDashboard, user_id: str | None) -> Steps[str | None]:
-    if user_id is None and known(vault.user_id):
-        yield Warn(
-            "owner_missing", f"user {vault.user_id} is not known here: the calling account owns it now"
-        )
-    return (yield from keep_owner(user_id, new=True))
+def _owner(vault: VaultDashboard, user_id: str | None, refs: References) -> Steps[str | None]:
+    if known(vault.user_id) and destination_of(refs, "user", str(vault.user_id)) is None:
+        yield owner_missing(f"user {vault.user_id}", refs, new=True)
+        return user_id
+    return (yield from keep_owner(user_id, refs, new=True))
+
+
+def _owner_of_live(vault: VaultDashboard, user_id: str, refs: References) -> Steps[str | None]:
+    """The owner to write to a dashboard that is there; None to leave it with whoever has it."""
+    if destination_of(refs, "user", str(vault.user_id)) is None:
+        yield owner_missing(f"user {vault.user_id}", refs, new=False)
+        return user_id
+    return (yield from keep_owner(user_id, refs, new=False))
 
 
 def _after_refusal(
@@ -381,7 +389,8 @@ def _is_ours(
 ) -> bool:
     if row_of("dashboard", live["id"], refs) not in {None, vault.id}:
         return False
-    return made_since(live.get("created_at"), history.uncertain_since) or _equals(vault, live, refs, left_out)
+    ours = refs.policy.adopt or made_since(live.get("created_at"), history.uncertain_since)
+    return ours or _equals(vault, live, refs, left_out)
 
 
 def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: frozenset[str]) -> bool:
@@ -414,8 +423,9 @@ def _repair(
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
     tiles = yield from _check_references(vault, live, refs, delta)
-    if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
-        del delta["user_id"]
+    if "user_id" in delta:
+        owner = yield from _owner_of_live(vault, delta["user_id"], refs)
+        delta = changed({**delta, "user_id": owner}, live, NESTED) if owner else without(delta, "user_id")
     yield from _note_mapping(vault, live, refs, history)
     yield from _make_queries(vault, refs)
     work = _work(live["id"], history, before=live)
@@ -538,6 +548,8 @@ def _shell_body(vault: VaultDashboard, refs: References) -> Body:
     for name, kind in (("folder_id", "folder"), ("user_id", "user")):
         if source_id := body.get(name):
             body[name] = destination_of(refs, kind, source_id)
+    if known(vault.user_id) and body["user_id"] is None:
+        body["user_id"] = refs.policy.heir
     # Null says nothing for these: Looker needs a title and a folder, and gives owner and slug itself.
     return {
         name: value
@@ -599,7 +611,7 @@ def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) ->
     for query_id, definition in _unmade_queries(vault, refs):
         here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
         if here is not None:
-            yield Mapped("query", query_id, str(here["query_id"]), MatchRule.CONTENT)
+            yield Mapped("query", query_id, str(here["query_id"]), MatchRule.CONTENT, settled=True)
 
 
 def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:

@@ -22,6 +22,7 @@ from lvrestore.content.references import (
     made_since,
     matched_by,
     orphanage,
+    owner_missing,
     require,
     superseded,
     woken_plans,
@@ -217,7 +218,7 @@ def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None
     if len(found) != 1:
         return None
     rule = MatchRule.ROOT if flat.counterparts else flat.key
-    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]), rule)
+    yield Mapped(flat.kind, vault.id, flat.id_of(found[0]), rule, settled=True)
     return flat.id_of(found[0])
 
 
@@ -239,8 +240,9 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
                 yield from _require(flat, body)
             body[name] = yield from _query_here(flat, vault, body, definition, refs)
         if body[name] is None and kind == "user":
-            yield Warn("owner_missing", f"user {source_id} is not on the destination")
-            del body[name]
+            yield owner_missing(f"user {source_id}", refs, new=refs.mapped(flat.kind, vault.id) is None)
+            body |= {name: refs.policy.heir}
+            body = body if body[name] else without(body, name)
         elif body[name] is None:
             unresolved.append(f"{kind} {source_id}")
     if unresolved:
@@ -257,7 +259,7 @@ def _query_here(
         return None
     for live in (yield from flat.candidates(body)):
         if is_query(vault.query_id, definition, live.get("query")):
-            yield Mapped("query", vault.query_id, str(live["query_id"]), MatchRule.CONTENT)
+            yield Mapped("query", vault.query_id, str(live["query_id"]), MatchRule.CONTENT, settled=True)
             return str(live["query_id"])
     return (yield from make_query(refs, vault.query_id, definition))
 
@@ -294,7 +296,7 @@ def _by_name(
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
-        one = _the_one(flat, vault, body, free, history, by_name=not flat.access)
+        one = _the_one(flat, vault, body, free, refs, history, by_name=not flat.access)
     if one is not None or not (listed and flat.is_unique):
         return one
     refused = Refused(FailureKind.CONFLICT, TAKEN, f"{flat.collection} of one place have different names")
@@ -316,7 +318,8 @@ def _among_rows(
     newer = next((i for i, row in rows.items() if row is not None and row.get(name) == body[name]), None)
     if newer is not None and flat.kind != "folder":
         return superseded(refs, flat.kind, vault.id, newer)
-    return _the_one(flat, vault, body, [live for live in found if rows[flat.id_of(live)] is None], history)
+    free = [live for live in found if rows[flat.id_of(live)] is None]
+    return _the_one(flat, vault, body, free, refs, history)
 
 
 def _the_one(
@@ -324,6 +327,7 @@ def _the_one(
     vault: Shape,
     body: Body,
     found: list[Body],
+    refs: References,
     history: History,
     *,
     by_name: bool = True,
@@ -336,7 +340,7 @@ def _the_one(
     found = ours or found
     if not found:
         return None
-    told_apart_by_name = by_name and "title" not in body
+    told_apart_by_name = refs.policy.adopt or (by_name and "title" not in body)
     if len(found) == 1 and (told_apart_by_name or ours or _is_equal(body, flat.seen(found[0]))):
         return found[0]
     names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
@@ -355,7 +359,7 @@ def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: His
     body = yield from _housed(flat, vault, body, refs)
     yield from _require(flat, body)
     if "user_id" in flat.refers_to:
-        owner = yield from keep_owner(body.get("user_id"), new=True)
+        owner = yield from keep_owner(body.get("user_id"), refs, new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
     try:
         live, sent = yield from _post(flat, vault, body, refs)
@@ -444,8 +448,13 @@ def _repair(
     delta = changed(body, flat.seen(live), NESTED)
     delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
     yield from _require(flat, delta)
-    if "user_id" in delta and (yield from keep_owner(delta["user_id"], new=False)) is None:
-        del delta["user_id"]
+    if "user_id" in delta:
+        owner = yield from keep_owner(delta["user_id"], refs, new=False)
+        delta = (
+            changed({**delta, "user_id": owner}, flat.seen(live), NESTED)
+            if owner
+            else without(delta, "user_id")
+        )
     mapping, item_id = refs.mapped(flat.kind, vault.id), flat.id_of(live)
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
         reason = f"the calling account's own {flat.kind} is not changed"
@@ -557,7 +566,7 @@ def _so_called(body: Body, field: str, listed: Sequence[Body]) -> list[Body]:
     return exact or [live for live in listed if bare(live.get(field)) == bare(body.get(field))]
 
 
-def _same_root(vault: VaultFolder) -> Candidates:
+def same_root(vault: VaultFolder) -> Candidates:
     """The root folder with the same flag, which is no matter of name or id; a personal folder has none."""
     flag = next((name for name in ROOTS if getattr(vault, name) is True), None)
     if flag is None:
@@ -678,7 +687,7 @@ FOLDER = Flat(
     is_unique=True,
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
-    counterparts=_same_root,
+    counterparts=same_root,
     rivalry=_same_name_in_backup,
     notice="has the access of its parent; access is not in the backup",
 )

@@ -222,6 +222,8 @@ def _choose(
         return picked[0]
     if not rivals or (not picked and _is_first_on_content(vault, refs)):
         return None
+    if refs.policy.adopt and len(rivals) == 1:
+        return rivals[0]
     names = ", ".join(f"{KIND} {live['id']}" for live in picked or rivals)
     if picked and all(live in equal for live in picked):
         # Which of them is this one nobody can tell, and nothing is to be written to any.

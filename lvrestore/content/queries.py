@@ -23,7 +23,7 @@ def make_query(refs: References, query_id: str, embedded: Mapping[str, Json] | N
     if definition is None:
         return None
     made = yield Create("/queries", query_body(query_id, definition), _nothing, unique=True, part=True)
-    yield Mapped("query", query_id, str(made["id"]), MatchRule.CREATED)
+    yield Mapped("query", query_id, str(made["id"]), MatchRule.CREATED, settled=True)
     return str(made["id"])
 
 

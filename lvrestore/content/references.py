@@ -22,6 +22,10 @@ CLOCK_SKEW = timedelta(minutes=2)
 LANDS_WITHIN = timedelta(seconds=30)
 
 
+# What several may have, so that it needs equal content as well, or the wish to adopt what has it.
+NOT_UNIQUE = frozenset({MatchRule.TITLE_IN_FOLDER, MatchRule.TITLE_AND_OWNER, MatchRule.CONTENT_NAME_OWNER})
+
+
 class MappedId(msgspec.Struct, frozen=True):
     """Where a source id lives on the destination. `created_at` is the live object's, ISO text.
 
@@ -101,6 +105,10 @@ class References(Protocol):
         """The source id of a user's personal folder."""
         ...
 
+    def owner_of(self, folder_id: str) -> str | None:
+        """The source id of the user whose personal folder it is."""
+        ...
+
     def namesakes(self, kind: str, source_id: str) -> tuple[str, ...]:
         """The backup's living folders of this one's name and parent, or users of this one's name, itself included."""
         ...
@@ -178,8 +186,9 @@ def matched_by(
     """By which rule a live object was taken for an item that was not mapped to it; `key` is the natural one."""
     if refs.same_instance and str(live.get("id")) == source_id:
         return MatchRule.ID
-    lost = made_since(live.get("created_at"), history.uncertain_since)
-    return MatchRule.LOST_POST if lost else key
+    if made_since(live.get("created_at"), history.uncertain_since):
+        return MatchRule.LOST_POST
+    return MatchRule.ADOPTED if refs.policy.adopt and key in NOT_UNIQUE else key
 
 
 def require(needed: dict[str, set[str]]) -> Steps[None]:
@@ -213,12 +222,19 @@ def woken_plans(kind: str, item_id: str) -> Steps[None]:
             yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {plan.get('name')!r} runs again")
 
 
-def keep_owner(user_id: str | None, *, new: bool) -> Steps[str | None]:
-    """The owner to write, or None with a report line when the destination has no such user."""
-    if user_id is None:
-        return None
-    if not (yield Exists("user", (user_id,))):
+def keep_owner(user_id: str | None, refs: References, *, new: bool) -> Steps[str | None]:
+    """The owner to write; when the destination has no such user, the heir if there is one, with a report line."""
+    if user_id is None or not (yield Exists("user", (user_id,))):
         return user_id
-    kept = "the calling account owns it now" if new else "the live owner is kept"
-    yield Warn("owner_missing", f"user {user_id} is not on the destination: {kept}")
-    return None
+    yield owner_missing(f"user {user_id}", refs, new=new)
+    return refs.policy.heir
+
+
+def owner_missing(who: str, refs: References, *, new: bool) -> Warn:
+    """The report line of an owner whom the destination does not have."""
+    heir, caller = refs.policy.heir, refs.policy.caller.id
+    if heir is None:
+        kept = "the calling account owns it now" if new else "the live owner is kept"
+    else:
+        kept = "the calling account owns it now" if heir == caller else f"user {heir} owns it now"
+    return Warn("owner_missing", f"{who} is not on the destination: {kept}")

@@ -176,11 +176,15 @@ def _address_wanted(content: Mapping[str, Json], _refs: References) -> Body:
     return {"email": address.casefold() if isinstance(address, str) else None}
 
 
-def _by_address(address: str) -> Generator[Get, Json, Body | None]:
+def users_of_address(address: str) -> Candidates:
     """Search is LIKE and knows no case: every hit is compared."""
     hits = (yield Get("/users/search", {"email": address})) or []
     wanted = address.casefold()
-    return next((one for one in hits if str(one.get("email") or "").casefold() == wanted), None)
+    return [one for one in hits if str(one.get("email") or "").casefold() == wanted]
+
+
+def _by_address(address: str) -> Generator[Get, Json, Body | None]:
+    return next(iter((yield from users_of_address(address))), None)
 
 
 def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:

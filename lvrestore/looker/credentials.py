@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -83,6 +84,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool | None = None
     ca_bundle: str | None = None
     allow_insecure_http: bool = False
+    expect_host: str | None = None
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +121,8 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Destination:
     found = said.over(stored).over(_ca_bundle(environ))
     _refuse_gaps(found)
     values = found.values
+    if given.expect_host is not None:
+        _require_host(given.expect_host, values["base_url"], found.origins["base_url"])
     endpoint = Endpoint(
         normalise_base_url(values["base_url"], allow_insecure=given.allow_insecure_http),
         timeout_s=_seconds(values.get("timeout", "120"), found.origins.get("timeout", "")),
@@ -156,6 +160,20 @@ def _refuse_mixture(said: _Found, stored: _Found) -> None:
             f"the client id {given_id} was given without its secret; "
             f"{stored.origins['client_secret']} holds that of {stored_id}",
             "give --client-secret-file or --client-secret-cmd as well",
+        )
+
+
+def _require_host(expected: str, base_url: str, origin: str) -> None:
+    """Refuse any destination but the expected one, before anything is sent to it. The port counts if it is given."""
+    wanted, host = (urlsplit(one if "//" in one else f"//{one}") for one in (expected, base_url))
+    try:
+        same = wanted.hostname == host.hostname and wanted.port in {None, host.port}
+    except ValueError:  # a port that is no number
+        same = False
+    if not same or wanted.hostname is None:
+        raise ValidationError(
+            f"the destination is {base_url} ({origin}), not the expected host {expected}",
+            "correct the destination or --expect-host; nothing was sent to it",
         )
 
 

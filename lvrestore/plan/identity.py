@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,15 +24,27 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether ids mean the same objects on both sides, and why."""
+    """Whether ids mean the same objects on both sides, and why.
+
+    `declared`: it was said that the backup is of another instance, so that no evidence can make it the same one.
+    """
 
     same: bool
     evidence: Evidence
+    declared: bool = False
 
     def __str__(self) -> str:
         e = self.evidence
         seen = f"{e.matches} objects match on id and creation time, {e.contradictions} contradict"
+        if self.declared:
+            return f"another instance than the backup's, as was said: {seen}"
         return f"{'the same instance' if self.same else 'not proved to be the same instance'}: {seen}"
+
+
+def instance_name(said: str) -> str:
+    """What an instance is called, from any URL of it or its bare host: `https://host[:port]`, lower case."""
+    parts = urlsplit(said if "://" in said else f"https://{said}")
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def judge(evidence: Evidence, comparable_rows: int = ENOUGH) -> Verdict:

@@ -26,6 +26,7 @@ class RetryIntent(msgspec.Struct, frozen=True, kw_only=True):
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """What is about to happen, for the question before it does.
 
+    `source` is the instance that the backup is of, `mapped` how many of its objects earlier runs brought here.
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
     """
@@ -34,13 +35,26 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     absent_types: tuple[ContentType, ...] = ()
     scanned: tuple[Scanned, ...] = ()
     there: dict[ContentType, int] = {}
+    mapped: int = 0
     left_out_deleted: int
     vault_path: Path
     vault_newest: str | None
     instance: str
+    source: str
     verdict: Verdict
     session: SessionRow | None
     retry: RetryIntent | None = None
+
+    @property
+    def identity(self) -> dict[str, Json]:
+        """The verdict on the instance, for programs."""
+        evidence = self.verdict.evidence
+        return {
+            "same": self.verdict.same,
+            "declared": self.verdict.declared,
+            "matches": evidence.matches,
+            "contradictions": evidence.contradictions,
+        }
 
     @property
     def total(self) -> int:

@@ -20,7 +20,8 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         session_id=session.id,
         source=session.source_instance or "",
         destination=session.destination_instance,
-        same_instance=session.source_instance == session.destination_instance,
+        same_instance=session.is_same_instance,
+        identity=session.metadata.get("identity"),
         left_out_deleted=shown.get("summary", {}).get("left_out_deleted", 0),
     )
     status = actual_status(reader, session)

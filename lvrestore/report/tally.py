@@ -68,10 +68,12 @@ class Frame:
         source: str,
         destination: str,
         same_instance: bool,
+        identity: Json,
         left_out_deleted: int,
     ) -> None:
         self.session_id, self.source, self.destination = session_id, source, destination
         self.same_instance, self.left_out_deleted = same_instance, left_out_deleted
+        self.identity = identity
 
 
 def summary(
@@ -90,6 +92,7 @@ def summary(
         "source_instance": frame.source,
         "destination_instance": frame.destination,
         "same_instance": frame.same_instance,
+        "identity": frame.identity,
         "summary": {
             "total_items": tally.total,
             "success_count": tally.count(*SUCCESSES),

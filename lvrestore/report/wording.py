@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType
 from lvrestore.report.reporter import Intent, RetryIntent
+
+NAMED_ITEMS = 10
 
 
 def plural(content_type: ContentType, n: int) -> str:
@@ -19,6 +21,16 @@ def plural(content_type: ContentType, n: int) -> str:
 def named(content_type: ContentType) -> str:
     """What people call one item of a type."""
     return content_type.label.replace("_", " ").replace("lookml", "LookML")
+
+
+def left_the_source(content_type: ContentType, gone: Sequence[tuple[str, str]]) -> str:
+    """The items, as (source id, destination id), that the backup does not have any more."""
+    listed = ", ".join(f"{source_id} (here {here})" for source_id, here in gone[:NAMED_ITEMS])
+    more = f" and {len(gone) - NAMED_ITEMS:,} more" if len(gone) > NAMED_ITEMS else ""
+    what = plural(content_type, len(gone))
+    return (
+        f"{what} of earlier runs left the source since: {listed}{more}; what is here of them stays as it is"
+    )
 
 
 def api_calls(n: int) -> str:
@@ -41,7 +53,7 @@ def intent_lines(intent: Intent) -> list[str]:
     if intent.verdict.same:
         lines += _overwriting_lines(intent)
     else:
-        lines.append("No object is matched by its number; what refers to unmapped objects is not restored.")
+        lines += _other_instance_lines(intent)
     if intent.left_out_deleted:
         n = intent.left_out_deleted
         rows = (
@@ -51,6 +63,15 @@ def intent_lines(intent: Intent) -> list[str]:
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
     return [*lines, *_reading_lines(intent)]
+
+
+def _other_instance_lines(intent: Intent) -> Iterator[str]:
+    """What is known of an instance of which the numbers mean nothing here."""
+    yield f"The backup is of {intent.source}; no object is matched by its number."
+    if intent.mapped:
+        yield f"Earlier runs have brought {intent.mapped:,} of its objects here: these are updated where they differ."
+    else:
+        yield "No earlier run has brought anything of it here: objects are looked for by address, name and place."
 
 
 def _overwriting_lines(intent: Intent) -> Iterator[str]:

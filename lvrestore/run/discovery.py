@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from urllib.parse import urlsplit
 
 from lvrestore.content.references import contradicts, parse_time
-from lvrestore.errors import ApiError, NotFoundError, UsageError
+from lvrestore.errors import ApiError, NotFoundError, UsageError, ValidationError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json
-from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, judge, settled
+from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, instance_name, judge, settled
 from lvrestore.run.listings import LISTINGS
 from lvrestore.settings import Caller
 from lvrestore.vault import BlobError, Vault, decode_blob
@@ -37,9 +36,7 @@ class Discovery:
 
     def instance_name(self, base_url: str) -> str:
         """What the instance calls itself, else the URL: `https://host[:port]`."""
-        said = self.versions().get("web_server_url") or base_url
-        parts = urlsplit(said if "://" in said else f"https://{said}")
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        return instance_name(self.versions().get("web_server_url") or base_url)
 
     def versions(self) -> dict[str, Json]:
         """The instance's release and API versions, read once; empty when it does not say."""
@@ -78,6 +75,18 @@ class Discovery:
             role_ids=tuple(said.get("role_ids") or ()),
             group_ids=tuple(said.get("group_ids") or ()),
         )
+
+    def user_id(self, address: str) -> str:
+        """The id of the one user of an e-mail address. Search is LIKE and knows no case: hits are compared."""
+        hits = self._search("users", {"email": address, "fields": "id,email"})
+        found = [str(one["id"]) for one in hits if str(one.get("email")).casefold() == address.casefold()]
+        if not found:
+            raise NotFoundError(
+                f"a user with the address {address}", "the destination", "correct --owner-policy"
+            )
+        if len(found) > 1:
+            raise ValidationError(f"{address} is the address of users {', '.join(found)}")
+        return found[0]
 
     def prove_instance(self, vault: Vault) -> Verdict:
         """Compare ids and creation times until the verdict is clear or nothing is left to ask."""
@@ -121,7 +130,7 @@ class Discovery:
     def _compare(self, vault: Vault, content_type: ContentType, live: list[Json]) -> Evidence:
         times = {str(one["id"]): one.get("created_at") for one in live if one.get("id")}
         rows = vault.rows(content_type, ids=list(times), deleted="include") if times else iter(())
-        found = [(row.source_id, _created_at(row.blob), times[row.source_id]) for row in rows]
+        found = [(row.source_id, created_at_of(row.blob), times[row.source_id]) for row in rows]
         self._remember(content_type, found)
         return compare((vaults, lives) for _, vaults, lives in found)
 
@@ -153,10 +162,11 @@ class Discovery:
 def _comparable_rows(vault: Vault) -> int:
     """How many rows have a creation time, counted as far as the verdict needs it."""
     blobs = (row.blob for t in (ContentType.FOLDER, *SAMPLED) for row in vault.rows(t, deleted="include"))
-    return len(list(islice((blob for blob in blobs if parse_time(_created_at(blob)) is not None), ENOUGH)))
+    return len(list(islice((blob for blob in blobs if parse_time(created_at_of(blob)) is not None), ENOUGH)))
 
 
-def _created_at(blob: bytes) -> Json:
+def created_at_of(blob: bytes) -> Json:
+    """When a backed-up object was created; None if its content does not say or cannot be decoded."""
     try:
         return decode_blob(blob).get("created_at")
     except BlobError:

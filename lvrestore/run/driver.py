@@ -263,7 +263,7 @@ class Driver:
                 return self._send(Request("DELETE", path))
             case Exists():
                 return self._absent(call)
-            case Mapped(kind, source_id, destination_id, rule, created_at, slug):
+            case Mapped(kind, source_id, destination_id, rule, created_at, slug, settled):
                 if self._only_server_knows:
                     self._there(kind, destination_id)
                 self._recorder.note(
@@ -274,6 +274,7 @@ class Driver:
                         rule=rule,
                         created_at=created_at,
                         slug=slug,
+                        settled=settled,
                     )
                 )
             case Replaces(kind, destination_id, body):

@@ -137,7 +137,10 @@ LISTINGS: Mapping[str, Listing] = {
             kind="folder",
             collection="folders",
             path="/folders",
-            fields="id,name,parent_id,created_at,is_personal,is_embed,is_shared_root,is_users_root",
+            fields=(
+                "id,name,parent_id,created_at,is_personal,is_embed,"
+                "is_shared_root,is_users_root,is_embed_shared_root,is_embed_users_root"
+            ),
             keys=("parent_id",),
         ),
         Listing(

@@ -91,15 +91,17 @@ def look_ahead(
     caller_id: str,
     listed: Mapping[str, frozenset[str]],
     translate: Translate,
+    found_later: Collection[str] = (),
 ) -> Preflight:
     """Return the problems that a run of these rows will meet, as far as `CALLS` reads can show them.
 
     `versions` is the reply of GET /versions, `caller_id` the calling user's id (empty: it is asked for). `listed`
-    holds all living ids, by kind, that were read already.
+    holds all living ids, by kind, that were read already. Of the kinds `found_later` only the run itself finds those
+    that have no id yet.
     """
     reads = _Reads(client)
     models = reads.models() if any(backup.counts.get(one) for one in NAME_MODELS) else None
-    existing = _Existing(reads, listed, translate)
+    existing = _Existing(reads, listed, translate, found_later)
     destination = Destination(
         absent=existing.absent, versions=versions, account=reads.account(caller_id), models=models
     )
@@ -170,8 +172,14 @@ class _Reads:
 class _Existing:
     """Which ids the destination has: those that were listed; a few others are asked for, more are listed now."""
 
-    def __init__(self, reads: _Reads, listed: Mapping[str, frozenset[str]], translate: Translate) -> None:
-        self._reads, self._translate = reads, translate
+    def __init__(
+        self,
+        reads: _Reads,
+        listed: Mapping[str, frozenset[str]],
+        translate: Translate,
+        found_later: Collection[str],
+    ) -> None:
+        self._reads, self._translate, self._found_later = reads, translate, found_later
         self._listed = dict(listed)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -186,7 +194,8 @@ class _Existing:
         kind = content_type.label
         ids = {source_id: self._translate(kind, source_id) for source_id in source_ids}
         gone = self._gone(kind, {one for one in ids.values() if one is not None})
-        return [source_id for source_id, one in ids.items() if one is None or one in gone]
+        nowhere = {*gone, *([] if kind in self._found_later else [None])}
+        return [source_id for source_id, one in ids.items() if one in nowhere]
 
     def _gone(self, kind: str, ids: set[str]) -> set[str]:
         unseen = ids - self._listed.get(kind, frozenset()) - self._seen[kind]

@@ -80,6 +80,10 @@ class StateReferences:
         """The source id of a user's personal folder."""
         return self._lookups.personal_folder(user_id)
 
+    def owner_of(self, folder_id: str) -> str | None:
+        """The source id of the user whose personal folder it is."""
+        return self._lookups.owner_of(folder_id)
+
     def namesakes(self, kind: str, source_id: str) -> tuple[str, ...]:
         """The backup's folders or users of one's name."""
         return self._lookups.namesakes(ContentType[kind.upper()], source_id)

@@ -30,6 +30,10 @@ REFERS_TO: Mapping[ContentType, tuple[str, ...]] = {
 }
 
 
+# Kinds of which another instance's object is found by what a list shows of it.
+FOUND_BY_KEY = frozenset({"folder", "group", "model_set", "permission_set", "user"})
+
+
 class Scanned(msgspec.Struct, frozen=True):
     """How a kind was read in bulk: in so many calls, for so many selected items (0: others refer to it)."""
 

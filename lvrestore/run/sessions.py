@@ -55,6 +55,12 @@ def require_same_destination(session: SessionRow, *names: str) -> None:
         raise SessionMismatchError("destination", session.destination_instance, names[0])
 
 
+def require_same_source_name(session: SessionRow, said: str | None) -> None:
+    """Refuse to go on with the backup of one instance as if it were of another."""
+    if said not in {None, session.source_instance}:
+        raise SessionMismatchError("source instance", str(session.source_instance), str(said))
+
+
 def require_same_request(session: SessionRow, config: RestorationConfig) -> None:
     """Refuse to go on when something else is selected, or something else may be done, than at the start."""
     asked = dict(_flat(config.remembered()))

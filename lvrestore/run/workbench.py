@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from lvrestore.content.calls import Restored, Steps
+from lvrestore.content.counterparts import find_counterparts
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
 from lvrestore.looker.client import LookerClient, Sender
@@ -20,6 +21,7 @@ from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
 from lvrestore.model import ContentType, RestorationResult, RestorationTask, VaultRow, Waits
+from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
@@ -28,7 +30,8 @@ from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient, Rehearsed, knows_nothing
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
 from lvrestore.state.store import Scope, StateReader
-from lvrestore.vault import ContentDeserializer, Lookups
+from lvrestore.vault import ContentDeserializer, Lookups, decode_blob
+from lvrestore.vault.references import references_of
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +63,21 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
     content = ContentDeserializer().deserialize(row, kind.shape)
     # The row says which item it is; a blob may have lost its id, or carry it in another form.
-    return kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
+    steps = kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
+    return steps if refs.same_instance else _after(find_counterparts(_earlier(task), refs), steps)
+
+
+def _after(first: Steps[None], then: Steps[Restored]) -> Steps[Restored]:
+    yield from first
+    return (yield from then)
+
+
+def _earlier(task: RestorationTask) -> Iterator[tuple[str, str]]:
+    """What an item refers to that comes before it in a run; what comes after it is mapped by then."""
+    before = {task.content_type, *DependencyGraph().get_dependencies(task.content_type)}
+    for one in references_of(task.content_type, decode_blob(task.blob)):
+        if one.content_type in before:
+            yield one.content_type.label, one.source_id
 
 
 class Workbench:

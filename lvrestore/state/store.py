@@ -81,6 +81,12 @@ class SessionRow(msgspec.Struct, frozen=True):
     metadata: dict[str, Json]
 
     @property
+    def is_same_instance(self) -> bool:
+        """Whether it restores to the instance that was backed up."""
+        same: bool = self.metadata.get("same_instance", self.source_instance == self.destination_instance)
+        return same
+
+    @property
     def is_finished(self) -> bool:
         """Whether everything was tried: nothing is left to resume."""
         return self.status == "completed"
@@ -331,8 +337,8 @@ class StateStore:
 
     def _map(self, scope: Scope, note: MappingNote) -> None:
         self._db.execute(
-            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'partial', ?, ?, NULL, NULL, ?, ?, ?)"  # noqa: S608 - a constant
-            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = 'partial',"
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?)"  # noqa: S608 - a constant
+            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = excluded.state,"
             " created_at = excluded.created_at, slug = excluded.slug, vault_fingerprint = NULL,"
             " live_fingerprint = NULL, session_id = excluded.session_id",
             (
@@ -341,6 +347,7 @@ class StateStore:
                 note.kind,
                 note.source_id,
                 note.destination_id,
+                "done" if note.settled else "partial",
                 note.created_at,
                 note.slug,
                 scope.session_id,
@@ -563,6 +570,43 @@ class StateReader:
         """One session."""
         rows = self._db.execute(f"{_SESSION} WHERE id = ?", (session_id,)).fetchall()
         return _session_row(rows[0]) if rows else None
+
+    def mapped(self, source: str, destination: str) -> int:
+        """How many items of a source have their object on the destination; parts of items are not counted."""
+        counted = (
+            self._db.execute(
+                "SELECT count(*) FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
+                " AND content_type = ?",
+                (source, destination, content_type.label),
+            ).get
+            for content_type in ContentType
+        )
+        return sum(map(int, counted))
+
+    def mapped_ids(self, source: str, destination: str, kind: str) -> Iterator[tuple[str, str]]:
+        """Every (source id, destination id) of a kind, by source id; nothing stays open between two of them."""
+        after = ""
+        while True:
+            rows: list[Any] = self._db.execute(
+                "SELECT source_id, destination_id FROM id_mappings WHERE source_instance = ?"
+                " AND destination_instance = ? AND content_type = ? AND source_id > ? ORDER BY source_id LIMIT 500",
+                (source, destination, kind, after),
+            ).fetchall()
+            if not rows:
+                return
+            after = str(rows[-1][0])
+            yield from ((str(source_id), str(here)) for source_id, here in rows)
+
+    def source_sample(self, source: str, destination: str) -> list[list[str]]:
+        """What the newest session that restored from this source remembers of it; empty if none did."""
+        found = self._db.execute(
+            "SELECT json_extract(metadata, '$.source_sample') FROM restoration_sessions INDEXED BY sessions_by_start"
+            " WHERE source_instance = ?"
+            " AND destination_instance = ? AND json_extract(metadata, '$.source_sample') IS NOT NULL"
+            " ORDER BY started_at DESC LIMIT 1",
+            (source, destination),
+        ).get
+        return cast("list[list[str]]", orjson.loads(found)) if found else []
 
     def newest_session(self) -> SessionRow | None:
         """The session that was begun last."""

@@ -28,6 +28,7 @@ class _User(msgspec.Struct):
     roles_externally_managed: bool | None = None
     is_service_account: bool | None = None
     credentials_embed: list[Any] | None = None
+    personal_folder_id: str | None = None
 
 
 class _Folder(msgspec.Struct):
@@ -105,6 +106,14 @@ class Lookups:
         said = (self.content(ContentType.USER, user_id) or {}).get("personal_folder_id")
         found = [said] if said else self._look_up("personal", _personal_folders, user_id)
         return str(found[0]) if found else None
+
+    def owner_of(self, folder_id: str) -> str | None:
+        """The user whose personal folder it is: some user says so, else the folder says who made it."""
+        found = self._look_up("owners", _owners, folder_id)
+        if found:
+            return str(found[0])
+        made_by = (self.content(ContentType.FOLDER, folder_id) or {}).get("creator_id")
+        return str(made_by) if made_by else None
 
     def namesakes(self, content_type: ContentType, source_id: str) -> tuple[str, ...]:
         """The living folders of this one's name in its place, or people of this one's name, itself included.
@@ -186,6 +195,16 @@ def _personal_folders(vault: Vault) -> Rows:
             continue
         if folder.is_personal and folder.creator_id:
             yield folder.creator_id, row.source_id
+
+
+def _owners(vault: Vault) -> Rows:
+    for row in vault.rows(ContentType.USER, deleted="include"):
+        try:
+            user = decode_as(row.blob, _User)
+        except BlobError:
+            continue
+        if user.personal_folder_id:
+            yield user.personal_folder_id, row.source_id
 
 
 def _names(vault: Vault) -> Rows:

@@ -146,7 +146,14 @@ def make_result(**fields):
 def make_summary():
     tally = Tally()
     tally.add(make_result(warnings=(("not_kept", "x"),), error=ItemError(kind="validation", message="x")))
-    frame = Frame(session_id="s", source="a", destination="b", same_instance=True, left_out_deleted=0)
+    frame = Frame(
+        session_id="s",
+        source="a",
+        destination="b",
+        same_instance=True,
+        identity={"same": True, "declared": False, "matches": 3, "contradictions": 0},
+        left_out_deleted=0,
+    )
     return summary(tally, frame, status="completed", duration_s=1.0)
 
 
@@ -165,7 +172,7 @@ def test_summary_keys(tmp_path):
     assert keys(plain) == keys(real)
     assert plain["warnings"][0].keys() == real["warnings"][0].keys()
     with StateStore(tmp_path / "state.db") as store:
-        scope = store.begin_session("a", "b", {}, {})
+        scope = store.begin_session("a", "b", {}, {"identity": real["identity"]})
         store.write(scope, [make_result()])
         store.finish_session(scope, "completed", real, Calls(), 0)
         reader = StateReader(tmp_path / "state.db")

@@ -24,6 +24,7 @@ def intent(counts, **given):
         vault_path=Path("v.db"),
         vault_newest=None,
         instance="https://looker.example.com",
+        source="https://looker.example.com",
         verdict=judge(Evidence(3, 0)),
         session=None,
         **given,

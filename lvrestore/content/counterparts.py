@@ -1,0 +1,163 @@
+"""What stands on another instance for an object that the run does not restore, but an item of it refers to.
+
+It is looked for by its natural key and only referred to, never written. Anything but one sure hit is none: then the
+item that refers to it says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from lvrestore.content import flat
+from lvrestore.content.bodies import Body, changed
+from lvrestore.content.calls import Get, Mapped, Steps
+from lvrestore.content.queries import is_query
+from lvrestore.content.references import References, destination_of
+from lvrestore.content.shapes import known
+from lvrestore.content.users import VaultUser, users_of_address
+from lvrestore.looker.protocol import path
+from lvrestore.model import Json, MatchRule
+
+S = TypeVar("S", bound=msgspec.Struct)
+Find = Callable[[Mapping[str, Json], References], Steps[str | None]]
+
+
+def find_counterparts(wanted: Iterable[tuple[str, str]], refs: References) -> Steps[None]:
+    """Map each of these (kind, source id) that no item of the run has been responsible for, as far as it is found."""
+    for kind, source_id in wanted:
+        yield from counterpart(kind, source_id, refs)
+
+
+def counterpart(kind: str, source_id: str, refs: References) -> Steps[str | None]:
+    """The destination's id of an object: mapped already, or found now; None if it is not known.
+
+    What the run has come to and could not bring here has no counterpart: another one of its name is another one.
+    """
+    here = destination_of(refs, kind, source_id)
+    content = refs.content(kind, source_id) if here is None and kind in FINDERS else None
+    if content is None or refs.marked_deleted(kind, source_id):
+        return here
+    # A personal folder is made with its user, by no item of its own.
+    if refs.ended(kind, source_id) and content.get("is_personal") is not True:
+        return None
+    here = yield from FINDERS[kind]({**content, "id": source_id}, refs)
+    if here is not None:
+        yield Mapped(kind, source_id, here, _rule_of(kind, content), settled=True)
+    return here
+
+
+def _rule_of(kind: str, content: Mapping[str, Json]) -> MatchRule:
+    """What the finder of a kind goes by."""
+    if kind != "folder":
+        return KEYS.get(kind, MatchRule.NAME)
+    if any(content.get(flag) is True for flag in flat.ROOTS):
+        return MatchRule.ROOT
+    return MatchRule.PERSONAL_FOLDER if content.get("is_personal") is True else MatchRule.PATH
+
+
+def _folder(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
+    """By the path of names from a root, which its flag tells; a personal folder goes with its user."""
+    vault = _typed(content, flat.VaultFolder)
+    if vault is None or vault.is_embed is True:
+        return None
+    if found := (yield from flat.same_root(vault)):
+        return _only(found)
+    if vault.is_personal is True:
+        return (yield from _personal_folder(vault.id, refs))
+    parent = known(vault.parent_id)
+    if not parent or _is_in_circle(vault.id, refs):
+        return None
+    here = yield from counterpart("folder", parent, refs)
+    if here is None:
+        return None
+    return _only((yield from flat.FOLDER.candidates({"name": vault.name, "parent_id": here})))
+
+
+def _is_in_circle(folder_id: str, refs: References) -> bool:
+    """Whether the folders above it lead back into themselves, as damaged backups have it."""
+    seen: set[str] = set()
+    above: str | None = folder_id
+    while above and above not in seen:
+        seen.add(above)
+        above = (refs.content("folder", above) or {}).get("parent_id")
+    return bool(above)
+
+
+def _personal_folder(folder_id: str, refs: References) -> Steps[str | None]:
+    owner = refs.owner_of(folder_id)
+    user_id = (yield from counterpart("user", owner, refs)) if owner else None
+    live = (yield Get(path("users", user_id))) if user_id else None
+    return (live or {}).get("personal_folder_id") or None
+
+
+def _user(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
+    vault = _typed(content, VaultUser)
+    return _only((yield from users_of_address(vault.address))) if vault and vault.address else None
+
+
+def _group(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
+    return _only((yield from flat.GROUP.candidates({"name": content.get("name")})))
+
+
+def _set_of(row: flat.Flat, shape: type[flat.VaultPermissionSet | flat.VaultModelSet]) -> Find:
+    def find(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
+        """By name, if it holds the same: a role must not permit something else here."""
+        vault = _typed(content, shape)
+        if vault is None:
+            return None
+        found = yield from row.candidates({"name": known(vault.name)})
+        body = flat.own_body(row, vault)
+        return _only([live for live in found if row.skip(vault) or not changed(body, row.seen(live))])
+
+    return find
+
+
+def _look(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
+    """By title and folder, if it shows the same query."""
+    folder_id = content.get("folder_id")
+    here = (yield from counterpart("folder", str(folder_id), refs)) if folder_id else None
+    query = content.get("query") or refs.query(str(content.get("query_id")))
+    if here is None or query is None:
+        return None
+    found = yield from flat.LOOK.candidates({"title": content.get("title"), "folder_id": here})
+    return _only([one for one in found if is_query(str(content.get("query_id")), query, one.get("query"))])
+
+
+def _dashboard(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
+    """By its slug, if it has the same title."""
+    slug = content.get("slug")
+    if not slug:
+        return None
+    found = (yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})) or []
+    same = [one for one in found if one.get("slug") == slug and one.get("title") == content.get("title")]
+    return _only(same)
+
+
+KEYS = {
+    "user": MatchRule.EMAIL,
+    "look": MatchRule.TITLE_IN_FOLDER,
+    "dashboard": MatchRule.SLUG,
+}
+FINDERS: Mapping[str, Find] = {
+    "folder": _folder,
+    "user": _user,
+    "group": _group,
+    "permission_set": _set_of(flat.PERMISSION_SET, flat.VaultPermissionSet),
+    "model_set": _set_of(flat.MODEL_SET, flat.VaultModelSet),
+    "look": _look,
+    "dashboard": _dashboard,
+}
+
+
+def _only(found: list[Body]) -> str | None:
+    return str(found[0]["id"]) if len(found) == 1 else None
+
+
+def _typed(content: Mapping[str, Any], shape: type[S]) -> S | None:
+    try:
+        return msgspec.convert(content, shape, strict=False)
+    except msgspec.ValidationError:
+        return None

@@ -1,0 +1,60 @@
+"""The instance that a backup is of, where that is not the destination: its name, and a sample to know it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from lvrestore.content.references import parse_time
+from lvrestore.errors import ValidationError
+from lvrestore.model import ContentType
+from lvrestore.plan.identity import Evidence, compare, instance_name
+from lvrestore.run.discovery import created_at_of
+from lvrestore.vault import Vault
+from lvrestore.vault.hosts import source_hosts
+
+UNKNOWN = "unknown"
+DATED = (ContentType.FOLDER, ContentType.LOOK, ContentType.DASHBOARD)
+SAMPLE = 50
+# (type, id, creation time), as a session remembers them.
+Sample = list[list[str]]
+
+
+def source_name(vault: Vault, destination: str) -> str:
+    """What the backup itself calls its instance: the extraction says so, or all its rows name the same host.
+
+    `unknown` if they do not, or if they name the destination, which it was not proved to be.
+    """
+    said = vault.info().source_instance
+    hosts = source_hosts(vault)
+    if said is None and len(hosts) == 1:
+        said = next(iter(hosts))
+    name = instance_name(said) if said else UNKNOWN
+    return UNKNOWN if name == destination else name
+
+
+def sample_of(vault: Vault) -> Sample:
+    """Some objects of the backup with their creation times: enough to tell its instance from another one."""
+    return [list(one) for t in DATED for one in islice(_dated(vault, t), SAMPLE)]
+
+
+def _dated(vault: Vault, content_type: ContentType) -> Iterator[tuple[str, str, str]]:
+    for row in vault.rows(content_type, deleted="include"):
+        at = parse_time(created_at_of(row.blob))
+        if at is not None:
+            yield content_type.label, row.source_id, at.isoformat()
+
+
+def require_same_source(vault: Vault, sample: Sample, name: str) -> None:
+    """Refuse a backup of another instance than the one whose ids are mapped under this name: 42 is not 42 there."""
+    evidence = Evidence()
+    for content_type in DATED:
+        times = {source_id: at for kind, source_id, at in sample if kind == content_type.label}
+        rows = vault.rows(content_type, ids=list(times), deleted="include") if times else ()
+        evidence += compare((created_at_of(row.blob), times[row.source_id]) for row in rows)
+    if evidence.contradictions > evidence.matches:
+        raise ValidationError(
+            f"the backup {vault.path} is of another instance than the one that earlier runs restored from here as "
+            f"{name}: {evidence.matches} objects match on id and creation time, {evidence.contradictions} contradict",
+            "say which instance it is of: --source-instance URL",
+        )

@@ -1,0 +1,112 @@
+"""Which instance a backup is of, and which one is written to: judged by evidence, and by what the caller says."""
+
+import json
+
+import pytest
+from make_vault import write_vault
+from processes import running_site
+
+STRANGER = "https://another.example.com"
+
+
+def everything(site, *more):
+    return site.run(["all", "--procs", "1", *site.arguments(*more)])
+
+
+def error(ended):
+    """The last line, which is the error."""
+    return json.loads(ended.out.splitlines()[-1])
+
+
+@pytest.fixture
+def elsewhere(vault, tmp_path):
+    """An instance that has nothing of the backup."""
+    with running_site(vault, tmp_path, empty=True, first_id=50_000_000) as site:
+        yield site
+
+
+@pytest.fixture
+def another_vault(tmp_path):
+    """A backup of an instance of its own, whose ids are the same numbers."""
+    path = tmp_path / "another.db"
+    write_vault(path, dashboards=25, looks=10, folders=8, users=5, seed=8)
+    return path
+
+
+def test_the_evidence_is_in_the_summary(site):
+    ended = site.run(site.bulk())
+    assert ended.summary["identity"]["same"]
+    assert ended.summary["identity"]["matches"] >= 3
+    shown = site.run(["status", "--json", "--state", str(site.state)])
+    assert json.loads(shown.out)["identity"] == ended.summary["identity"]
+
+
+def test_what_is_said_to_be_another_instance_is_not_matched_by_number(site):
+    before = site.looker.dump()
+    ended = everything(site, "--source-instance", STRANGER, "--dry-run")
+    summary = json.loads(ended.out.splitlines()[-1])
+    assert summary["identity"]["matches"] >= 3
+    assert not summary["same_instance"]
+    assert summary["source_instance"] == STRANGER
+    assert site.looker.dump() == before
+
+
+def test_the_destination_is_no_source_of_a_backup_that_contradicts_it(site, another_vault):
+    site.vault = another_vault
+    ended = everything(site, "--source-instance", site.url)
+    assert ended.code == 3
+    assert "contradict" in error(ended)["message"]
+    assert site.writes() == []
+
+
+def test_a_name_of_mappings_is_not_another_instance_by_and_by(elsewhere, vault, another_vault):
+    """Object 42 of one source is not object 42 of another, whatever both are called."""
+    assert everything(elsewhere, "--source-instance", STRANGER).counts["created"]
+    before = elsewhere.looker.dump()
+    elsewhere.vault = another_vault
+    refused = everything(elsewhere, "--source-instance", STRANGER)
+    assert refused.code == 3
+    assert "--source-instance" in error(refused)["hint"]
+    assert elsewhere.looker.dump() == before
+    assert everything(elsewhere, "--source-instance", "https://a-third.example.com").counts["created"]
+    elsewhere.vault = vault
+    assert everything(elsewhere, "--source-instance", STRANGER).counts["created"] == 0
+
+
+def test_mappings_outlive_the_backup_file(elsewhere, vault, tmp_path):
+    first = everything(elsewhere)
+    elsewhere.vault = tmp_path / "tonight.db"
+    elsewhere.vault.write_bytes(vault.read_bytes())
+    elsewhere.looker.clear_log()
+    again = everything(elsewhere)
+    assert again.summary["source_instance"] == first.summary["source_instance"]
+    assert elsewhere.writes() == []
+
+
+@pytest.mark.parametrize("expected", ["looker.example.com", "127.0.0.1:1", "127.0.0.2", "", "::"])
+def test_another_host_than_the_expected_one_is_refused_before_anything_is_sent(site, expected):
+    ended = site.run(site.bulk("--expect-host", expected))
+    assert ended.code == 3
+    assert site.url in error(ended)["message"]
+    assert site.looker.requests == []
+
+
+def test_the_expected_host_is_accepted_with_and_without_its_port(site):
+    port = site.url.rpartition(":")[2]
+    for expected in ("127.0.0.1", f"127.0.0.1:{port}", site.url):
+        assert site.run(site.bulk("--expect-host", expected)).code == 0
+
+
+@pytest.mark.parametrize("said", ["", "  ", "https://", "two words"])
+def test_a_source_without_a_host_is_a_usage_error(site, said):
+    assert site.run(site.bulk("--source-instance", said)).code == 64
+
+
+def test_a_session_goes_on_with_the_source_that_it_was_begun_with(elsewhere):
+    stopped = everything(elsewhere, "--source-instance", STRANGER, "--max-errors", "1", "--max-calls", "60")
+    assert stopped.code == 7
+    wrong = elsewhere.run(elsewhere.resume("--source-instance", "https://a-third.example.com"))
+    assert wrong.code == 6
+    assert STRANGER in error(wrong)["message"]
+    ended = elsewhere.run(elsewhere.resume())
+    assert ended.summary["source_instance"] == STRANGER
