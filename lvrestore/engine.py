@@ -415,10 +415,11 @@ class Restore:
         return msgspec.structs.replace(found, items=0)
 
     def _translator(self, intent: Intent) -> Translate:
-        reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(), self._instance)
+        scope = Scope("", 0, self._source_name(), self._instance)
+        mapper = StateReader(self._state_path).mapper(scope)
 
         def translate(kind: str, source_id: str) -> str | None:
-            found = reader.mapping(scope, kind, source_id)
+            found = mapper.get(kind, source_id)
             return found.destination_id if found else source_id if intent.verdict.same else None
 
         return translate

@@ -119,10 +119,11 @@ class _RetryRun(Restore):
             self._reporter.warn(
                 "the backup is not there: of what the letters lack, only what failed itself is known"
             )
+        mapper = reader.mapper(scope)
         known = KnownIds({"folder": frozenset(str(one["id"]) for one in self._discovery.folders())})
 
         def exists(kind: str, source_id: str) -> bool:
-            mapped = reader.mapping(scope, kind, source_id)
+            mapped = mapper.get(kind, source_id)
             here = mapped.destination_id if mapped else source_id if self._verdict.same else None
             try:
                 return here is not None and not known.absent(kind, (here,), self._connection.client)[0]

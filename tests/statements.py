@@ -1,5 +1,7 @@
 """Do everything that the state file is asked to do, and note the statements."""
 
+import msgspec
+
 from lvrestore.model import (
     BeforeImage,
     Calls,
@@ -14,6 +16,7 @@ from lvrestore.model import (
 )
 from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
+from lvrestore.state.mappings import Group, imported
 from lvrestore.state.store import StateReader, StateStore
 
 D = ContentType.DASHBOARD
@@ -71,12 +74,23 @@ def write(store):
     store.cut_off(scope)
     store.reopen(scope, ["transient"])
     store.clear_dead_letters([77])
+    group = Group("source", HERE, "look")
+    store.put_mappings([imported(group, "1", "2", "2026")])
+    store.clear_mappings({group: ["1"], msgspec.structs.replace(group, content_type="role"): None})
     return store.continue_session(StateReader(store.path).session(scope.session_id))
 
 
 def read(reader, scope):
-    reader.mapping(scope, "dashboard", "1")
-    reader.mapped_from(scope, "dashboard", "5")
+    mapper = reader.mapper(scope)
+    mapper.get("dashboard", "1")
+    mapper.get_many("dashboard", ["1", "2"])
+    mapper.source_of("dashboard", "5")
+    group = next(reader.mappings.groups())
+    list(reader.mappings.find(["dashboard"], "source", limit=3))
+    list(reader.mappings.rows(group))
+    reader.mappings.get(group, "1")
+    reader.mappings.count(group)
+    reader.mappings.count(group, ["1"])
     reader.mapped("source", HERE)
     list(reader.mapped_ids("source", HERE, "dashboard"))
     reader.source_sample("source", HERE)

@@ -30,18 +30,19 @@ class StateReferences:
     ) -> None:
         self._reader, self._scope, self._lookups, self._planned = reader, scope, lookups, planned
         self._rehearsed = rehearsed
-        self.same_instance, self.policy = same_instance, policy
+        self._mapper = reader.mapper(scope, is_same_instance=same_instance)
+        self.same_instance, self.policy = self._mapper.is_same_instance, policy
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
-        return self._planned.get((kind, source_id)) or self._reader.mapping(self._scope, kind, source_id)
+        return self._planned.get((kind, source_id)) or self._mapper.get(kind, source_id)
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:
         """A source id that is mapped to a destination's id."""
         for (planned_kind, source_id), to in tuple(self._planned.items()):
             if (planned_kind, to.destination_id) == (kind, destination_id):
                 return source_id
-        return self._reader.mapped_from(self._scope, kind, destination_id)
+        return self._mapper.source_of(kind, destination_id)
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""

@@ -81,7 +81,7 @@ class Selector:
 
     def __init__(self, reader: StateReader, scope: Scope) -> None:
         """`scope.source_instance` is that of the letters."""
-        self._reader, self._scope = reader, scope
+        self._reader, self._scope, self._mapper = reader, scope, reader.mapper(scope)
         wanted = LetterFilter(destination=scope.destination_instance)
         self._letters = {
             one.item: one
@@ -145,13 +145,13 @@ class Selector:
         kind, _, one = name.partition(" ")
         if kind.upper() not in ContentType.__members__:
             return []  # a query, for one
-        mapped = self._reader.mapped_from(self._scope, kind, one)
+        mapped = self._mapper.source_of(kind, one)
         ids = dict.fromkeys([*([] if mapped is None else [mapped]), one])
         return [(ContentType[kind.upper()], source_id) for source_id in ids]
 
     def _names(self, item: Item) -> set[str]:
         content_type, source_id = item
-        mapped = self._reader.mapping(self._scope, content_type.label, source_id)
+        mapped = self._mapper.get(content_type.label, source_id)
         ids = {source_id, *([] if mapped is None else [mapped.destination_id])}
         return {f"{content_type.label} {one}" for one in ids}
 

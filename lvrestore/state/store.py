@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import apsw
 import msgspec
 import orjson
 
-from lvrestore.content.references import History, MappedId
+from lvrestore.content.references import History
 from lvrestore.crashpoints import reached
 from lvrestore.errors import StateError, StateLostError
 from lvrestore.model import (
@@ -41,6 +41,7 @@ from lvrestore.state.checkpoints import (
 )
 from lvrestore.state.database import Place, open_for_reading, open_for_writing
 from lvrestore.state.dead_letters import DeadLetterQueue
+from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings
 
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
 STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
@@ -254,6 +255,17 @@ class StateStore:
                     scope.session_id,
                 ),
             )
+
+    def put_mappings(self, rows: Iterable[IDMapping]) -> None:
+        """Store mappings that somebody says, all or none."""
+        with self._transaction():
+            Mappings(self._db).put(rows)
+
+    def clear_mappings(self, groups: Mapping[Group, Collection[str] | None]) -> None:
+        """Forget mappings: of each group these source ids, or all where there is None."""
+        with self._transaction():
+            for group, source_ids in groups.items():
+                Mappings(self._db).clear(group, source_ids)
 
     def clear_dead_letters(self, ids: Collection[int]) -> None:
         """Forget dead letters."""
@@ -477,26 +489,19 @@ class StateReader:
     def _open(self) -> apsw.Connection:
         return open_for_reading(self.path)
 
-    def mapping(self, scope: Scope, kind: str, source_id: str) -> MappedId | None:
-        """The committed mapping of a source id."""
-        rows = self._db.execute(
-            "SELECT destination_id, created_at, state = 'partial' FROM id_mappings WHERE source_instance = ?"
-            " AND destination_instance = ? AND content_type = ? AND source_id = ?",
-            (scope.source_instance, scope.destination_instance, kind, source_id),
-        ).fetchall()
-        if not rows:
-            return None
-        destination_id, created_at, partial = rows[0]
-        return MappedId(str(destination_id), cast("str | None", created_at), partial=bool(partial))
+    def mapper(self, scope: Scope, *, is_same_instance: bool = False) -> IDMapper:
+        """Look-ups of mappings between the instances of a run."""
+        return IDMapper(
+            lambda: self._db,
+            scope.source_instance,
+            scope.destination_instance,
+            is_same_instance=is_same_instance,
+        )
 
-    def mapped_from(self, scope: Scope, kind: str, destination_id: str) -> str | None:
-        """A source id whose committed mapping names that destination id."""
-        found = self._db.execute(
-            "SELECT source_id FROM id_mappings WHERE source_instance = ?"
-            " AND destination_instance = ? AND content_type = ? AND destination_id = ? LIMIT 1",
-            (scope.source_instance, scope.destination_instance, kind, destination_id),
-        ).get
-        return str(found) if found is not None else None
+    @property
+    def mappings(self) -> Mappings:
+        """All mappings, for reading."""
+        return Mappings(self._db)
 
     def accepted(self, scope: Scope, kind: str, source_id: str) -> tuple[bytes, bytes] | None:
         """The fingerprints under which a difference was already accepted; see `History`."""

@@ -53,11 +53,11 @@ def test_done_and_mapping_come_together_and_end_the_claim(store, path):
     store.claim(scope, [(D, "1"), (D, "2")])
     note = mapping("900", MatchRule.CREATED, created_at="2024", slug="s")
     store.write(scope, [note, result("1", destination_id="900", calls=Calls(by_method={"POST": 3}))])
-    reader = StateReader(path)
-    assert reader.mapping(scope, "dashboard", "1").destination_id == "900"
-    assert reader.mapping(scope, "dashboard", "1").created_at == "2024"
-    assert reader.mapped_from(scope, "dashboard", "900") == "1"
-    assert reader.mapped_from(scope, "look", "900") is reader.mapped_from(scope, "dashboard", "1") is None
+    mapper = StateReader(path).mapper(scope)
+    assert mapper.get("dashboard", "1").destination_id == "900"
+    assert mapper.get("dashboard", "1").created_at == "2024"
+    assert mapper.source_of("dashboard", "900") == "1"
+    assert mapper.source_of("look", "900") is mapper.source_of("dashboard", "1") is None
     later = store.begin_session("source", "https://there", {}, {})
     assert set(store.uncertain(later)) == {(D, "2")}
 

@@ -15,6 +15,7 @@ from lvrestore.report.session import session_summary
 from lvrestore.state import store as store_module
 from lvrestore.state.database import SCHEMA_VERSION
 from lvrestore.state.dead_letters import DeadLetterQueue, LetterFilter
+from lvrestore.state.mappings import IDMapper, Mappings
 from lvrestore.state.store import Scope, StateReader, StateStore
 
 DATA = Path(__file__).parents[1] / "data"
@@ -166,7 +167,7 @@ def test_no_query_reads_a_whole_table_that_grows(tmp_path):
     assert set(unexpected) == everything
 
 
-@pytest.mark.parametrize("side", [StateStore, StateReader, DeadLetterQueue])
+@pytest.mark.parametrize("side", [StateStore, StateReader, DeadLetterQueue, IDMapper, Mappings])
 def test_no_method_is_left_out_of_that(side):
     done = Path(statements.__file__).read_text() + Path(store_module.__file__).read_text()
     methods = {name for name, one in vars(side).items() if callable(one) and not name.startswith("_")}
