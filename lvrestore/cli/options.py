@@ -81,7 +81,8 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
-def _instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The name of an instance out of its URL, as the state file has it."""
     if value is None:
         return None
     try:
@@ -165,7 +166,7 @@ destination_options = together(
     option(
         "--source-instance",
         metavar="URL",
-        callback=_instance,
+        callback=instance,
         help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
     ),
     option("--expect-host", metavar="HOST", help="Refuse any destination but this host."),

@@ -17,7 +17,7 @@ from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
-from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
+from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -26,6 +26,8 @@ from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.state.dead_letters import DeadLetterItem
+from lvrestore.state.mapping_file import mapping_object
+from lvrestore.state.mappings import PARTS, Group, imported
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
@@ -195,6 +197,17 @@ def test_change_keys():
     real = change_object(make_result(changes=(("title", 1, 2),)))
     assert keys(sample) == keys(real)
     assert sample["changes"][0].keys() == real["changes"][0].keys()
+
+
+def test_mapping_keys():
+    (sample,) = samples("mapping")
+    mapping = imported(Group("a", "b", "look"), "1", "2", "2026")
+    assert list(sample) == list(mapping_object(mapping))
+
+
+def test_every_rule_of_a_mapping_is_documented():
+    said = OUTPUT.read_text().partition("## mapping\n")[2].partition("\n## ")[0]
+    assert {rule.value for rule in MatchRule} | set(PARTS) <= set(re.findall(r"`(\w+)`", said))
 
 
 def test_dead_letter_keys():
