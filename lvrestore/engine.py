@@ -40,6 +40,7 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
+from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
@@ -261,6 +262,8 @@ class Restore:
         intent = self._look(session)
         self._name_circles()
         self._policy = self._settled_policy(intent)
+        if session is None and not intent.verdict.same:
+            self._check_names(intent)
         intent = self._read_in_bulk(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
@@ -371,6 +374,8 @@ class Restore:
         reader, scope = StateReader(self._state_path), Scope("", 0, self._source_name(intent), self._instance)
 
         def translate(kind: str, source_id: str) -> str | None:
+            if kind == "folder" and source_id in self._policy.folders:
+                return self._policy.folders[source_id]
             found = reader.mapping(scope, kind, source_id)
             return found.destination_id if found else source_id if intent.verdict.same else None
 
@@ -384,10 +389,18 @@ class Restore:
             caller_id=self._policy.caller.id,
             listed=listed,
             translate=self._translator(intent),
+            policy=self._policy,
         )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
+
+    def _check_names(self, intent: Intent) -> None:
+        """Whether what is called otherwise is there under its new name, and what is not, under its old one."""
+        rows = SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup)
+        remap = self._policy.remap
+        for warning in check_names(self._connection.client, rows, self._backup, remap, self._folders):
+            self._reporter.warn(warning)
 
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
@@ -403,12 +416,15 @@ class Restore:
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
+        require_other_instance(policy.remap, same_instance=intent.verdict.same)
+        self._folders = find_folders(policy.remap, self._backup, self._discovery)
         there = self._instance.removesuffix(API_PORT)
         people = not ABOUT_PEOPLE.isdisjoint(types)
         return msgspec.structs.replace(
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
+            folders=self._folders.here(policy.remap),
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=self._discovery.caller() if people else policy.caller,

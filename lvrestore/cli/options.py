@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lvrestore.cli.remap_file import read_remap
 from lvrestore.durations import parse_duration
 from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
@@ -24,6 +25,7 @@ from lvrestore.settings import (
     Ceilings,
     OwnLimits,
     Policy,
+    Remap,
     RestorationConfig,
     Retry,
     Selection,
@@ -198,6 +200,13 @@ policy_options = together(
         default="on",
         show_default=True,
         help="Let links in texts follow content that gets a new id.",
+    ),
+    option(
+        "--remap",
+        "remap_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="TOML file of what is called otherwise on another instance: models, folders, users, ...",
     ),
 )
 engine_options = together(
@@ -388,6 +397,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         schedules=options["schedules"],
         orphans_to=options["orphans_to"],
         rewrite_links=options["rewrite_links"] == "on",
+        remap=read_remap(options["remap_file"]) if options["remap_file"] is not None else Remap(),
     )
 
 

@@ -29,7 +29,7 @@ def restore_explore(vault: VaultExplore, refs: References, history: History) -> 
     # Without `fields` the server lists every field of the explore, which takes seconds.
     live = yield Get(path("lookml_models", model, "explores", name), {"fields": "name"})
     if live is not None:
-        return Restored(operation=Operation.UNCHANGED, destination_id=vault.id)
+        return Restored(operation=Operation.UNCHANGED, destination_id=f"{model}::{name}")
     yield Warn("explore_missing", f"explore {name} of model {model} is not on the destination")
     reason = "an explore lives in LookML: deploy the project that has it"
     return Restored(operation=Operation.SKIPPED, reason=reason)

@@ -12,6 +12,7 @@ import msgspec
 from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
+from lvrestore.content.remap import remapped
 from lvrestore.looker.client import LookerClient, Sender
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, wait_until
@@ -26,7 +27,7 @@ from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient, Rehearsed, knows_nothing
-from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
+from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy, Remap
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups
 
@@ -58,9 +59,18 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     """Decode the blob and start the generator of its type."""
     kind = KINDS[task.content_type]
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
-    content = ContentDeserializer().deserialize(row, kind.shape)
+    content = _content(row, kind.shape, refs.policy.remap)
     # The row says which item it is; a blob may have lost its id, or carry it in another form.
     return kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
+
+
+def _content(row: VaultRow, shape: type[msgspec.Struct], remap: Remap) -> msgspec.Struct:
+    """The row's content in its shape, with the names that things have on the destination."""
+    deserializer = ContentDeserializer()
+    if not remap:
+        return deserializer.deserialize(row, shape)
+    content = {**deserializer.deserialize(row, dict), "id": row.source_id}
+    return deserializer.validate_schema(row, remapped(row.content_type, content, remap), shape)
 
 
 class Workbench:
