@@ -143,10 +143,10 @@ def test_palettes_are_renamed_at_any_depth_the_exact_one_first():
     assert remapped_query(query(vis_config=config), remap)["vis_config"] == expected
 
 
-KEYS = (
-    "model view query vis_config models collection_id palette_id email dashboard_elements dashboard_filters name "
-    "datagroup result_maker explore"
-).split()
+KEYS = [
+    "model", "view", "query", "vis_config", "models", "collection_id", "palette_id",
+    "email", "dashboard_elements", "dashboard_filters", "name", "datagroup", "result_maker", "explore",
+]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
