@@ -59,16 +59,17 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     """Decode the blob and start the generator of its type."""
     kind = KINDS[task.content_type]
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
-    content = _content(row, kind.shape, refs.policy.remap)
-    # The row says which item it is; a blob may have lost its id, or carry it in another form.
-    return kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
+    return kind.restore(shaped(row, kind.shape, refs.policy.remap), refs, history)
 
 
-def _content(row: VaultRow, shape: type[msgspec.Struct], remap: Remap) -> msgspec.Struct:
-    """The row's content in its shape, with the names that things have on the destination."""
+def shaped(row: VaultRow, shape: type[msgspec.Struct], remap: Remap) -> msgspec.Struct:
+    """The row's content in its shape, with the names that things have on the destination.
+
+    The row says which item it is; a blob may have lost its id, or carry it in another form.
+    """
     deserializer = ContentDeserializer()
     if not remap:
-        return deserializer.deserialize(row, shape)
+        return msgspec.structs.replace(deserializer.deserialize(row, shape), id=row.source_id)
     content = {**deserializer.deserialize(row, dict), "id": row.source_id}
     return deserializer.validate_schema(row, remapped(row.content_type, content, remap), shape)
 
