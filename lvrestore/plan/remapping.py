@@ -11,7 +11,7 @@ import msgspec
 from lvrestore.content.remap import Entry, entries_used, remapped, remapped_address
 from lvrestore.model import ContentType
 from lvrestore.settings import Remap
-from lvrestore.vault.references import foreign_keys_of, palettes_of, references_of
+from lvrestore.vault.references import REFERENCES, VISUALISATIONS, foreign_keys_of, palettes_of, references_of
 
 # As many lines as a person reads.
 LINES = 50
@@ -27,6 +27,7 @@ NOUNS = {
     "groups": "group",
     "palettes": "palette",
 }
+NAME_CONNECTIONS = frozenset(one for one, keys in REFERENCES.items() if "connection" in dict(keys).values())
 Content = dict[str, Any]
 
 
@@ -66,14 +67,19 @@ class Survey:
         self.connections: Counter[str] = Counter()
         self._made_here: set[Entry] = set()
 
+    def concerns(self, content_type: ContentType) -> bool:
+        """Whether items of a type need be looked at: without a remap, only those that may be left behind."""
+        return bool(self._remap) or content_type in VISUALISATIONS or content_type in NAME_CONNECTIONS
+
     def add(self, content_type: ContentType, source_id: str, content: Content) -> None:
         """Count one item."""
         used = entries_used(content_type, content, self._remap)
         # A person or a group whose row is restored is made if need be.
         self._made_here |= {entry for entry in used if entry[0] in {"users", "groups"}}
-        about = {(content_type, source_id)}
-        about |= {(one.content_type, one.source_id) for one in references_of(content_type, content)}
-        used |= {(TABLES[one[0]], self._entry_of[one]) for one in about & self._entry_of.keys()}
+        if self._entry_of:
+            about = {(one.content_type, one.source_id) for one in references_of(content_type, content)}
+            about.add((content_type, source_id))
+            used |= {(TABLES[one[0]], self._entry_of[one]) for one in about & self._entry_of.keys()}
         self.used.update(used)
         content = remapped(content_type, content, self._remap)
         self.palettes.update(palettes_of(content_type, content))
@@ -134,14 +140,14 @@ def entries_by_row(
     return found
 
 
-def merged_addresses(users: Iterable[tuple[str, str]], remap: Remap) -> list[str]:
+def merged_users(users: Iterable[tuple[str, str]], remap: Remap) -> list[str]:
     """A line for each address that several people of the backup would have, who have different ones there."""
-    becoming: dict[str, set[str]] = {}
-    for _, address in users:
-        becoming.setdefault(remapped_address(address, remap).casefold(), set()).add(address.casefold())
-    return [
-        f"{to} (from {', '.join(sorted(some))})" for to, some in sorted(becoming.items()) if len(some) > 1
-    ]
+    return _merged((remapped_address(one, remap).casefold(), one.casefold()) for _, one in users)
+
+
+def merged_groups(groups: Iterable[tuple[str, str]], remap: Remap) -> list[str]:
+    """A line for each name that several groups of the backup would have, which have different ones there."""
+    return _merged((remap.groups.get(one, one), one) for _, one in groups)
 
 
 def listing(lines: Sequence[object]) -> str:
@@ -208,3 +214,10 @@ def account_addresses(contents: Iterable[tuple[str, Content]]) -> Iterator[tuple
         address = (content.get("credentials_email") or {}).get("email") or content.get("email")
         if isinstance(address, str) and address:
             yield source_id, address
+
+
+def _merged(becoming: Iterable[tuple[str, str]]) -> list[str]:
+    found: dict[str, set[str]] = {}
+    for to, name in becoming:
+        found.setdefault(to, set()).add(name)
+    return [f"{to} (from {', '.join(sorted(some))})" for to, some in sorted(found.items()) if len(some) > 1]

@@ -17,7 +17,8 @@ from lvrestore.plan.remapping import (
     account_addresses,
     entries_by_row,
     listing,
-    merged_addresses,
+    merged_groups,
+    merged_users,
 )
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.preflight import SelectedRows
@@ -69,16 +70,9 @@ def check_names(
     client: LookerClient, rows: SelectedRows, backup: Vault, remap: Remap, folders: Folders
 ) -> Iterator[str]:
     """Yield warnings about entries and names that lead nowhere; raise `ValidationError` for missing targets."""
-    people = list(account_addresses(_contents(backup, ContentType.USER))) if remap.users else []
-    if merged := merged_addresses(people, remap):
-        raise ValidationError(
-            f"--remap: [users] gives several people one address: {listing(merged)}",
-            "give each person of the backup an address of their own",
-        )
-    groups = _names(backup, ContentType.GROUP) if remap.groups else ()
-    survey = Survey(remap, entries_by_row(remap, people, groups, folders.entries))
+    survey = Survey(remap, _entries(backup, remap, folders))
     for row in rows.rows():
-        if (content := _decoded(row)) is not None:
+        if survey.concerns(row.content_type) and (content := _decoded(row)) is not None:
             survey.add(row.content_type, row.source_id, content)
     there = _look_around(client, survey, frozenset(folders.targets))
     if missing := survey.missing(there):
@@ -88,6 +82,23 @@ def check_names(
         )
     yield from survey.unmatched()
     yield from survey.left_behind(there)
+
+
+def _entries(backup: Vault, remap: Remap, folders: Folders) -> dict[tuple[ContentType, str], str]:
+    """Which entries are about which rows; raise `ValidationError` where several would become one."""
+    people = list(account_addresses(_contents(backup, ContentType.USER))) if remap.users else []
+    groups = list(_names(backup, ContentType.GROUP)) if remap.groups else []
+    if merged := merged_users(people, remap):
+        raise ValidationError(
+            f"--remap: [users] gives several people one address: {listing(merged)}",
+            "give each person of the backup an address of their own",
+        )
+    if merged := merged_groups(groups, remap):
+        raise ValidationError(
+            f"--remap: [groups] gives several groups one name: {listing(merged)}",
+            "give each group of the backup a name of its own",
+        )
+    return entries_by_row(remap, people, groups, folders.entries)
 
 
 def _source_folder(backup: Vault, entry: str) -> str | None:

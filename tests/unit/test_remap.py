@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lvrestore.content.remap import entries_used, remapped, remapped_address, remapped_query
 from lvrestore.model import ContentType
-from lvrestore.plan.remapping import Survey, There, entries_by_row, merged_addresses
+from lvrestore.plan.remapping import Survey, There, entries_by_row, merged_groups, merged_users
 from lvrestore.settings import Remap
 
 DASHBOARD, LOOK, PLAN = ContentType.DASHBOARD, ContentType.LOOK, ContentType.SCHEDULED_PLAN
@@ -230,6 +230,12 @@ def test_what_lies_in_a_folder_and_who_is_in_a_group_count_for_their_entries():
     assert [str(one) for one in found] == ["folder Shared/B (2 items)", "group EMEA (1 item)"]
 
 
+def test_groups_that_would_share_a_name_are_named():
+    groups = [("1", "Sales"), ("2", "EMEA"), ("3", "Other"), ("4", "Other")]
+    assert merged_groups(groups, Remap(groups={"Sales": "EMEA"})) == ["EMEA (from EMEA, Sales)"]
+    assert merged_groups(groups, Remap(groups={"Sales": "EMEA", "EMEA": "Sales"})) == []
+
+
 def test_people_who_would_share_an_address_are_named():
     remap = Remap(users={"@old.example": "@new.example"})
     people = [
@@ -238,7 +244,7 @@ def test_people_who_would_share_an_address_are_named():
         ("3", "bob@old.example"),
         ("4", "bob@OLD.example"),
     ]
-    assert merged_addresses(people, remap) == ["ann@new.example (from ann@new.example, ann@old.example)"]
+    assert merged_users(people, remap) == ["ann@new.example (from ann@new.example, ann@old.example)"]
 
 
 def test_palettes_and_connections_that_are_not_there_are_told_once_each():
