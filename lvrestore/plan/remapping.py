@@ -106,22 +106,16 @@ class Survey:
 
     def left_behind(self, there: There) -> list[str]:
         """A line for each palette or connection that is named, not remapped, and not on the destination."""
-        targets = {*self._remap.palettes.values()}
-        palettes = {
-            _palette_name(*one): n
-            for one, n in self.palettes.items()
-            if there.palettes is not None and not _has_palette(*one, there.palettes)
-        }
-        lost = [
-            f"palette {name} is not on the destination: {counted(n)} {_keep(n)} it, and may show other colours"
-            for name, n in sorted(palettes.items())
-            if name not in targets
-        ]
-        known = there.connections
-        return lost + [
+        palettes, connections = there.palettes, there.connections
+        return [
+            f"palette {_palette_name(*one)} is not on the destination: {counted(n)} {_keep(n)} it, "
+            "and may show other colours"
+            for one, n in sorted(self.palettes.items())
+            if palettes is not None and not _has_palette(*one, palettes)
+        ] + [
             f"connection {name} is not on the destination: {counted(n)} {_name(n)} it"
             for name, n in sorted(self.connections.items())
-            if known is not None and name not in known
+            if connections is not None and name not in connections
         ]
 
 

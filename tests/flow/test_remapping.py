@@ -122,6 +122,14 @@ def test_a_renamed_model_keeps_the_project_of_the_destination_and_gets_its_conne
     assert (live["project_name"], live["allowed_db_connection_names"]) == ("shop", ["b"])
 
 
+def test_of_two_models_that_become_one_the_second_fails_and_nothing_is_doubled():
+    there, memory = elsewhere(make_looker(), remap=Remap(models={"a": "shop", "b": "shop"}))
+    ends = [restore(there, "lookml_model", {"name": name}, memory, name) for name in "ab"]
+    assert [one.operation for one in ends] == [Operation.UNCHANGED, Operation.FAILED]
+    assert "shop" in ends[1].error.message
+    assert [one["name"] for one in there.call("GET", "/lookml_models")] == ["shop"]
+
+
 @pytest.mark.parametrize("content", [{}, {"model_name": "thelook", "name": "orders"}])
 def test_an_explore_is_looked_for_under_its_new_name(content):
     there, memory = elsewhere(make_looker(), remap=Remap(explores={"thelook.orders": "shop.orders"}))
