@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from lvrestore.errors import ApiError, NotFoundError, UsageError, ValidationError
+from lvrestore.errors import NotFoundError, UsageError, ValidationError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.protocol import Request
@@ -172,16 +172,17 @@ def _named(client: LookerClient, where: str, *, paged: bool = False) -> frozense
 
 
 def _listed(client: LookerClient, where: str, fields: str, *, paged: bool = False) -> list[Json] | None:
-    """All objects of a collection; None when the caller may not read it."""
+    """All objects of a collection; None when the caller may not read it, or nothing answers.
+
+    The run itself says what to do about an instance that does not answer.
+    """
     found: list[Json] = []
     while True:
         page = {"limit": str(PAGE), "offset": str(len(found))} if paged else {}
         try:
             reply = client.call(Request("GET", where, {"fields": fields, **page})).json
-        except Refused:
+        except (Refused, GaveUp):
             return None
-        except GaveUp as gave_up:
-            raise ApiError(f"GET {where} failed: {gave_up}", "try again later") from gave_up
         if reply is None:
             return None
         found += reply
