@@ -235,3 +235,20 @@ def test_what_failed_is_tried_again_with_the_names_of_its_session(destination):
     assert not [one for one in sets if "thelook" in one["models"]]
     assert [one for one in sets if "shop" in one["models"]]
     assert json.loads(destination.run(["dlq", "retry", "--run-id", "again", *destination.arguments()]).out)
+
+
+def test_letters_of_sessions_with_different_files_are_not_mixed(destination):
+    for path, kind in (("/model_sets", "model_set"), ("/groups", "group")):
+        destination.looker.on("POST", path).answer(422, {"message": "no"}, times=9)
+        arguments = destination.arguments("--remap", str(destination.file))
+        assert destination.run(["bulk", "--type", kind, *arguments]).code == 1
+        destination.file.write_text(destination.file.read_text().replace('"EMEA"', '"APAC"'))
+    destination.looker.faults = Faults()
+    destination.looker.clear_log()
+    mixed_up = destination.run(["dlq", "retry", *destination.arguments()])
+    assert_refused(mixed_up, 64, destination)
+    assert "different --remap files" in lines_of(mixed_up)
+    assert destination.run(["dlq", "retry", "--type", "group", *destination.arguments()]).code == 0
+    groups = {one["name"] for one in destination.looker.dump()["groups"].values()}
+    assert "APAC" in groups
+    assert destination.backup.group not in groups
