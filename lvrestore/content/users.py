@@ -24,6 +24,7 @@ from lvrestore.content.references import (
     left_unfinished,
     made_kind,
     matched_by,
+    standing_in,
     superseded,
 )
 from lvrestore.content.shapes import known
@@ -475,7 +476,12 @@ def _sync_access(
 def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Steps[None]:
     """The folder that came with the new user stands for the old one: what lay in that goes into this."""
     here, source = live.get("personal_folder_id"), refs.personal_folder(vault.id)
-    if here and source and destination_of(refs, "folder", source) != here:
+    if (
+        here
+        and source
+        and standing_in(refs, "folder", source) is None
+        and destination_of(refs, "folder", source) != here
+    ):
         yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER)
 
 
