@@ -258,7 +258,9 @@ def _create(
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from _owner(vault, body.pop("user_id", None), refs))) is not None:
         body["user_id"] = owner
-    if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
+    # Elsewhere a namesake is likely, and what was listed shows it without a call.
+    is_looked_for = "slug" not in body or not refs.same_instance
+    if is_looked_for and (namesake := (yield from _namesake(body))) is not None:
         return (yield from _adopt(vault, namesake, body, refs, history, left_out))
     yield from _make_queries(vault, refs)
     try:
