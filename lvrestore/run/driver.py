@@ -24,7 +24,7 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
-from lvrestore.content.references import History, References
+from lvrestore.content.references import History, References, mapped_as
 from lvrestore.crashpoints import reached
 from lvrestore.errors import (
     ApiError,
@@ -269,7 +269,7 @@ class Driver:
                 self._recorder.note(
                     MappingNote(
                         kind=kind,
-                        source_id=source_id,
+                        source_id=mapped_as(self._refs.policy, kind, source_id),
                         destination_id=destination_id,
                         rule=rule,
                         created_at=created_at,
