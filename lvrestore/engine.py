@@ -55,6 +55,7 @@ from lvrestore.run.sessions import (
 )
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.source import require_same_source, sample_of, source_name
+from lvrestore.run.target import stood_for
 from lvrestore.run.waves import (
     NAMED,
     Chosen,
@@ -501,12 +502,24 @@ class Restore:
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
-            folders=self._folders.here(policy.remap),
+            folders=self._target(policy.target_folder, intent) | self._folders.here(policy.remap),
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=caller,
             heir=self._heir(caller),
         )
+
+    def _target(self, folder: str | None, intent: Intent) -> dict[str, str]:
+        """The folders that the target stands for, with its id."""
+        if folder is None:
+            return {}
+        if intent.verdict.same:
+            raise ValidationError(
+                "--target-folder is for another instance, and this is the one that was backed up",
+                "leave it out: a restore puts things back; what has lost its folder can go --orphans-to another one",
+            )
+        target_id, chosen = self._discovery.folder_id(folder), self._config.selection.folder
+        return dict.fromkeys(stood_for(self._backup, self._chosen, chosen), target_id)
 
     def _heir(self, caller: Caller) -> str | None:
         """Who gets what belongs to somebody that the destination does not have."""
