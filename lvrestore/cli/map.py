@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 import msgspec
 from rich.table import Table
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
 from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.looker.credentials import resolve
+from lvrestore.map_import import MapImport, ProblemsError, counts_of
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.text import printable
-from lvrestore.settings import default_state_path
+from lvrestore.settings import Selection, default_state_path
 from lvrestore.state.lock import RunLock
-from lvrestore.state.mapping_file import Format, format_of, mapping_object, replaced, write_mappings
+from lvrestore.state.mapping_file import (
+    Format,
+    Problem,
+    format_of,
+    mapping_object,
+    read_mappings,
+    replaced,
+    write_mappings,
+)
 from lvrestore.state.mappings import BELONGS_TO, CONTENT_TYPES, PARTS, Group
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault import Vault, bare_id, open_vault
@@ -148,6 +162,51 @@ def export_mappings(
     with replaced(output) as file:
         count = write_mappings(rows, form, file)
     click.echo(f"{count:,} mappings written to {output}", err=True)
+
+
+@mappings.command("import")
+@click.argument("file", metavar="FILE", type=click.File(encoding="utf-8-sig"))
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.dry_run_option
+@opt.limit_options
+@opt.output_options
+def import_mappings(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - click passes by name
+    """Store mappings that a file says: CSV or JSON with content_type, source_id and destination_id; - is stdin.
+
+    The item must be in the backup and the object on the instance. One problem, and nothing is written.
+    """
+    config = opt.given_config(options, Selection(types=()))
+    rows, problems = read_mappings(file)
+    destination = resolve(config.destination, os.environ)
+    with open_vault(config.db_path) as vault:
+        work = MapImport(config, vault, reporter_of(options, summary=False), destination)
+        try:
+            found = work.import_rows(rows, problems, partial(_confirmed, force=options["force"]))
+        except ProblemsError as error:
+            _show_problems(error.problems, as_json=options["as_json"])
+            raise
+    counts = counts_of(found)
+    if options["as_json"]:
+        write_line({"type": "imported", **counts, "dry_run": config.dry_run})
+    else:
+        would_be = "would be " if config.dry_run else ""
+        listed = f"{counts['new']:,} new, {counts['replaced']:,} replaced, {counts['same']:,} as they were"
+        click.echo(f"{would_be}imported: {listed}")
+
+
+def _confirmed(question: str, *, force: bool) -> bool:
+    click.echo(question, err=True)
+    return force or ask()
+
+
+def _show_problems(problems: Collection[Problem], *, as_json: bool) -> None:
+    for one in problems:
+        if as_json:
+            write_line({"type": "problem", **msgspec.structs.asdict(one)})
+        else:
+            click.echo(f"line {one.line}: {printable(one.message)}", err=True)
 
 
 @mappings.command("clear")

@@ -17,6 +17,7 @@ from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
+from lvrestore.map_import import Sorted, counts_of
 from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
@@ -26,7 +27,7 @@ from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.state.dead_letters import DeadLetterItem
-from lvrestore.state.mapping_file import mapping_object
+from lvrestore.state.mapping_file import Problem, mapping_object
 from lvrestore.state.mappings import PARTS, Group, imported
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
@@ -203,6 +204,13 @@ def test_mapping_keys():
     (sample,) = samples("mapping")
     mapping = imported(Group("a", "b", "look"), "1", "2", "2026")
     assert list(sample) == list(mapping_object(mapping))
+
+
+def test_import_keys():
+    (sample,) = samples("imported")
+    assert list(sample) == ["type", *counts_of(Sorted([], [], [])), "dry_run"]
+    (problem,) = samples("problem")
+    assert list(problem) == ["type", *Problem.__struct_fields__]
 
 
 def test_every_rule_of_a_mapping_is_documented():
