@@ -17,12 +17,14 @@ from rich.table import Table
 from lvrestore.cli import options as opt
 from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
-from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.errors import ExitCode, NotFoundError, UsageError
+from lvrestore.explain import Explain, explanation_object
 from lvrestore.looker.credentials import resolve
 from lvrestore.map_import import MapImport, ProblemsError, counts_of
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.report.console import result_console
-from lvrestore.report.jsonl import write_line
+from lvrestore.report.explanation import explanation_lines
+from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.text import printable
 from lvrestore.settings import Selection, default_state_path
@@ -62,6 +64,10 @@ def _parse_kind(text: str) -> str:
 
 def _items(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[Item, ...]:
     return tuple(dict.fromkeys(parse_item(one) for one in values))
+
+
+def _item(_ctx: click.Context, _param: click.Parameter, value: str) -> Item:
+    return parse_item(value)
 
 
 def parse_item(text: str) -> Item:
@@ -207,6 +213,34 @@ def _show_problems(problems: Collection[Problem], *, as_json: bool) -> None:
             write_line({"type": "problem", **msgspec.structs.asdict(one)})
         else:
             click.echo(f"line {one.line}: {printable(one.message)}", err=True)
+
+
+@mappings.command("explain")
+@click.argument("item", metavar="TYPE:ID", callback=_item)
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.policy_options
+@opt.limit_options
+@opt.json_option
+def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click passes by name
+    """Show how an item of the backup would be found: every rule that is tried, whom it finds, the result."""
+    kind, source_id = item
+    if kind in PARTS:
+        raise UsageError(f"a {kind} is found within its item", "explain that: dashboard:42, for one")
+    selection = Selection(types=(ContentType[kind.upper()],), ids=(source_id,))
+    config = opt.given_config({**options, "dry_run": True}, selection)
+    destination = resolve(config.destination, os.environ)
+    with open_vault(config.db_path) as vault:
+        found = Explain(config, vault, JsonLines(force=True, summary=False), destination).explain()
+    if found is None:
+        return ExitCode.INTERRUPTED
+    if options["as_json"]:
+        write_line(explanation_object(found))
+    else:
+        for line in explanation_lines(found):
+            click.echo(line)
+    return ExitCode.OK
 
 
 @mappings.command("clear")

@@ -15,6 +15,7 @@ from lvrestore.cli.dlq import letter_details, letter_object
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
+from lvrestore.explain import Explanation, explanation_object
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
 from lvrestore.map_import import Sorted, counts_of
@@ -204,6 +205,23 @@ def test_mapping_keys():
     (sample,) = samples("mapping")
     mapping = imported(Group("a", "b", "look"), "1", "2", "2026")
     assert list(sample) == list(mapping_object(mapping))
+
+
+def test_explanation_keys():
+    (sample,) = samples("explanation")
+    found = Explanation(
+        result=make_result(),
+        source_instance="a",
+        destination_instance="b",
+        same_instance=False,
+        identity="",
+        mapping=None,
+        tried=(calls.Tried("slug", "", "", (calls.Candidate("1", ""),)),),
+    )
+    made = explanation_object(found)
+    assert list(sample) == list(made)
+    assert list(sample["tried"][2]) == list(made["tried"][0])
+    assert list(sample["tried"][2]["candidates"][0]) == list(made["tried"][0]["candidates"][0])
 
 
 def test_import_keys():
