@@ -44,6 +44,7 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
+from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
@@ -272,6 +273,8 @@ class Restore:
         self._require_same_source(intent)
         self._name_circles()
         self._policy = self._settled_policy(intent)
+        if session is None and not intent.verdict.same:
+            self._check_names(intent)
         intent = self._read_in_bulk(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
@@ -420,6 +423,8 @@ class Restore:
         mapper = StateReader(self._state_path).mapper(scope)
 
         def translate(kind: str, source_id: str) -> str | None:
+            if kind == "folder" and source_id in self._policy.folders:
+                return self._policy.folders[source_id]
             found = mapper.get(kind, source_id)
             return found.destination_id if found else source_id if intent.verdict.same else None
 
@@ -448,6 +453,7 @@ class Restore:
                 listed=listed,
                 translate=translate,
                 found_later=frozenset() if intent.verdict.same else FINDERS.keys() - FOUND_BY_KEY,
+                policy=self._policy,
             )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
@@ -465,6 +471,13 @@ class Restore:
                 self._tally.warnings[DELETED_ON_SOURCE] += len(gone)
                 self._reporter.warn(left_the_source(content_type, gone))
 
+    def _check_names(self, intent: Intent) -> None:
+        """Whether what is called otherwise is there under its new name, and what is not, under its old one."""
+        rows = SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup)
+        remap = self._policy.remap
+        for warning in check_names(self._connection.client, rows, self._backup, remap, self._folders):
+            self._reporter.warn(warning)
+
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
         folders = self._vault.folder_tree.folders if ContentType.FOLDER in self._chosen.types else {}
@@ -479,6 +492,8 @@ class Restore:
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
+        require_other_instance(policy.remap, same_instance=intent.verdict.same)
+        self._folders = find_folders(policy.remap, self._backup, self._discovery)
         there = self._instance.removesuffix(API_PORT)
         caller = policy.caller
         if policy.owner_policy == "me" or not ABOUT_PEOPLE.isdisjoint(types):
@@ -487,6 +502,7 @@ class Restore:
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
+            folders=self._folders.here(policy.remap),
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=caller,

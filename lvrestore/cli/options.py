@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from lvrestore.cli.remap_file import read_remap
 from lvrestore.durations import parse_duration
 from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
@@ -26,6 +27,7 @@ from lvrestore.settings import (
     Ceilings,
     OwnLimits,
     Policy,
+    Remap,
     RestorationConfig,
     Retry,
     Selection,
@@ -240,6 +242,13 @@ policy_options = together(
         show_default=True,
         help="Let links in texts follow content that gets a new id.",
     ),
+    option(
+        "--remap",
+        "remap_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="TOML file of what is called otherwise on another instance: models, folders, users, ...",
+    ),
 )
 engine_options = together(
     option(
@@ -433,6 +442,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         adopt=options["adopt"],
         owner_policy=options["owner_policy"],
         rewrite_links=options["rewrite_links"] == "on",
+        remap=read_remap(options["remap_file"]) if options["remap_file"] is not None else Remap(),
     )
 
 

@@ -24,6 +24,7 @@ from lvrestore.content.references import (
     orphanage,
     owner_missing,
     require,
+    standing_in,
     superseded,
     woken_plans,
 )
@@ -184,6 +185,9 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -> Steps[Restored]:
     """Make the destination's object equal the vault's, creating it if it is gone."""
+    if (folder_id := standing_in(refs, flat.kind, vault.id)) is not None:
+        stands_for = f"stands for folder {folder_id} (remap)"
+        return Restored(operation=Operation.SKIPPED, destination_id=folder_id, reason=stands_for)
     if reason := flat.skip(vault):
         here = yield from _counterpart(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)

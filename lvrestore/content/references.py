@@ -115,10 +115,17 @@ class References(Protocol):
 
 
 def destination_of(refs: References, kind: str, source_id: str) -> str | None:
-    """The destination's id: a mapping, else on a proven same instance the id itself, else None."""
+    """The destination's id: of a folder that stands for it, a mapping, else on the same instance the id itself."""
+    if (folder_id := standing_in(refs, kind, source_id)) is not None:
+        return folder_id
     if (found := refs.mapped(kind, source_id)) is not None:
         return found.destination_id
     return source_id if refs.same_instance else None
+
+
+def standing_in(refs: References, kind: str, source_id: str) -> str | None:
+    """The destination's folder that is to stand for a folder of the backup, which itself is not restored then."""
+    return refs.policy.folders.get(source_id) if kind == "folder" else None
 
 
 def made_kind(kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from lvrestore.content.references import MappedId
+from lvrestore.content.remap import remapped, remapped_query
 from lvrestore.model import ContentType, Json, Operation
 from lvrestore.settings import Policy
 from lvrestore.state.store import Scope, StateReader
@@ -66,12 +67,15 @@ class StateReferences:
         return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is not None
 
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
-        """The backup's content of another item."""
-        return self._lookups.content(ContentType[kind.upper()], source_id)
+        """The backup's content of another item, with the names that things have on the destination."""
+        content_type = ContentType[kind.upper()]
+        content = self._lookups.content(content_type, source_id)
+        return None if content is None else remapped(content_type, content, self.policy.remap)
 
     def query(self, query_id: str) -> Mapping[str, Json] | None:
-        """A query's definition, from whatever tile of the backup embeds it."""
-        return self._lookups.query(query_id)
+        """A query's definition, from whatever tile of the backup embeds it, likewise."""
+        definition = self._lookups.query(query_id)
+        return None if definition is None else remapped_query(definition, self.policy.remap)
 
     def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
         """The backup's users that have a role or are in a group."""

@@ -12,6 +12,8 @@ from lvrestore.state.store import SessionRow, StateReader
 from lvrestore.vault import Vault
 
 SHOWN = 200
+# What is compared as one: an entry more or less is a change as well.
+WHOLE = frozenset({"remap"})
 
 
 def state_file(instance: str, base_url: str) -> Path:
@@ -71,7 +73,7 @@ def require_same_request(session: SessionRow, config: RestorationConfig) -> None
 
 def _flat(kept: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     for name, value in kept.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name not in WHOLE:
             yield from _flat(value)
         else:
             yield name, list(value) if isinstance(value, tuple) else value

@@ -17,7 +17,7 @@ from lvrestore.sandbox.seed_reading import Reader, fields_of
 from lvrestore.sandbox.store import Dashboard, Layout, Row, token
 from lvrestore.sandbox.tiles import has_source, own_result_maker
 from lvrestore.sandbox.views import COMPONENT, DASHBOARD, FILTER, FOLDER_BASE, LAYOUT, LOOK, TILE, TIME_FIELDS
-from lvrestore.vault import open_vault
+from lvrestore.vault import open_vault, palettes_of
 
 if TYPE_CHECKING:
     from lvrestore.sandbox.looker import Looker
@@ -112,6 +112,8 @@ class Seeder(Reader):
         row = self.kept(content, DASHBOARD_FIELDS)
         row["slug"] = row.get("slug") or self.instance.new_slug("dashboard", row["id"])
         self._note_folder(content)
+        for pair in palettes_of(ContentType.DASHBOARD, content):
+            self.store.add_palette(*pair)
         dashboard = Dashboard(row)
         self.store.index_dashboard(dashboard)
         for tile in content.get("dashboard_elements") or []:
@@ -240,6 +242,8 @@ class Seeder(Reader):
                 name = content.get("name") or content["id"]
                 row = msgspec.to_builtins({**content, "name": name})
                 self.store.explores[name] = row.pop("explores", None) or []
+                for connection in row.get("allowed_db_connection_names") or ():
+                    self.store.add_connection(connection)
                 self.store.models[name] = row
 
     # Completing.

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from lvrestore.cli import COMMANDS, cli
 from lvrestore.cli.dlq import letter_details, letter_object
+from lvrestore.cli.remap_file import read_remap
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
@@ -27,6 +28,7 @@ from lvrestore.sandbox.fault_file import read_fault_file
 from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
+from lvrestore.settings import Remap
 from lvrestore.state.dead_letters import DeadLetterItem
 from lvrestore.state.mapping_file import Problem, mapping_object
 from lvrestore.state.mappings import PARTS, Group, imported
@@ -34,11 +36,18 @@ from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
-README, OUTPUT, SANDBOX, DESIGN, CHANGELOG = (
+README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG = (
     ROOT / name
-    for name in ("README.md", "docs/output.md", "docs/sandbox.md", "docs/design.md", "CHANGELOG.md")
+    for name in (
+        "README.md",
+        "docs/output.md",
+        "docs/sandbox.md",
+        "docs/remap.md",
+        "docs/design.md",
+        "CHANGELOG.md",
+    )
 )
-PAGES = (README, OUTPUT, SANDBOX, DESIGN, CHANGELOG)
+PAGES = (README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG)
 
 
 def tables(page):
@@ -327,6 +336,14 @@ def test_storm_of_the_sandbox_page_can_be_used(tmp_path):
 
 
 # -- pages
+
+
+def test_the_remap_page_has_a_whole_file_that_can_be_used(tmp_path):
+    (sample,) = re.findall(r"```toml\n(.*?)```", REMAP.read_text(), re.DOTALL)
+    (tmp_path / "remap.toml").write_text(sample)
+    remap = read_remap(tmp_path / "remap.toml")
+    assert all(getattr(remap, table) for table in Remap.__struct_fields__)
+    assert {f"[{table}]" for table in Remap.__struct_fields__} <= first_names(REMAP)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
