@@ -10,6 +10,7 @@ from lvrestore.content.calls import Tried
 from lvrestore.engine import Restore, require_selected
 from lvrestore.looker.credentials import Destination
 from lvrestore.model import Json, Operation, RestorationResult
+from lvrestore.plan.identity import Verdict
 from lvrestore.report.reporter import Reporter
 from lvrestore.settings import RestorationConfig
 from lvrestore.state.mappings import Group, IDMapping
@@ -18,13 +19,13 @@ from lvrestore.vault import Vault
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """How an item is found. `identity` is the verdict on the instance in words, with its evidence."""
+    """How an item is found. `verdict` is on the instance, and `identity` the same for programs."""
 
     result: RestorationResult
     source_instance: str
     destination_instance: str
-    same_instance: bool
-    identity: str
+    verdict: Verdict
+    identity: Json
     mapping: IDMapping | None
     tried: tuple[Tried, ...]
 
@@ -74,8 +75,8 @@ class Explain(Restore):
             result=result,
             source_instance=group.source_instance,
             destination_instance=self._instance,
-            same_instance=self._verdict.same,
-            identity=str(self._verdict),
+            verdict=self._verdict,
+            identity=ending.summary["identity"],
             mapping=StateReader(self._state_path).mappings.get(group, result.source_id),
             tried=tuple(self._notes),
         )
@@ -95,7 +96,7 @@ def explanation_object(one: Explanation) -> dict[str, Json]:
         "name": result.name,
         "source_instance": one.source_instance,
         "destination_instance": one.destination_instance,
-        "same_instance": one.same_instance,
+        "same_instance": one.verdict.same,
         "identity": one.identity,
         "mapping": None if one.mapping is None else _mapping_of(one.mapping),
         "tried": msgspec.to_builtins(one.tried),

@@ -144,7 +144,11 @@ def list_mappings(
     help="Form of the output.  [default: what the ending says, else csv]",
 )
 @opt.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Not stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Not stdout, which is -.",
 )
 @opt.state_option
 @opt.base_url_option
@@ -161,7 +165,7 @@ def export_mappings(
         (kind,) if kind else CONTENT_TYPES, source_instance
     )
     form = form or format_of(output)
-    if output is None:
+    if output in {None, Path("-")}:
         write_mappings(rows, form, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return

@@ -18,12 +18,12 @@ def explanation_lines(one: Explanation) -> Iterator[str]:
     """The lines of an explanation: item, instance, mapping, rules in the order they were tried, result."""
     result = one.result
     yield f"{named(result.content_type)} {result.source_id} {printable(result.name)!r} of {one.source_instance}"
-    yield f"on {one.destination_instance}: {one.identity}"
+    yield f"on {one.destination_instance}: {one.verdict}"
     yield f"mapping: {_mapping(one.mapping)}"
     for number, note in enumerate(one.tried, 1):
         yield from _tried(number, note)
     if not one.tried:
-        yield "no rule was tried: what it refers to comes first"
+        yield "no rule was tried"
     here = f" {result.destination_id}" if result.destination_id else ""
     reason = f": {printable(one.reason)}" if one.reason else ""
     yield f"result: {one.outcome}{here} ({result.operation}){reason}"

@@ -21,6 +21,7 @@ from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
 from lvrestore.map_import import Sorted, counts_of
 from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
+from lvrestore.plan.identity import Evidence, Verdict
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -222,13 +223,14 @@ def test_explanation_keys():
         result=make_result(),
         source_instance="a",
         destination_instance="b",
-        same_instance=False,
-        identity="",
+        verdict=Verdict(same=False, evidence=Evidence()),
+        identity={"same": False, "declared": False, "matches": 0, "contradictions": 3},
         mapping=None,
         tried=(calls.Tried("slug", "", "", (calls.Candidate("1", ""),)),),
     )
     made = explanation_object(found)
     assert list(sample) == list(made)
+    assert sample["identity"] == made["identity"]
     assert list(sample["tried"][2]) == list(made["tried"][0])
     assert list(sample["tried"][2]["candidates"][0]) == list(made["tried"][0]["candidates"][0])
 
