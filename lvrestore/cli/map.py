@@ -27,6 +27,7 @@ from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.text import printable
+from lvrestore.run.source import UNKNOWN
 from lvrestore.settings import Selection, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.mapping_file import (
@@ -62,6 +63,11 @@ def _parse_kind(text: str) -> str:
         raise click.BadParameter(f"{error}; and of parts {', '.join(PARTS)}") from error
 
 
+def _source(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The name of an instance; a backup that does not say its own is of an unknown one."""
+    return UNKNOWN if value == UNKNOWN else opt.instance(ctx, param, value)
+
+
 def _items(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[Item, ...]:
     return tuple(dict.fromkeys(parse_item(one) for one in values))
 
@@ -83,7 +89,10 @@ def parse_item(text: str) -> Item:
 
 kind_option = opt.option("--type", "kind", metavar="T", callback=_kind, help="Only this type, or part.")
 source_option = opt.option(
-    "--source-instance", metavar="URL", callback=opt.instance, help="Only what is of this instance."
+    "--source-instance",
+    metavar="URL",
+    callback=_source,
+    help="Only what is of this instance; `unknown` where the backup did not say.",
 )
 
 

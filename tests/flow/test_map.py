@@ -219,3 +219,9 @@ def test_a_dash_is_stdout(invoke, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert invoke("export", "-o", "-").stdout == invoke("export").stdout
     assert not (tmp_path / "-").exists()
+
+
+def test_what_is_of_nobody_knows_whom_can_be_chosen(invoke, path):
+    with StateStore(path) as store:
+        store.put_mappings([row("look", "5", "6", "unknown")])
+    assert listed(invoke, "--source-instance", "unknown") == [("look", "5", "6")]
