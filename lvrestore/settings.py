@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,14 @@ class Remap(msgspec.Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         """Whether anything is called otherwise."""
         return any(msgspec.structs.astuple(self))
+
+    @property
+    def of_queries(self) -> str:
+        """A short digest of what changes queries; empty when nothing does."""
+        tables = (self.models, self.explores, self.palettes)
+        if not any(tables):
+            return ""
+        return hashlib.blake2b(msgspec.json.encode(tables, order="sorted"), digest_size=4).hexdigest()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

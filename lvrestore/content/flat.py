@@ -280,6 +280,9 @@ def own_body(flat: Flat, vault: Shape) -> Body:
 def _find(
     flat: Flat, vault: Shape, body: Body, refs: References, history: History
 ) -> Steps[Body | Restored | None]:
+    if flat.id_field != "id" and not refs.same_instance:
+        # Where the name is the id, another name is another object, whatever an earlier run has called it.
+        return (yield from _by_name(flat, vault, body, refs, history))
     created_at = known(getattr(vault, "created_at", UNSET))
     found = yield from by_identity(
         refs, flat.kind, flat.collection, vault.id, created_at, has_trash=flat.has_trash

@@ -127,14 +127,15 @@ def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
 def name_strays(value: Json, refs: References) -> Steps[None]:
     """Report links that keep a number which means something else on this instance, or nothing.
 
-    Absolute ones still lead to where the backup was taken.
+    Absolute ones still lead to where the backup was taken, which is not where it was moved to.
     """
     if refs.same_instance or not refs.policy.rewrite_links:
         return
-    strays = sorted({link for link in linked_in(value) if _settled(refs, *link) is None})
+    links = linked_in(value, refs.policy.link_hosts)
+    strays = sorted(link for link in links if _settled(refs, *link) is None)
     if strays:
         names = ", ".join(f"{kind} {source_id}" for kind, source_id in strays)
-        text = f"links to {names} keep these numbers, which may be others' here: what they led to is not restored"
+        text = f"links to {names} stay as they are, and lead elsewhere: what they led to is not restored here"
         yield Warn("link_not_followed", text)
 
 

@@ -24,6 +24,8 @@ LANDS_WITHIN = timedelta(seconds=30)
 
 # What several may have, so that it needs equal content as well, or the wish to adopt what has it.
 NOT_UNIQUE = frozenset({MatchRule.TITLE_IN_FOLDER, MatchRule.TITLE_AND_OWNER, MatchRule.CONTENT_NAME_OWNER})
+# Kinds that are what their definition says.
+DEFINED = frozenset({"query", "merge_query"})
 
 
 class MappedId(msgspec.Struct, frozen=True):
@@ -121,6 +123,16 @@ def destination_of(refs: References, kind: str, source_id: str) -> str | None:
     if (found := refs.mapped(kind, source_id)) is not None:
         return found.destination_id
     return source_id if refs.same_instance else None
+
+
+def mapped_as(policy: Policy, kind: str, source_id: str) -> str:
+    """The source id under which a mapping is kept.
+
+    A query never changes where it came from, but with other names it is another one here: each set of names has its
+    own mappings of queries.
+    """
+    names = policy.remap.of_queries if kind in DEFINED else ""
+    return f"{source_id}@{names}" if names else source_id
 
 
 def standing_in(refs: References, kind: str, source_id: str) -> str | None:

@@ -126,7 +126,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
     yield from _map_personal_folder(vault, live, refs)
     login = Login()
     if strange:
-        yield from _tell_differences(vault, live)
+        yield from _tell_differences(vault, live, refs)
     else:
         live = yield from _sync_own_fields(vault, done, live, home, refs)
         login = yield from _sync_login(vault, done, live, refs, history)
@@ -386,8 +386,16 @@ def _sync_own_fields(vault: VaultUser, work: Work, live: Body, home: Home, refs:
     return (yield from work.update(work.path, "", delta, live)) if delta else live
 
 
-def _tell_differences(vault: VaultUser, live: Body) -> Steps[None]:
+def _tell_differences(vault: VaultUser, live: Body, refs: References) -> Steps[None]:
+    if not vault.address:
+        yield Warn(
+            "matched_by_name",
+            f"user {vault.id} is taken for user {live['id']} here: the same name, and neither has an e-mail address",
+        )
     differing = list(changed(_own_fields(vault), live))
+    home = known(vault.home_folder_id)
+    if home and destination_of(refs, "folder", home) not in {None, live.get("home_folder_id")}:
+        differing.append("home_folder_id")
     if vault.login and not _same_address(vault.login, (live.get("credentials_email") or {}).get("email")):
         differing.append("credentials_email")
     if differing:

@@ -26,7 +26,7 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
-from lvrestore.content.references import History, References
+from lvrestore.content.references import History, References, mapped_as
 from lvrestore.crashpoints import reached
 from lvrestore.errors import (
     ApiError,
@@ -273,10 +273,12 @@ class Driver:
 
     def _take_note(self, note: object) -> None:
         match note:
-            case Mapped(kind, _, destination_id):
+            case Mapped(kind, source_id, destination_id):
                 if self._only_server_knows:
                     self._there(kind, destination_id)
-                self._recorder.note(MappingNote(**msgspec.structs.asdict(note)))
+                kept_as = mapped_as(self._refs.policy, kind, source_id)
+                kept = msgspec.structs.replace(note, source_id=kept_as)
+                self._recorder.note(MappingNote(**msgspec.structs.asdict(kept)))
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
                 self._doubt(kind, destination_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from lvrestore.content.references import MappedId
+from lvrestore.content.references import MappedId, mapped_as
 from lvrestore.content.remap import remapped, remapped_query
 from lvrestore.model import ContentType, Json, Operation
 from lvrestore.settings import Policy
@@ -36,6 +36,7 @@ class StateReferences:
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
+        source_id = mapped_as(self.policy, kind, source_id)
         return self._planned.get((kind, source_id)) or self._mapper.get(kind, source_id)
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:

@@ -134,6 +134,28 @@ def test_everything_gets_the_names_of_the_destination_and_a_second_run_writes_no
     assert destination.writes() == []
 
 
+def test_with_a_corrected_file_content_moves_to_the_other_model(destination):
+    first = everything(destination)
+    assert first.counts["created"] > 50, first
+    explores = [one["name"] for one in destination.backup.models["thelook"]["explores"]]
+    destination.looker.add_model("store", explores, project_name="of_b")
+    destination.file.write_text(destination.file.read_text().replace('thelook = "shop"', 'thelook = "store"'))
+    shop = destination.looker.dump()["models"]["shop"]
+    again = everything(destination)
+    assert again.counts["created"] == 0, again
+    dump = destination.looker.dump()
+    assert dump["models"]["shop"] == shop
+    assert dump["models"]["store"]["allowed_db_connection_names"] == ["lake"]
+    shown = {tile["query_id"] for one in dump["dashboards"].values() for tile in one["dashboard_elements"]}
+    shown |= {one["query_id"] for one in dump["looks"].values()}
+    explores = {(one["model"], one["view"]) for query_id, one in dump["queries"].items() if query_id in shown}
+    assert "store" in {model for model, _ in explores}
+    assert {view for model, view in explores if model == "shop"} <= {"campaigns"}
+    destination.looker.clear_log()
+    assert everything(destination).code == first.code
+    assert destination.writes() == []
+
+
 def lines_of(ended):
     return error_of(ended)["message"]
 
