@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.content.calls import Tried
 from lvrestore.content.counterparts import FINDERS
 from lvrestore.errors import (
     ApiError,
@@ -103,7 +104,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ: dict[str, str]) -> Ending:
     """Restore a selection of the vault in a new session, or in the one that has the caller's id."""
-    _require_selected(vault, config)
+    require_selected(vault, config)
     destination = resolve(config.destination, environ)
     if (done := finished(config, vault, reporter, destination)) is not None:
         return done
@@ -150,7 +151,7 @@ def resume(
     return Restore(config, vault, reporter, destination).run_again(session_id)
 
 
-def _require_selected(vault: Vault, config: RestorationConfig) -> None:
+def require_selected(vault: Vault, config: RestorationConfig) -> None:
     """Ids that the vault does not have are an error before anything is done."""
     if config.selection.ids is None:
         return
@@ -543,13 +544,16 @@ class Restore:
                 (tasks for _, tasks in waves.first()),
                 waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
             ),
-            NothingRecorded(),
+            NothingRecorded(self._on_tried),
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
         status, code = self._guarded(rehearse, intent.total)
         # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
         return self._end(intent, None, "planned" if status == "completed" else status, code)
+
+    def _on_tried(self, note: Tried) -> None:
+        """Hear how an item is looked for, in a rehearsal."""
 
     def _really(self, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:

@@ -26,12 +26,17 @@ class Memory:
         self.deleted = set()
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
+        self.tried = []
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
 
     def note(self, m):
         self.rules[m.kind, m.source_id] = m.rule
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
+
+    def note_known(self, kind, source_id, destination_id=None):
+        """Have an item mapped, under its own id if none is given."""
+        self.mappings[kind, source_id] = MappedId(destination_id or source_id)
 
     def finish(self, kind, source_id):
         if (mapping := self.mappings.get((kind, source_id))) is not None:
@@ -145,6 +150,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            tried=memory.tried.append,
             **listening,
         )
         task = RestorationTask(
