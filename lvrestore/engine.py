@@ -24,14 +24,23 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
+from lvrestore.model import (
+    Calls,
+    ContentType,
+    Json,
+    Operation,
+    QueryCounts,
+    QueryResult,
+    RestorationResult,
+    Waits,
+)
 from lvrestore.plan.dependencies import circles
 from lvrestore.plan.identity import Verdict, instance_name
 from lvrestore.report.reporter import Intent, Reporter
-from lvrestore.report.session import journal_tally, session_summary
-from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.report.session import journal_tally, queries_of, session_summary
+from lvrestore.report.tally import Frame, Tally, counted, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import left_the_source, named
+from lvrestore.report.wording import left_the_source, named, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -43,6 +52,8 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
+from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
+from lvrestore.run.references import StateReferences
 from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
@@ -56,10 +67,10 @@ from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.source import require_same_source, sample_of, source_name
 from lvrestore.run.waves import (
     NAMED,
+    AnyTasks,
     Chosen,
     Item,
     Rehearsal,
-    Tasks,
     Unfinished,
     Waves,
     both_looks,
@@ -71,11 +82,12 @@ from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Lookups, Vault, Wanted
+from lvrestore.vault import Definitions, DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
 FEW_ITEMS = 10
+DASHBOARD = ContentType.DASHBOARD.label
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
@@ -191,6 +203,9 @@ class Restore:
         self._rehearsal = Rehearsal(self._on_result, lambda result: reporter.seen(result, self._tally))
         self._unfinished = Unfinished()
         self._known: dict[str, frozenset[str]] = {}
+        self._nothing = NothingRecorded()
+        self._queries: QueryWaves | None = None
+        self._earlier_queries = QueryCounts()
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -229,6 +244,7 @@ class Restore:
         if not session.is_same_instance:  # what it was then it is now, whatever is on the instance by now
             self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
         self._earlier = journal_tally(StateReader(self._state_path), session)
+        self._earlier_queries = queries_of(session)
         return self._run(stack, session)
 
     def _take_lock(self, stack: ExitStack) -> None:
@@ -279,6 +295,7 @@ class Restore:
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
         self._say_what_left_the_source(intent)
+        self._plan_queries(stack, intent)
         if self._config.dry_run:
             return self._rehearse(intent)
         return self._really(intent, session)
@@ -361,7 +378,12 @@ class Restore:
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
-            scanner = Scanner(self._connection.client, index, {"folder": self._discovery.folders})
+            scanner = Scanner(
+                self._connection.client,
+                index,
+                {"folder": self._discovery.folders},
+                same_instance=intent.verdict.same,
+            )
             scanned = [*self._scans(scanner, index, intent)]
             if intent.total > FEW_ITEMS:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
@@ -452,6 +474,34 @@ class Restore:
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
 
+    def _plan_queries(self, stack: ExitStack, intent: Intent) -> None:
+        """Elsewhere queries are made before the items that show them, where those of the destination are known.
+
+        In a run that is too small to list these, each item recognises its own, or makes them.
+        """
+        listed = [one for one in intent.scanned if one.kind == DASHBOARD and one.items and one.complete]
+        if intent.verdict.same or not any(one.shows_queries for one in listed):
+            return
+        self._queries = QueryWaves(
+            rows_of(self._vault, self._rows_left(intent)),
+            self._references(stack),
+            stack.enter_context(closing(Definitions(self._scratch))),
+            stack.enter_context(closing(Index(self._scratch, self._config.max_staleness_s))),
+            lambda: bool(self._stop),
+        )
+
+    def _references(self, stack: ExitStack) -> StateReferences:
+        """What the parent itself asks about queries and their mappings."""
+        return StateReferences(
+            StateReader(self._state_path),
+            Scope("", 0, self._source_name(), self._instance),
+            stack.enter_context(closing(Lookups(self._backup.path, self._scratch))),
+            self._nothing.planned,
+            (),
+            same_instance=False,
+            policy=self._policy,
+        )
+
     def _say_what_left_the_source(self, intent: Intent) -> None:
         """What earlier runs brought here and the other instance has no more is named, and stays."""
         if intent.verdict.same or self._chosen.ids is not None or self._chosen.folder_ids is not None:
@@ -511,10 +561,10 @@ class Restore:
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
             chain(
-                (tasks for _, tasks in waves.first()),
+                (tasks for _, tasks in self._first(waves)),
                 waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
             ),
-            NothingRecorded(),
+            self._nothing,
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
@@ -597,7 +647,7 @@ class Restore:
     def _run_here(
         self,
         config: RunConfig,
-        waves: Iterator[Tasks],
+        waves: Iterator[AnyTasks],
         recorder: LocalRecorder | NothingRecorded,
         on_result: Callable[[RestorationResult], None],
         *,
@@ -608,6 +658,7 @@ class Restore:
             waves,
             recorder,
             on_result,
+            on_query=self._on_query,
             connection=self._connection,
             stop=self._stop,
             threads=threads,
@@ -618,6 +669,7 @@ class Restore:
     def _run_crew(self, scope: Scope, intent: Intent) -> None:
         crew = Crew(self._run_config(intent, scope), self._connection, self._lock, self._stop)
         crew.on_result = self._on_result
+        crew.on_query = self._on_query
         crew.on_tick = self._on_tick
         crew.may_begin = self._budget.room
         crew.run(self._all_waves(scope))
@@ -652,11 +704,26 @@ class Restore:
         done_in = DoneIn(self._state_path, scope.session_id)
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
-    def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
+    def _first(self, waves: Waves) -> Iterator[tuple[ContentType | None, AnyTasks]]:
+        """Every item once, and before the first that shows queries, these."""
+        queries_made = self._queries is None
+        for content_type, tasks in waves.first():
+            if content_type in SHOWING and not queries_made:
+                yield from ((None, queries) for queries in self._queries or ())
+                self._say_what_queries_were_made()
+                queries_made = True
+            yield content_type, tasks
+
+    def _say_what_queries_were_made(self) -> None:
+        counts = self._queries.counts if self._queries is not None else QueryCounts()
+        if line := queries_line(counted(counts)):
+            self._reporter.say(line)
+
+    def _all_waves(self, scope: Scope) -> Iterator[AnyTasks]:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
-        for content_type, tasks in waves.first():
+        for content_type, tasks in self._first(waves):
             yield tasks
             if content_type in NAMED:
                 yield from waves.rounds(partial(nameless, (content_type,)))
@@ -667,6 +734,10 @@ class Restore:
         for message in self._news():
             self._reporter.warn(message)
         self._reporter.tick(self._tally)
+
+    def _on_query(self, result: QueryResult) -> None:
+        if self._queries is not None:
+            self._queries.take(result)
 
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
@@ -734,7 +805,8 @@ class Restore:
         try:
             if self._items_lost:
                 store.reopen(scope, LOST_IN_AN_OUTAGE)
-            store.finish_session(scope, status, ending.summary, self._connection.own_calls(), code)
+            made = self._queries.counts if self._queries is not None else None
+            store.finish_session(scope, status, ending.summary, self._own_calls(), code, made)
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))
         return ending
@@ -754,10 +826,20 @@ class Restore:
             frame,
             status=status,
             duration_s=duration,
-            other_calls=self._connection.own_calls(),
+            other_calls=self._own_calls(),
+            queries=self._earlier_queries.plus(
+                self._queries.counts if self._queries is not None else QueryCounts()
+            ),
         )
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
+
+    def _own_calls(self) -> Calls:
+        """Calls that belong to no item: the parent's own, and those for queries."""
+        calls = self._connection.own_calls()
+        if self._queries is not None:
+            calls.add(self._queries.calls)
+        return calls
 
     def _source_name(self) -> str:
         if self._verdict.same:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,15 @@ def left_the_source(content_type: ContentType, gone: Sequence[tuple[str, str]]) 
     return (
         f"{what} of earlier runs left the source since: {listed}{more}; what is here of them stays as it is"
     )
+
+
+def queries_line(queries: Mapping[str, Mapping[str, int]]) -> str:
+    """How many queries and merge queries were made; empty if there was nothing to make."""
+    said = []
+    for kind, name in (("query", "queries"), ("merge_query", "merge queries")):
+        counts = [f"{n:,} {what}" for what, n in queries[kind].items() if n]
+        said += [f"{name}: {', '.join(counts)}"] if counts else []
+    return "; ".join(said)
 
 
 def api_calls(n: int) -> str:
