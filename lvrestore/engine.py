@@ -295,10 +295,9 @@ class Restore:
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
         self._say_what_left_the_source(intent)
-        self._plan_queries(stack, intent)
         if self._config.dry_run:
-            return self._rehearse(intent)
-        return self._really(intent, session)
+            return self._rehearse(stack, intent)
+        return self._really(stack, intent, session)
 
     def _look(self, session: SessionRow | None) -> Intent:
         selection = self._config.selection
@@ -474,7 +473,7 @@ class Restore:
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
 
-    def _plan_queries(self, stack: ExitStack, intent: Intent) -> None:
+    def _plan_queries(self, stack: ExitStack, intent: Intent, scope: Scope) -> None:
         """Elsewhere queries are made before the items that show them, where those of the destination are known.
 
         In a run that is too small to list these, each item recognises its own, or makes them.
@@ -484,20 +483,20 @@ class Restore:
             return
         self._queries = QueryWaves(
             rows_of(self._vault, self._rows_left(intent)),
-            self._references(stack),
+            self._references(stack, scope),
             stack.enter_context(closing(Definitions(self._scratch))),
             stack.enter_context(closing(Index(self._scratch, self._config.max_staleness_s))),
             lambda: bool(self._stop),
         )
 
-    def _references(self, stack: ExitStack) -> StateReferences:
+    def _references(self, stack: ExitStack, scope: Scope) -> StateReferences:
         """What the parent itself asks about queries and their mappings."""
         return StateReferences(
             StateReader(self._state_path),
-            Scope("", 0, self._source_name(), self._instance),
+            scope,
             stack.enter_context(closing(Lookups(self._backup.path, self._scratch))),
             self._nothing.planned,
-            (),
+            self._nothing.ended,
             same_instance=False,
             policy=self._policy,
         )
@@ -554,8 +553,9 @@ class Restore:
 
     # -- the two ways to run
 
-    def _rehearse(self, intent: Intent) -> Ending:
+    def _rehearse(self, stack: ExitStack, intent: Intent) -> Ending:
         scope = Scope("", 0, self._source_name(), self._instance)
+        self._plan_queries(stack, intent, scope)
         waves = self._waves(None)
         rehearse = partial(
             self._run_here,
@@ -572,9 +572,10 @@ class Restore:
         # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
         return self._end(intent, None, "planned" if status == "completed" else status, code)
 
-    def _really(self, intent: Intent, session: SessionRow | None) -> Ending:
+    def _really(self, stack: ExitStack, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:
             scope = self._open_session(store, intent, session)
+            self._plan_queries(stack, intent, scope)
             self._unfinished = Unfinished(
                 uncertain=store.uncertain(scope),
                 cut_off=store.cut_off(scope),

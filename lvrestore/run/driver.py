@@ -104,6 +104,15 @@ def _operation(task: RestorationTask, end: Restored | None, error: ItemError | N
     return end.operation if task.earlier is None or changed else task.earlier
 
 
+def _may_have_changed(task: RestorationTask) -> bool:
+    """Whether somebody has written to the item in this run, or may have: what was read before does not count then.
+
+    What lacks something else is either not written at all or, like any write, known to the index.
+    """
+    left_alone = task.earlier in {None, Operation.UNCHANGED} or task.earlier_error == DependencyError.kind
+    return not left_alone
+
+
 def _waits(task: RestorationTask, end: Restored | None) -> Waits:
     """Why an item is to be looked at again; for others that come later it waits only once."""
     if end is None:
@@ -177,8 +186,7 @@ class Driver:
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
         self._task, self._repeats, self._is_uncertain = task, 0, task.uncertain
-        # Somebody has written to it in this run, or may have: what was read before that does not count.
-        self._only_server_knows = task.uncertain or task.earlier is not None
+        self._only_server_knows = task.uncertain or _may_have_changed(task)
         self._lands_until = self._on_our_clock(task.lands_until)
         started, before = self._clock(), self._client.counts
         end: Restored | None = None

@@ -70,10 +70,22 @@ class QueryWaves:
             for shown in self._rows(content_type):
                 if self._stopped():
                     return
+                if any(self._is_lost(*one) for one in shown.needs):
+                    continue
                 if self._is_new(shown.kind, shown.source_id):
                     self._want(shown)
                 if shown.kind == MERGE_QUERY and shown.slug:
                     self._definitions.show(shown.source_id, self._merged_on(shown.slug))
+
+    def _is_lost(self, kind: str, source_id: str) -> bool:
+        """Whether what an item needs will not be here: nothing is made for an item that will fail.
+
+        The run has come to it in vain, or never will; all else is looked for by its name when the item's turn comes.
+        """
+        if destination_of(self._refs, kind, source_id) is not None:
+            return False
+        left_out = self._refs.marked_deleted(kind, source_id) or self._refs.content(kind, source_id) is None
+        return left_out or self._refs.ended(kind, source_id)
 
     def _is_new(self, kind: str, source_id: str) -> bool:
         return (

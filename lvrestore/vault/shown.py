@@ -25,6 +25,7 @@ class _Row(msgspec.Struct):
     """A dashboard, a look or a plan."""
 
     slug: str | None = None
+    folder_id: str | None = None
     query_id: str | None = None
     query: msgspec.Raw = msgspec.Raw(NIL)
     dashboard_elements: list[_Tile] | None = None
@@ -33,13 +34,14 @@ class _Row(msgspec.Struct):
 class Shown(msgspec.Struct, frozen=True):
     """A query or merged results, with the definition that stands beside it, if one does.
 
-    `slug` is that of the dashboard.
+    `slug` is that of the dashboard, `needs` are the folder and the looks that this cannot be without, as (kind, id).
     """
 
     kind: str
     source_id: str
     definition: Mapping[str, Any] | None = None
     slug: str | None = None
+    needs: tuple[tuple[str, str], ...] = ()
 
 
 def shown_in(vault: Vault, content_type: ContentType, wanted: Wanted) -> Iterator[Shown]:
@@ -54,12 +56,15 @@ def shown_in(vault: Vault, content_type: ContentType, wanted: Wanted) -> Iterato
 def _shown(row: _Row) -> Iterator[Shown]:
     if row.query_id:
         yield Shown("query", row.query_id, _definition(row.query))
-    for tile in row.dashboard_elements or ():
+    tiles = row.dashboard_elements or ()
+    looks = {tile.look_id for tile in tiles if tile.look_id and not tile.merge_result_id}
+    needs = (*((("folder", row.folder_id),) if row.folder_id else ()), *(("look", one) for one in looks))
+    for tile in tiles:
         # A tile has one source; these two come before its query, which may be a left-over.
         if tile.merge_result_id:
-            yield Shown("merge_query", tile.merge_result_id, slug=row.slug)
+            yield Shown("merge_query", tile.merge_result_id, None, row.slug, needs)
         elif tile.query_id and not tile.look_id:
-            yield Shown("query", tile.query_id, _definition(tile.query))
+            yield Shown("query", tile.query_id, _definition(tile.query), row.slug, needs)
 
 
 def _definition(raw: msgspec.Raw) -> Mapping[str, Any] | None:
