@@ -25,6 +25,10 @@ CREATE TABLE IF NOT EXISTS fetched (        -- from the source: msgpack, as in t
     kind TEXT NOT NULL, id TEXT NOT NULL, definition BLOB NOT NULL,
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lacking (        -- what the source is to be asked for
+    kind TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (        -- `who` is source or destination
     kind TEXT NOT NULL, id TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (kind, id, who)
@@ -81,6 +85,18 @@ class Definitions:
         packed = msgspec.msgpack.encode(definition)
         self._write("INSERT OR REPLACE INTO fetched VALUES (?, ?, ?)", kind, source_id, packed)
 
+    def lack(self, kind: str, source_id: str) -> None:
+        """Store that the source is to be asked for a definition."""
+        self._write("INSERT OR IGNORE INTO lacking VALUES (?, ?)", kind, source_id)
+
+    def lacking(self, kind: str) -> Iterator[str]:
+        """The source ids of the definitions to ask for; nothing stays open between two of them."""
+        return self._ids("lacking", kind)
+
+    def count_lacking(self, kind: str) -> int:
+        """How many definitions the source is to be asked for."""
+        return int(self._ask("SELECT count(*) FROM lacking WHERE kind = ?", kind)[0][0])
+
     def refusal(self, kind: str, source_id: str, who: Who) -> str | None:
         """What an instance said to the query, if it refused it."""
         rows = self._ask(
@@ -109,16 +125,8 @@ class Definitions:
         return bool(self._ask("SELECT 1 FROM wanted WHERE kind = ? AND id = ?", kind, source_id))
 
     def wanted(self, kind: str) -> Iterator[str]:
-        """The source ids of all that is to be made; nothing stays open between two of them."""
-        after = ""
-        sql = f"SELECT id FROM wanted WHERE kind = ? AND id > ? ORDER BY id LIMIT {PAGE}"  # noqa: S608 - a constant
-        while rows := self._ask(sql, kind, after):
-            after = str(rows[-1][0])
-            yield from (str(one) for (one,) in rows)
-
-    def count(self, kind: str) -> int:
-        """How many are to be made."""
-        return int(self._ask("SELECT count(*) FROM wanted WHERE kind = ?", kind)[0][0])
+        """The source ids of all that is to be made, likewise."""
+        return self._ids("wanted", kind)
 
     def contents(self, kind: str) -> Iterator[tuple[bytes, bytes]]:
         """Every distinct (digest, body) that is to be made, likewise."""
@@ -147,6 +155,13 @@ class Definitions:
         return tuple(str(one) for (one,) in rows)
 
     # -- the file
+
+    def _ids(self, table: Literal["lacking", "wanted"], kind: str) -> Iterator[str]:
+        after = ""
+        sql = f"SELECT id FROM {table} WHERE kind = ? AND id > ? ORDER BY id LIMIT {PAGE}"  # noqa: S608 - constants
+        while rows := self._ask(sql, kind, after):
+            after = str(rows[-1][0])
+            yield from (str(one) for (one,) in rows)
 
     def _ask(self, sql: str, *given: object) -> list[Any]:
         with self._lock, self._errors():
