@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -23,7 +23,7 @@ from lvrestore.errors import (
     UsageError,
     ValidationError,
 )
-from lvrestore.looker.credentials import Destination, resolve
+from lvrestore.looker.credentials import Destination, resolve, resolve_source
 from lvrestore.model import (
     Calls,
     ContentType,
@@ -40,7 +40,7 @@ from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import left_the_source, named, queries_line
+from lvrestore.report.wording import fetched_line, left_the_source, named, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -48,12 +48,14 @@ from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
+from lvrestore.run.live_source import LiveSource, note_lacking
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
 from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
 from lvrestore.run.references import StateReferences
+from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
@@ -117,7 +119,7 @@ def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ
     destination = resolve(config.destination, environ)
     if (done := finished(config, vault, reporter, destination)) is not None:
         return done
-    return Restore(config, vault, reporter, destination).run()
+    return Restore(config, vault, reporter, destination, environ).run()
 
 
 def finished(
@@ -157,7 +159,7 @@ def resume(
 ) -> Ending:
     """Continue an unfinished session with the vault and the instance it was started with."""
     destination = resolve(config.destination, environ)
-    return Restore(config, vault, reporter, destination).run_again(session_id)
+    return Restore(config, vault, reporter, destination, environ).run_again(session_id)
 
 
 def _require_selected(vault: Vault, config: RestorationConfig) -> None:
@@ -182,11 +184,18 @@ class Restore:
     _vault: Vault
     _backup: Vault
     _proof: Vault
+    _source_refs: StateReferences
 
     def __init__(
-        self, config: RestorationConfig, vault: Vault | None, reporter: Reporter, destination: Destination
+        self,
+        config: RestorationConfig,
+        vault: Vault | None,
+        reporter: Reporter,
+        destination: Destination,
+        environ: Mapping[str, str],
     ) -> None:
-        """Without a vault `_gather` is to settle what is restored."""
+        """Without a vault `_gather` is to settle what is restored. `environ` may tell where the config file is."""
+        self._environ = environ
         self._config, self._reporter = config, reporter
         if vault is not None:
             self._vault = self._backup = self._proof = vault
@@ -205,6 +214,7 @@ class Restore:
         self._known: dict[str, frozenset[str]] = {}
         self._nothing = NothingRecorded()
         self._queries: QueryWaves | None = None
+        self._definitions: Definitions | None = None
         self._earlier_queries = QueryCounts()
         for warning in destination.warnings:
             reporter.warn(warning)
@@ -287,6 +297,9 @@ class Restore:
         self._require_same_source(intent)
         self._name_circles()
         self._policy = self._settled_policy(intent)
+        if session is None and not intent.verdict.same:
+            self._check_names(intent)
+        intent = self._look_at_source(stack, intent)
         intent = self._read_in_bulk(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
@@ -295,6 +308,7 @@ class Restore:
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
         self._say_what_left_the_source(intent)
+        self._fetch(intent)
         if self._config.dry_run:
             return self._rehearse(stack, intent)
         return self._really(stack, intent, session)
@@ -352,8 +366,45 @@ class Restore:
 
     @property
     def _said_source(self) -> str | None:
-        """The instance that the backup is of, if somebody said so."""
-        return self._config.source_instance
+        """The instance that the backup is of, if somebody said so, or if it can be asked itself."""
+        if self._config.source_instance is not None or self._live_source is None:
+            return self._config.source_instance
+        return self._live_source.instance
+
+    @cached_property
+    def _live_source(self) -> LiveSource | None:
+        """The instance that was backed up, if the caller says how to reach it."""
+        config = self._config
+        if config.source is None:
+            return None
+        given = config.destination
+        return LiveSource(
+            config.source,
+            resolve_source(
+                config.source, given.config, self._environ, allow_insecure=given.allow_insecure_http
+            ),
+            config.ceilings,
+            config.retries,
+            self._stop.cut_waits,
+        )
+
+    def _look_at_source(self, stack: ExitStack, intent: Intent) -> Intent:
+        """Prove the source, and note which definitions only it has."""
+        if self._live_source is None or intent.verdict.same:
+            return intent
+        self._live_source.prove(self._proof)
+        session_id = intent.session.id if intent.session is not None else ""
+        self._definitions = stack.enter_context(closing(Definitions(self._scratch)))
+        self._source_refs = self._references(stack, Scope(session_id, 0, self._source_name(), self._instance))
+        rows = rows_of(self._vault, self._chosen.types, self._rows_left(intent))
+        lacking = note_lacking(rows, self._definitions, self._source_refs)
+        return msgspec.structs.replace(intent, to_fetch=lacking, live_source=self._live_source.instance)
+
+    def _fetch(self, intent: Intent) -> None:
+        """Get from the source what no backup has."""
+        if intent.to_fetch and self._live_source is not None and self._definitions is not None:
+            self._live_source.fetch(self._definitions, self._source_refs)
+            self._reporter.say(fetched_line(self._live_source.instance, self._live_source.fetched))
 
     def _require_same_source(self, intent: Intent) -> None:
         """Mappings are of an instance; a name alone does not prove that the backup is of that one."""
@@ -440,6 +491,8 @@ class Restore:
         mapper = StateReader(self._state_path).mapper(scope)
 
         def translate(kind: str, source_id: str) -> str | None:
+            if kind == "folder" and source_id in self._policy.folders:
+                return self._policy.folders[source_id]
             found = mapper.get(kind, source_id)
             return found.destination_id if found else source_id if intent.verdict.same else None
 
@@ -468,6 +521,7 @@ class Restore:
                 listed=listed,
                 translate=translate,
                 found_later=frozenset() if intent.verdict.same else FINDERS.keys() - FOUND_BY_KEY,
+                policy=self._policy,
             )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
         for problem in ahead.problems:
@@ -482,9 +536,9 @@ class Restore:
         if intent.verdict.same or not any(one.shows_queries for one in listed):
             return
         self._queries = QueryWaves(
-            rows_of(self._vault, self._rows_left(intent)),
+            rows_of(self._vault, self._chosen.types, self._rows_left(intent)),
             self._references(stack, scope),
-            stack.enter_context(closing(Definitions(self._scratch))),
+            self._definitions or stack.enter_context(closing(Definitions(self._scratch))),
             stack.enter_context(closing(Index(self._scratch, self._config.max_staleness_s))),
             lambda: bool(self._stop),
         )
@@ -513,6 +567,13 @@ class Restore:
                 self._tally.warnings[DELETED_ON_SOURCE] += len(gone)
                 self._reporter.warn(left_the_source(content_type, gone))
 
+    def _check_names(self, intent: Intent) -> None:
+        """Whether what is called otherwise is there under its new name, and what is not, under its old one."""
+        rows = SelectedRows(self._vault, self._chosen, intent.counts, backup=self._backup)
+        remap = self._policy.remap
+        for warning in check_names(self._connection.client, rows, self._backup, remap, self._folders):
+            self._reporter.warn(warning)
+
     def _name_circles(self) -> None:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
         folders = self._vault.folder_tree.folders if ContentType.FOLDER in self._chosen.types else {}
@@ -527,6 +588,8 @@ class Restore:
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
             )
+        require_other_instance(policy.remap, same_instance=intent.verdict.same)
+        self._folders = find_folders(policy.remap, self._backup, self._discovery)
         there = self._instance.removesuffix(API_PORT)
         caller = policy.caller
         if policy.owner_policy == "me" or not ABOUT_PEOPLE.isdisjoint(types):
@@ -535,6 +598,7 @@ class Restore:
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
+            folders=self._folders.here(policy.remap),
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=caller,
@@ -820,6 +884,7 @@ class Restore:
             same_instance=intent.verdict.same,
             identity=intent.identity,
             left_out_deleted=intent.left_out_deleted,
+            live_source=self._told_of_source(),
         )
         duration = time.monotonic() - self._started - self._waited
         result = summary(
@@ -834,6 +899,18 @@ class Restore:
         )
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
+
+    def _told_of_source(self) -> dict[str, Json] | None:
+        """What the source itself was asked for; its calls are not those of the destination."""
+        if self._live_source is None:
+            return None
+        source = self._live_source
+        return {
+            "instance": source.instance,
+            "fetched": dict(source.fetched),
+            "withheld": source.withheld,
+            "calls": source.calls,
+        }
 
     def _own_calls(self) -> Calls:
         """Calls that belong to no item: the parent's own, and those for queries."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from lvrestore.run.retry import (
 )
 from lvrestore.run.sessions import require_same_destination
 from lvrestore.run.waves import Waves
-from lvrestore.settings import Policy, RestorationConfig, Retry, Selection
+from lvrestore.settings import Policy, Remap, RestorationConfig, Retry, Selection
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
 from lvrestore.vault import DoneIn, Vault, open_vault
 from lvrestore.vault.extract import write_extract
@@ -49,7 +50,7 @@ def retry(
     destination = resolve(config.destination, environ)
     if (done := finished(config, None, reporter, destination)) is not None:
         return done
-    run = _RetryRun(config, vault_path, reporter, destination)
+    run = _RetryRun(config, vault_path, reporter, destination, environ)
     return run.run() if session_id is None else run.run_again(session_id)
 
 
@@ -67,8 +68,9 @@ class _RetryRun(Restore):
         vault_path: Path | None,
         reporter: Reporter,
         destination: Destination,
+        environ: Mapping[str, str],
     ) -> None:
-        super().__init__(config, None, reporter, destination)
+        super().__init__(config, None, reporter, destination, environ)
         self._vault_path = vault_path
 
     def _require_same(self, session: SessionRow) -> None:
@@ -97,7 +99,8 @@ class _RetryRun(Restore):
         self._backup = backup or self._vault
         self._has_backup = backup is not None
         types = tuple(one for one in ContentType if self._vault.has_type(one))
-        self._config = msgspec.structs.replace(self._config, selection=Selection(types=types))
+        policy = self._config.policy if session is not None else _policy_of(self._config.policy, sessions)
+        self._config = msgspec.structs.replace(self._config, selection=Selection(types=types), policy=policy)
 
     def _open_backup(self, stack: ExitStack, sessions: list[SessionRow]) -> Vault | None:
         """The backup that was named, else the newest of the letters' sessions that can be read."""
@@ -148,6 +151,9 @@ class _RetryRun(Restore):
         done_in = DoneIn(self._state_path, self._session.id) if self._session else None
         return self._vault.count(content_type, **self._chosen.rows(done_in))
 
+    def _check_names(self, intent: Intent) -> None:
+        """What is called otherwise was checked when the session of the letters began."""
+
     def _settled_policy(self, intent: Intent) -> Policy:
         if self._config.policy.assignments == "exact" and not self._has_backup:
             reason = "--assignments exact would take roles from those who are only in the backup, which is not there"
@@ -175,3 +181,13 @@ class _RetryRun(Restore):
         if self._held_back:
             self._reporter.say(f"{len(self._held_back):,} items still wait for what is not there yet")
         return super()._close(store, scope, intent, status, code)
+
+
+def _policy_of(policy: Policy, sessions: list[SessionRow]) -> Policy:
+    """The policy, with the names that the letters' sessions gave to things."""
+    kept = [session.config.get("policy", {}).get("remap", {}) for session in sessions]
+    remaps = [msgspec.convert(one, Remap) for one in kept]
+    if any(one != remaps[0] for one in remaps):
+        reason = "these dead letters are of sessions with different --remap files"
+        raise UsageError(reason, "choose those of one session by --session")
+    return msgspec.structs.replace(policy, remap=remaps[0]) if remaps else policy

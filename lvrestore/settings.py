@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,34 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Remap(msgspec.Struct, frozen=True, kw_only=True):
+    """What is called otherwise on the destination: from names of the backup to names there.
+
+    `explores` are `model.explore`, `palettes` `collection` or `collection/palette`, `folders` ids or paths of names,
+    `users` e-mail addresses or `@domain`, in lower case on the left.
+    """
+
+    models: dict[str, str] = {}
+    explores: dict[str, str] = {}
+    connections: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    users: dict[str, str] = {}
+    groups: dict[str, str] = {}
+    palettes: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is called otherwise."""
+        return any(msgspec.structs.astuple(self))
+
+    @property
+    def of_queries(self) -> str:
+        """A short digest of what changes queries; empty when nothing does."""
+        tables = (self.models, self.explores, self.palettes)
+        if not any(tables):
+            return ""
+        return hashlib.blake2b(msgspec.json.encode(tables, order="sorted"), digest_size=4).hexdigest()
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What may be done to what is found. The same for all items of a run.
 
@@ -50,6 +79,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `adopt`: the one object that has an item's name and place is taken for it, whatever else it holds.
     `owner_policy`: who owns what belongs to somebody whom the destination does not have: whoever owns it now, or the
     caller if it is new (`keep`), the caller (`me`), or the user of this e-mail address; `heir` is their id there.
+    `remap`: what names of the backup become; `folders`: source ids of folders that folders of the destination stand
+    for, with the ids of those.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
     origins (`https://host:port`).
     """
@@ -62,10 +93,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     owner_policy: str = "keep"
     heir: str | None = None
     rewrite_links: bool = True
+    remap: Remap = Remap()
+    folders: dict[str, str] = {}
     link_hosts: dict[str, str] = {}
     grants_by_role: bool = True
     members_by_user: bool = True
     caller: Caller = Caller()
+
+
+AS_BACKED_UP = Policy()
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,13 +173,12 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     def remembered(self) -> dict[str, Any]:
         """What a session keeps to be continued: the selection and the policy, nothing about credentials."""
         kept: dict[str, Any] = msgspec.to_builtins(self.selection)
+        policy: dict[str, Any] = msgspec.to_builtins(self.policy)
         if self.retry is not None:
             kept = {"retry": msgspec.to_builtins(self.retry)}
-        return kept | {
-            "policy": msgspec.to_builtins(self.policy),
-            "source_instance": self.source_instance,
-            "source": self.source,
-        }
+            if not self.policy.remap:
+                del policy["remap"]  # that of the sessions that failed, which the state file knows
+        return kept | {"policy": policy, "source_instance": self.source_instance, "source": self.source}
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""

@@ -39,7 +39,7 @@ def compare(backup: Backup, dump: Dump, before: Dump = NOTHING) -> Iterator[Find
 
     `before` is the dump from before the restore: what was there then is not too much.
     """
-    world = World(backup, dump)
+    world = World(backup, dump, before)
     pair_all(world)
     for kind in ORDER:
         for source_id, content in backup.items[kind].items():

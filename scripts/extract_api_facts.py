@@ -52,6 +52,8 @@ SERVED = {
     "/lookml_models/{lookml_model_name}": "GET PATCH DELETE",
     "/lookml_models/{lookml_model_name}/explores/{explore_name}": "GET",
     "/content_validation": "GET",
+    "/connections": "GET",
+    "/color_collections": "GET",
     "/user_attributes": "GET",
     "/user_attributes/{user_attribute_id}": "GET",
     "/alerts/search": "GET",
@@ -115,7 +117,9 @@ CORRECTIONS: dict[tuple[str, str], Facts] = {
 }
 
 # Types that only replies hold and that nothing here looks into: fields of these count as `any`.
-OPAQUE = re.compile(r"(Alert|LookmlModelExplore|ContentValidator|SelfService)\w+")
+OPAQUE = re.compile(
+    r"(Alert|LookmlModelExplore|ContentValidator|SelfService)\w+|Dialect|Snippet|DBConnectionOverride"
+)
 
 
 def ref_name(schema: Facts) -> str | None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from lvrestore.content.references import History, MappedId
+from lvrestore.content.references import History, MappedId, mapped_as
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask, Waits
@@ -45,7 +45,7 @@ class Memory:
         self.sent = task.source_id
 
     def mapped(self, kind, source_id):
-        return self.mappings.get((kind, source_id))
+        return self.mappings.get((kind, mapped_as(self.policy, kind, source_id)))
 
     def mapped_from(self, kind, destination_id):
         meant = (

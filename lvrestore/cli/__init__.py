@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "restore:resume",
     "status": "status:status",
     "dlq": "dlq:dlq",
+    "map": "map:mappings",
     "vault": "vault:vault",
     "sandbox": "sandbox:sandbox",
 }
@@ -32,6 +33,7 @@ SUMMARIES = {
     "resume": "Continue an unfinished session.",
     "status": "Show what a session did.",
     "dlq": "Look at what failed, try it again, or forget it.",
+    "map": "See or correct which object stands for which item of the backup.",
     "vault": "Look into a backup without an instance.",
     "sandbox": "Run the stand-in Looker on 127.0.0.1.",
 }

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from lvrestore.cli.remap_file import read_remap
 from lvrestore.durations import parse_duration
 from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
@@ -26,6 +27,7 @@ from lvrestore.settings import (
     Ceilings,
     OwnLimits,
     Policy,
+    Remap,
     RestorationConfig,
     Retry,
     Selection,
@@ -81,7 +83,8 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
         raise click.BadParameter(str(error)) from error
 
 
-def _instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+def instance(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The name of an instance out of its URL, as the state file has it."""
     if value is None:
         return None
     try:
@@ -154,6 +157,12 @@ destination_options = together(
     option("--client-secret-cmd", metavar="CMD", help="Command that prints the API key secret."),
     option("--ini", metavar="PATH", help="A looker.ini."),
     option("--section", metavar="NAME", help="Section of the looker.ini."),
+    option("--instance", metavar="NAME", help="The instance that the config file calls so."),
+    option(
+        "--config",
+        metavar="PATH",
+        help="The config file.  [default: ./lvrestore.toml, ./lookervault.toml, ~/.config/lvrestore/config.toml]",
+    ),
     option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -165,8 +174,13 @@ destination_options = together(
     option(
         "--source-instance",
         metavar="URL",
-        callback=_instance,
+        callback=instance,
         help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
+    ),
+    option(
+        "--source",
+        metavar="NAME",
+        help="The instance of the backup, as the config file calls it, to read definitions that no backup has.",
     ),
     option("--expect-host", metavar="HOST", help="Refuse any destination but this host."),
 )
@@ -238,6 +252,13 @@ policy_options = together(
         default="on",
         show_default=True,
         help="Let links in texts follow content that gets a new id.",
+    ),
+    option(
+        "--remap",
+        "remap_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="TOML file of what is called otherwise on another instance: models, folders, users, ...",
     ),
 )
 engine_options = together(
@@ -370,6 +391,8 @@ def given_destination(options: dict[str, Any]) -> Given:
         client_secret_cmd=options["client_secret_cmd"],
         ini=options["ini"],
         section=options["section"],
+        instance=options["instance"],
+        config=options["config"],
         timeout_s=options["timeout"],
         verify=False if options["no_verify_ssl"] else None,
         ca_bundle=options["ca_bundle"],
@@ -390,6 +413,7 @@ def given_config(
         retry=retry,
         destination=given_destination(options),
         source_instance=options["source_instance"],
+        source=options["source"],
         policy=_given_policy(options),
         state_path=options["state_path"],
         run_id=options.get("run_id"),
@@ -432,6 +456,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         adopt=options["adopt"],
         owner_policy=options["owner_policy"],
         rewrite_links=options["rewrite_links"] == "on",
+        remap=read_remap(options["remap_file"]) if options["remap_file"] is not None else Remap(),
     )
 
 

@@ -300,6 +300,10 @@ def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> 
     source_id, user_id = user.source_id, user.user_id
     where = path("users", user_id, "roles")
     wanted = {r: i for i in vault_roles if (r := destination_of(refs, "role", i)) is not None}
+    for unknown in sorted(set(vault_roles) - set(wanted.values())):
+        yield Warn(
+            "access_differs", f"user {source_id} has role {unknown} in the backup: it is not known here"
+        )
     held = _ids((yield Get(where, IDS))) if wanted else set()
     missing = [r for r in wanted if r not in held]
     absent = (yield Exists("role", tuple(missing))) if missing else ()

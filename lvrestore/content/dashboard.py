@@ -56,6 +56,7 @@ from lvrestore.content.required import check_required
 from lvrestore.content.shapes import VaultDashboard, VaultFilter, VaultLayout, VaultTile, known, parts
 from lvrestore.content.tiles import (
     SOURCES,
+    lacks_filter,
     lacks_source,
     looks_like,
     models_of,
@@ -266,7 +267,9 @@ def _create(
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
     if (owner := (yield from _owner(vault, body.pop("user_id", None), refs))) is not None:
         body["user_id"] = owner
-    if "slug" not in body and (namesake := (yield from _namesake(body))) is not None:
+    # Elsewhere a namesake is likely, and what was listed shows it without a call.
+    is_looked_for = "slug" not in body or not refs.same_instance
+    if is_looked_for and (namesake := (yield from _namesake(body))) is not None:
         return (yield from _adopt(vault, namesake, body, refs, history, left_out))
     yield from _make_queries(vault, refs)
     try:
@@ -711,9 +714,10 @@ def _complete(
     """Bring everything inside the dashboard in line, delete what is surplus, and say how it ended."""
     if work.created and (rest := changed(want, live, NESTED)):
         live, _ = yield from _patch(vault, work, rest, live)
+    filter_ids: dict[str, str] = {}
     if (filters := parts(vault.dashboard_filters)) is not None:
-        yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
-    yield from _arrange(vault, tiles, live, refs, work)
+        filter_ids = yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
+    yield from _arrange(vault, tiles, live, refs, work, filter_ids)
     yield from work.finish()
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     live_mark = live_fingerprint((yield Get(work.path, seen=True))) if work.not_kept else b""
@@ -729,7 +733,12 @@ def _complete(
 
 
 def _arrange(
-    vault: VaultDashboard, tiles: Tiles | None, live: Body, refs: References, work: Work
+    vault: VaultDashboard,
+    tiles: Tiles | None,
+    live: Body,
+    refs: References,
+    work: Work,
+    filter_ids: Mapping[str, str],
 ) -> Steps[None]:
     """Layouts and tiles, then the rectangles that the server made for both."""
     standing = live.get("dashboard_layouts")
@@ -742,7 +751,8 @@ def _arrange(
     tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
     old_tiles, old_layouts = set(tile_ids), {one["id"] for one in standing}
     if tiles is not None:
-        tile_ids = yield from _sync_tiles(work, tiles, live, refs, layouts.ids, (wanted, standing))
+        ids = (layouts.ids, filter_ids)
+        tile_ids = yield from _sync_tiles(work, tiles, live, refs, ids, (wanted, standing))
     # A new layout gets a rectangle for every tile there is, wherever new tiles come up: so these come second.
     yield from layouts.create(work, wanted)
     yield from layouts.remember(refs)
@@ -758,16 +768,22 @@ def _sync_tiles(
     tiles: Tiles,
     live: Body,
     refs: References,
-    layout_ids: Mapping[str, str],
+    ids: tuple[Mapping[str, str], Mapping[str, str]],
     layouts: tuple[Sequence[VaultLayout], Sequence[Mapping[str, Json]]],
 ) -> Steps[dict[str, str]]:
-    """Make the tiles equal the vault's; return live ids by the vault's."""
+    """Make the tiles equal the vault's; return live ids by the vault's. `ids` are those of layouts and filters."""
     standing = live.get("dashboard_elements") or []
-    bodies = {id(tile): tile_body(tile, refs, layout_ids) for tile in tiles.all}
+    bodies = {id(tile): tile_body(tile, refs, *ids) for tile in tiles.all}
+    for tile in tiles.all:
+        if lacks_filter(tile, refs, ids[1]):
+            yield Warn(
+                "broken_reference",
+                f"tile {known(tile.id)} is without filter {tile.filter_id}, which is not here",
+            )
     rules = tile_rules(refs, bodies, places(layouts[0]), places(layouts[1]))
     pairs, surplus = pair(tiles.all, standing, rules)
     siblings = Parts(f"{work.path}/dashboard_elements", {one["id"] for one in standing}, looks_like)
-    ids: dict[str, str] = {}
+    done: dict[str, str] = {}
     for tile, now in pairs:
         if id(tile) in tiles.sourceless:
             # What shows its data is not ours to write: a live one keeps it, and a lost one stays lost.
@@ -777,10 +793,10 @@ def _sync_tiles(
                 )
                 continue
             bodies[id(tile)] = without(bodies[id(tile)], *SOURCES, "result_maker")
-        ids[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings, refs)
+        done[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings, refs)
     for now in surplus:
         work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")
-    return ids
+    return done
 
 
 def _sync_tile(

@@ -30,8 +30,8 @@ def restore_explore(vault: VaultExplore, refs: References, history: History) -> 
     live = yield Get(path("lookml_models", model, "explores", name), {"fields": "name"})
     if live is not None:
         if refs.mapped("explore", vault.id) is None:
-            yield Mapped("explore", vault.id, vault.id, MatchRule.NAME)
-        return Restored(operation=Operation.UNCHANGED, destination_id=vault.id)
+            yield Mapped("explore", vault.id, f"{model}::{name}", MatchRule.NAME)
+        return Restored(operation=Operation.UNCHANGED, destination_id=f"{model}::{name}")
     yield Warn("explore_missing", f"explore {name} of model {model} is not on the destination")
     reason = "an explore lives in LookML: deploy the project that has it"
     return Restored(operation=Operation.SKIPPED, reason=reason)

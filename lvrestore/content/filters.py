@@ -25,21 +25,27 @@ def filter_body(one: VaultFilter) -> Body:
 
 def sync_filters(
     work: Work, wanted: Sequence[VaultFilter], live: Sequence[LivePart], refs: References
-) -> Steps[None]:
-    """Make the live filters equal the vault's; surplus ones go last unless they hold a name that is needed."""
+) -> Steps[dict[str, str]]:
+    """Make the live filters equal the vault's; return live ids by the vault's.
+
+    Surplus ones go last unless they hold a name that is needed.
+    """
     pairs, surplus = pair(wanted, live, _rules(refs))
     bodies = [(one, filter_body(one), now) for one, now in pairs]
     made: LivePart
     yield from _remove_surplus(work, surplus, [body for _, body, _ in bodies])
     holding = {now["id"]: now for _, _, now in bodies if now is not None}
     later = yield from _update(work, [(body, now) for _, body, now in bodies if now is not None], holding)
+    ids = {str(known(one.id)): str(now["id"]) for one, _, now in bodies if now is not None}
     parts = Parts(f"{work.path}/dashboard_filters", {now["id"] for now in live}, _same_name, unique=True)
     for one, body, now in bodies:
         if now is None:
             made, postponed = yield from _create(work, one, body, parts)
+            ids[str(known(one.id))] = str(made["id"])
             later += [(made, postponed)] if postponed else []
     for made, body in later:
         yield from work.update(f"/dashboard_filters/{made['id']}", _label(made), body, made)
+    return ids
 
 
 def _rules(refs: References) -> list[Rule[VaultFilter, LivePart]]:

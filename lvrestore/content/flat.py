@@ -24,6 +24,7 @@ from lvrestore.content.references import (
     orphanage,
     owner_missing,
     require,
+    standing_in,
     superseded,
     woken_plans,
 )
@@ -183,6 +184,9 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
 def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -> Steps[Restored]:
     """Make the destination's object equal the vault's, creating it if it is gone."""
+    if (folder_id := standing_in(refs, flat.kind, vault.id)) is not None:
+        stands_for = f"stands for folder {folder_id} (remap)"
+        return Restored(operation=Operation.SKIPPED, destination_id=folder_id, reason=stands_for)
     if reason := flat.skip(vault):
         here = yield from _counterpart(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
@@ -279,6 +283,9 @@ def own_body(flat: Flat, vault: Shape) -> Body:
 def _find(
     flat: Flat, vault: Shape, body: Body, refs: References, history: History
 ) -> Steps[Body | Restored | None]:
+    if flat.id_field != "id" and not refs.same_instance:
+        # Where the name is the id, another name is another object, whatever an earlier run has called it.
+        return (yield from _by_name(flat, vault, body, refs, history))
     created_at = known(getattr(vault, "created_at", UNSET))
     found = yield from by_identity(
         refs, flat.kind, flat.collection, vault.id, created_at, has_trash=flat.has_trash

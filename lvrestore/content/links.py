@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from lvrestore.content.calls import Exists, Steps, Warn
-from lvrestore.content.references import References
+from lvrestore.content.references import References, standing_in
 from lvrestore.model import Json
 
 # (kind, source id) -> the id on the destination, or None to leave the link alone.
@@ -95,12 +96,15 @@ def each_text(value: Json, change: Callable[[str], str]) -> Json:
 
 def relinked(value: Json, refs: References) -> Json:
     """A JSON value whose links go to where the committed mappings say that their content is."""
+    if not refs.policy.rewrite_links:
+        return value
+    return rewrite_in(value, partial(_settled, refs), refs.policy.link_hosts)
 
-    def now_at(kind: str, source_id: str) -> str | None:
-        found = refs.mapped(kind, source_id)
-        return found.destination_id if found is not None else None
 
-    return rewrite_in(value, now_at, refs.policy.link_hosts) if refs.policy.rewrite_links else value
+def _settled(refs: References, kind: str, source_id: str) -> str | None:
+    """The destination's id of what a link leads to, as far as it is known by now."""
+    found = refs.mapped(kind, source_id)
+    return standing_in(refs, kind, source_id) or (found.destination_id if found is not None else None)
 
 
 def unsettled(value: Json, refs: References) -> bool:
@@ -116,21 +120,22 @@ def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
     return {
         (kind, source_id)
         for kind, source_id in linked_in(value, refs.policy.link_hosts)
-        if refs.mapped(kind, source_id) is None and refs.content(kind, source_id) is not None
+        if _settled(refs, kind, source_id) is None and refs.content(kind, source_id) is not None
     }
 
 
 def name_strays(value: Json, refs: References) -> Steps[None]:
     """Report links that keep a number which means something else on this instance, or nothing.
 
-    Absolute ones still lead to where the backup was taken.
+    Absolute ones still lead to where the backup was taken, which is not where it was moved to.
     """
     if refs.same_instance or not refs.policy.rewrite_links:
         return
-    strays = sorted({link for link in linked_in(value) if refs.mapped(*link) is None})
+    links = linked_in(value, refs.policy.link_hosts)
+    strays = sorted(link for link in links if _settled(refs, *link) is None)
     if strays:
         names = ", ".join(f"{kind} {source_id}" for kind, source_id in strays)
-        text = f"links to {names} keep these numbers, which may be others' here: what they led to is not restored"
+        text = f"links to {names} stay as they are, and lead elsewhere: what they led to is not restored here"
         yield Warn("link_not_followed", text)
 
 

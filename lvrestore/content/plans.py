@@ -132,10 +132,11 @@ def _wanted(vault: VaultPlan, refs: References, made_query: str | None) -> Steps
     if destinations := known(vault.scheduled_plan_destination):
         body[DESTINATIONS] = [only(body_of(one), _DESTINATION_FIELDS) for one in destinations]
     body = yield from _translated(body, refs, made_query)
-    if (tabs := _tabs(body, refs)) is None:
-        yield _tabs_lost(vault, "they are not known on the destination")
+    tabs = _tabs(body, refs)
+    if unknown := [tab for tab, here in tabs.items() if here is None]:
+        yield _tabs_lost(vault, f"tab {', '.join(unknown)} is not known on the destination")
         return without(body, "tab_ids")
-    return {**body, "tab_ids": tabs} if tabs else body
+    return {**body, "tab_ids": list(tabs.values())} if tabs else body
 
 
 def _translated(body: Body, refs: References, made_query: str | None) -> Steps[Body]:
@@ -161,14 +162,12 @@ def _is_about_query(refused: Refused, body: Body) -> bool:
     return bool(body.get("query_id")) and names_it
 
 
-def _tabs(body: Body, refs: References) -> list[str] | None:
-    """The destination's tabs; None when one is not known there. LookML dashboards have labels instead of ids."""
+def _tabs(body: Body, refs: References) -> dict[str, str | None]:
+    """The destination's tabs by the vault's, None for unknown ones. LookML dashboards have labels instead of ids."""
     tabs = body.get("tab_ids") or []
     if not body.get("dashboard_id"):
-        return list(tabs)
-    ids = [destination_of(refs, "dashboard_layout", tab) for tab in tabs]
-    mapped = [one for one in ids if one is not None]
-    return mapped if len(mapped) == len(tabs) else None
+        return {tab: tab for tab in tabs}
+    return {tab: destination_of(refs, "dashboard_layout", tab) for tab in tabs}
 
 
 def _tabs_lost(vault: VaultPlan, why: str) -> Warn:

@@ -24,6 +24,8 @@ LANDS_WITHIN = timedelta(seconds=30)
 
 # What several may have, so that it needs equal content as well, or the wish to adopt what has it.
 NOT_UNIQUE = frozenset({MatchRule.TITLE_IN_FOLDER, MatchRule.TITLE_AND_OWNER, MatchRule.CONTENT_NAME_OWNER})
+# Kinds that are what their definition says.
+DEFINED = frozenset({"query", "merge_query"})
 
 
 class MappedId(msgspec.Struct, frozen=True):
@@ -127,10 +129,27 @@ class References(Protocol):
 
 
 def destination_of(refs: References, kind: str, source_id: str) -> str | None:
-    """The destination's id: a mapping, else on a proven same instance the id itself, else None."""
+    """The destination's id: of a folder that stands for it, a mapping, else on the same instance the id itself."""
+    if (folder_id := standing_in(refs, kind, source_id)) is not None:
+        return folder_id
     if (found := refs.mapped(kind, source_id)) is not None:
         return found.destination_id
     return source_id if refs.same_instance else None
+
+
+def mapped_as(policy: Policy, kind: str, source_id: str) -> str:
+    """The source id under which a mapping is kept.
+
+    A query never changes where it came from, but with other names it is another one here: each set of names has its
+    own mappings of queries.
+    """
+    names = policy.remap.of_queries if kind in DEFINED else ""
+    return f"{source_id}@{names}" if names else source_id
+
+
+def standing_in(refs: References, kind: str, source_id: str) -> str | None:
+    """The destination's folder that is to stand for a folder of the backup, which itself is not restored then."""
+    return refs.policy.folders.get(source_id) if kind == "folder" else None
 
 
 def made_kind(kind: str) -> str:

@@ -47,11 +47,26 @@ def lacks_source(tile: VaultTile) -> bool:
     return not free and source_of(tile) is None
 
 
-def tile_body(tile: VaultTile, refs: References, layouts: Mapping[str, str]) -> Body:
-    """Every field the vault knows of the tile, references translated, all sources but one null."""
+def lacks_filter(tile: VaultTile, refs: References, filters: Mapping[str, str]) -> bool:
+    """Whether the filter that a tile shows has no counterpart here: only where it came from its id says something."""
+    filter_id = known(tile.filter_id)
+    return bool(filter_id) and filter_id not in filters and not refs.same_instance
+
+
+def tile_body(
+    tile: VaultTile, refs: References, layouts: Mapping[str, str], filters: Mapping[str, str]
+) -> Body:
+    """Every field the vault knows of the tile, references translated, all sources but one null.
+
+    `layouts` and `filters` are ids of the dashboard's parts: live ones by the vault's.
+    """
     body = without(
         body_of(tile, WriteDashboardElement), "dashboard_id", "dashboard_layout_id", "result_maker"
     )
+    if lacks_filter(tile, refs, filters):
+        del body["filter_id"]
+    elif filter_id := body.get("filter_id"):
+        body["filter_id"] = filters.get(filter_id, filter_id)
     body |= dict.fromkeys(SOURCES)
     if source := source_of(tile):
         body[source[0]] = destination_of(refs, SOURCES[source[0]], source[1])

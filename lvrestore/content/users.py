@@ -24,6 +24,7 @@ from lvrestore.content.references import (
     left_unfinished,
     made_kind,
     matched_by,
+    standing_in,
     superseded,
 )
 from lvrestore.content.shapes import known
@@ -108,7 +109,9 @@ class Login(msgspec.Struct, frozen=True):
 def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[Restored]:
     """Make the destination's user equal the vault's, creating it if it is gone."""
     if reason := _untouchable(vault):
-        return Restored(operation=Operation.SKIPPED, reason=reason)
+        return Restored(
+            operation=Operation.SKIPPED, destination_id=(yield from _account_here(vault, refs)), reason=reason
+        )
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
@@ -122,7 +125,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
     yield from _map_personal_folder(vault, live, refs)
     login = Login()
     if strange:
-        yield from _tell_differences(vault, live)
+        yield from _tell_differences(vault, live, refs)
     else:
         live = yield from _sync_own_fields(vault, done, live, home, refs)
         login = yield from _sync_login(vault, done, live, refs, history)
@@ -149,6 +152,19 @@ def _untouchable(vault: VaultUser) -> str | None:
     if known(vault.credentials_embed):
         return "made by signed embedding"
     return "a service account" if vault.is_service_account is True else None
+
+
+def _account_here(vault: VaultUser, refs: References) -> Steps[str | None]:
+    """Elsewhere, an account that is not ours to make has another id, if it is there: what it owns says so."""
+    if refs.same_instance or refs.mapped("user", vault.id) or not vault.address:
+        return None
+    found = yield from users_of_address(vault.address)
+    if len(found) != 1:
+        return None
+    user_id = str(found[0]["id"])
+    yield Mapped("user", vault.id, user_id, MatchRule.EMAIL, settled=True)
+    yield from _map_personal_folder(vault, found[0], refs)
+    return user_id
 
 
 # --- finding
@@ -356,8 +372,16 @@ def _sync_own_fields(vault: VaultUser, work: Work, live: Body, home: Home, refs:
     return (yield from work.update(work.path, "", delta, live)) if delta else live
 
 
-def _tell_differences(vault: VaultUser, live: Body) -> Steps[None]:
+def _tell_differences(vault: VaultUser, live: Body, refs: References) -> Steps[None]:
+    if not vault.address:
+        yield Warn(
+            "matched_by_name",
+            f"user {vault.id} is taken for user {live['id']} here: the same name, and neither has an e-mail address",
+        )
     differing = list(changed(_own_fields(vault), live))
+    home = known(vault.home_folder_id)
+    if home and destination_of(refs, "folder", home) not in {None, live.get("home_folder_id")}:
+        differing.append("home_folder_id")
     if vault.login and not _same_address(vault.login, (live.get("credentials_email") or {}).get("email")):
         differing.append("credentials_email")
     if differing:
@@ -475,7 +499,12 @@ def _sync_access(
 def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Steps[None]:
     """The folder that came with the new user stands for the old one: what lay in that goes into this."""
     here, source = live.get("personal_folder_id"), refs.personal_folder(vault.id)
-    if here and source and destination_of(refs, "folder", source) != here:
+    if (
+        here
+        and source
+        and standing_in(refs, "folder", source) is None
+        and destination_of(refs, "folder", source) != here
+    ):
         yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER)
 
 

@@ -10,10 +10,12 @@ import msgspec
 
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.outgoing import Outgoing, outgoing, untouchable
+from lvrestore.content.remap import remapped
 from lvrestore.content.required import check_required
 from lvrestore.errors import DeserializationError, ValidationError
 from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.plan.dependencies import DependencyGraph
+from lvrestore.settings import AS_BACKED_UP, Policy
 from lvrestore.vault.decode import ContentDeserializer
 from lvrestore.vault.references import explores_of, references_of
 
@@ -115,13 +117,16 @@ class Backup(Protocol):
 class RestorationValidator:
     """Looks for what will go wrong. Reads nothing itself; keeps ids in memory, never contents."""
 
-    def __init__(self, destination: Destination, graph: DependencyGraph | None = None) -> None:
-        self._destination = destination
+    def __init__(
+        self, destination: Destination, graph: DependencyGraph | None = None, policy: Policy = AS_BACKED_UP
+    ) -> None:
+        """`policy` says what is called otherwise on the destination, and which folders stand for which."""
+        self._destination, self._policy = destination, policy
         self._related = _related(graph or DependencyGraph())
 
     def validate_pre_flight(self, backup: Backup) -> list[Problem]:
         """Return what concerns the run as a whole, then the rest by the number of items, as far as `LINES`."""
-        contents = _Contents(self.validate_content)
+        contents = _Contents(self.validate_content, self._policy)
         missing = self._missing(contents.sound(backup.rows()), backup)
         general = [*self._version(backup), *self._account(backup)]
         return [*general, *_lines([*missing, *contents.found], contents.untold)]
@@ -249,9 +254,9 @@ class _Finding(NamedTuple):
 class _Contents:
     """Decodes rows one at a time, and finds those that no object can be made of."""
 
-    def __init__(self, validate: Callable[[Outgoing], Problem | None]) -> None:
+    def __init__(self, validate: Callable[[Outgoing], Problem | None], policy: Policy) -> None:
         """`untold` counts what was found beyond the `LINES` that are remembered."""
-        self._validate = validate
+        self._validate, self._policy = validate, policy
         self._deserializer = ContentDeserializer()
         self.found: list[_Finding] = []
         self.untold = 0
@@ -259,8 +264,11 @@ class _Contents:
     def sound(self, rows: Iterable[VaultRow]) -> Iterator[tuple[ContentType, Content]]:
         """Yield the contents that can be restored."""
         for row in rows:
+            if row.content_type is ContentType.FOLDER and row.source_id in self._policy.folders:
+                continue  # another one stands for it
             try:
                 content: Content = self._deserializer.deserialize(row, dict)
+                content = remapped(row.content_type, content, self._policy.remap)
                 vault = _typed(row, content)
             except DeserializationError as error:
                 self._note(Problem("content", f"{row.content_type.label} {row.source_id}", 1, str(error)))

@@ -23,6 +23,7 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         same_instance=session.is_same_instance,
         identity=session.metadata.get("identity"),
         left_out_deleted=shown.get("summary", {}).get("left_out_deleted", 0),
+        live_source=shown.get("source"),
     )
     status = actual_status(reader, session)
     until = datetime.now(UTC).isoformat() if status == "running" else reader.last_activity(session.id)

@@ -78,10 +78,12 @@ class Frame:
         same_instance: bool,
         identity: Json,
         left_out_deleted: int,
+        live_source: dict[str, Json] | None = None,
     ) -> None:
+        """`live_source` is what the source was asked for, if it was."""
         self.session_id, self.source, self.destination = session_id, source, destination
         self.same_instance, self.left_out_deleted = same_instance, left_out_deleted
-        self.identity = identity
+        self.identity, self.live_source = identity, live_source
 
 
 def summary(
@@ -125,6 +127,7 @@ def summary(
         "error_breakdown": {kind: n for kind, n in tally.errors.items() if n},
         "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
         "skipped": [{"reason": reason, "count": n} for reason, n in tally.skipped.most_common(MOST_REASONS)],
+        "source": frame.live_source,
         "queries": counted(queries or QueryCounts()),
         "calls": {
             "total": calls.total,

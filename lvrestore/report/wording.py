@@ -33,6 +33,11 @@ def left_the_source(content_type: ContentType, gone: Sequence[tuple[str, str]]) 
     )
 
 
+def fetched_line(source: str, fetched: Mapping[str, int]) -> str:
+    """What the source gave."""
+    return f"{source} gave {fetched['query']:,} queries and {fetched['merge_query']:,} merge queries"
+
+
 def queries_line(queries: Mapping[str, Mapping[str, int]]) -> str:
     """How many queries and merge queries were made; empty if there was nothing to make."""
     said = []
@@ -81,6 +86,11 @@ def _other_instance_lines(intent: Intent) -> Iterator[str]:
         yield f"Earlier runs have brought {intent.mapped:,} of its objects here: these are updated where they differ."
     else:
         yield "No earlier run has brought anything of it here: objects are looked for by address, name and place."
+    if intent.live_source is not None:
+        yield (
+            f"First {intent.to_fetch:,} definitions of queries that are in no backup are read from"
+            f" {intent.live_source}, and those of the queries that merged results join."
+        )
 
 
 def _overwriting_lines(intent: Intent) -> Iterator[str]:

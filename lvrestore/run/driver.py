@@ -25,7 +25,7 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.queries import bring_query
-from lvrestore.content.references import History, References
+from lvrestore.content.references import History, References, mapped_as
 from lvrestore.crashpoints import reached
 from lvrestore.errors import (
     ApiError,
@@ -308,7 +308,7 @@ class Driver:
                 self._recorder.note(
                     MappingNote(
                         kind=kind,
-                        source_id=source_id,
+                        source_id=mapped_as(self._refs.policy, kind, source_id),
                         destination_id=destination_id,
                         rule=rule,
                         created_at=created_at,

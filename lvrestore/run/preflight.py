@@ -14,6 +14,7 @@ from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.plan.validation import Account, Backup, Destination, Problem, RestorationValidator
 from lvrestore.run.listings import LISTINGS
 from lvrestore.run.waves import Chosen
+from lvrestore.settings import AS_BACKED_UP, Policy
 from lvrestore.vault import DoneIn, Vault, Wanted, bare_id
 
 # The caller and its roles, models, then the lists of users, looks and folders, and of looks in the trash.
@@ -92,12 +93,13 @@ def look_ahead(
     listed: Mapping[str, frozenset[str]],
     translate: Translate,
     found_later: Collection[str] = (),
+    policy: Policy = AS_BACKED_UP,
 ) -> Preflight:
     """Return the problems that a run of these rows will meet, as far as `CALLS` reads can show them.
 
     `versions` is the reply of GET /versions, `caller_id` the calling user's id (empty: it is asked for). `listed`
     holds all living ids, by kind, that were read already. Of the kinds `found_later` only the run itself finds those
-    that have no id yet.
+    that have no id yet. `policy` says what is called otherwise there.
     """
     reads = _Reads(client)
     models = reads.models() if any(backup.counts.get(one) for one in NAME_MODELS) else None
@@ -105,7 +107,7 @@ def look_ahead(
     destination = Destination(
         absent=existing.absent, versions=versions, account=reads.account(caller_id), models=models
     )
-    problems = RestorationValidator(destination).validate_pre_flight(backup)
+    problems = RestorationValidator(destination, policy=policy).validate_pre_flight(backup)
     return Preflight(problems, {**existing.known, "lookml_model": frozenset(models or ())})
 
 

@@ -5,7 +5,7 @@ They are no items. What has a committed mapping is left out, so that a run that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import count
 
 import orjson
@@ -20,6 +20,7 @@ from lvrestore.content.queries import (
     sources_of,
 )
 from lvrestore.content.references import References, destination_of
+from lvrestore.content.remap import remapped_query
 from lvrestore.errors import ValidationError
 from lvrestore.model import Calls, ContentType, Json, QueryCounts, QueryResult, QueryTask
 from lvrestore.run.index import Index
@@ -97,7 +98,9 @@ class QueryWaves:
         if shown.kind == MERGE_QUERY:
             if self._refs.merge_query(shown.source_id) is not None:
                 self._definitions.want(MERGE_QUERY, shown.source_id)
-        elif (definition := shown.definition or self._refs.query(shown.source_id)) is not None:
+        elif shown.definition is not None:
+            self._describe_query(shown.source_id, remapped_query(shown.definition, self._refs.policy.remap))
+        elif (definition := self._refs.query(shown.source_id)) is not None:
             self._describe_query(shown.source_id, definition)
 
     def _describe_query(self, query_id: str, definition: Mapping[str, Json]) -> None:
@@ -164,6 +167,8 @@ class QueryWaves:
                 )
 
 
-def rows_of(vault: Vault, wanted: Wanted) -> Callable[[ContentType], Iterator[Shown]]:
-    """What the rows that are wanted show, by type."""
-    return lambda content_type: shown_in(vault, content_type, wanted)
+def rows_of(
+    vault: Vault, types: Collection[ContentType], wanted: Wanted
+) -> Callable[[ContentType], Iterator[Shown]]:
+    """What the rows that are wanted show, by type; those of other types are not."""
+    return lambda one: shown_in(vault, one, wanted) if one in types else iter(())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from lvrestore.content.references import MappedId
+from lvrestore.content.references import MappedId, mapped_as
+from lvrestore.content.remap import remapped, remapped_query
 from lvrestore.model import ContentType, Json, Operation
 from lvrestore.settings import Policy
 from lvrestore.state.store import Scope, StateReader
@@ -35,6 +36,7 @@ class StateReferences:
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
+        source_id = mapped_as(self.policy, kind, source_id)
         return self._planned.get((kind, source_id)) or self._mapper.get(kind, source_id)
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:
@@ -66,16 +68,20 @@ class StateReferences:
         return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is not None
 
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
-        """The backup's content of another item."""
-        return self._lookups.content(ContentType[kind.upper()], source_id)
+        """The backup's content of another item, with the names that things have on the destination."""
+        content_type = ContentType[kind.upper()]
+        content = self._lookups.content(content_type, source_id)
+        return None if content is None else remapped(content_type, content, self.policy.remap)
 
     def query(self, query_id: str) -> Mapping[str, Json] | None:
-        """A query's definition, from whatever tile of the backup embeds it."""
-        return self._lookups.query(query_id)
+        """A query's definition, from whatever tile of the backup embeds it, likewise."""
+        definition = self._lookups.query(query_id)
+        return None if definition is None else remapped_query(definition, self.policy.remap)
 
     def merge_query(self, merge_id: str) -> Mapping[str, Json] | None:
-        """The definition of merged results, if the source gave it."""
-        return self._lookups.merge_query(merge_id)
+        """The definition of merged results, if the source gave it; of their names only colours can be others here."""
+        definition = self._lookups.merge_query(merge_id)
+        return None if definition is None else remapped_query(definition, self.policy.remap)
 
     def refusal(self, kind: str, source_id: str) -> str | None:
         """Why the destination has refused a query in this run."""

@@ -12,6 +12,8 @@ from lvrestore.state.store import SessionRow, StateReader
 from lvrestore.vault import Vault
 
 SHOWN = 200
+# What is compared as one: an entry more or less is a change as well.
+WHOLE = frozenset({"remap"})
 
 
 def state_file(instance: str, base_url: str) -> Path:
@@ -65,13 +67,14 @@ def require_same_request(session: SessionRow, config: RestorationConfig) -> None
     """Refuse to go on when something else is selected, or something else may be done, than at the start."""
     asked = dict(_flat(config.remembered()))
     for name, stored in _flat(session.config):
-        if name in asked and asked[name] != stored:
+        # By which name of the config file the source is asked concerns nothing that was restored.
+        if name in asked and name != "source" and asked[name] != stored:
             raise SessionMismatchError(name, _shown(name, stored), _shown(name, asked[name]))
 
 
 def _flat(kept: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     for name, value in kept.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name not in WHOLE:
             yield from _flat(value)
         else:
             yield name, list(value) if isinstance(value, tuple) else value

@@ -13,6 +13,7 @@ from lvrestore.content.calls import Restored, Steps
 from lvrestore.content.counterparts import find_counterparts
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
+from lvrestore.content.remap import remapped
 from lvrestore.looker.client import LookerClient, Sender
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, wait_until
@@ -36,7 +37,7 @@ from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
 from lvrestore.run.references import StateReferences
 from lvrestore.run.rehearsal import RehearsalClient, Rehearsed, knows_nothing
-from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy
+from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy, Remap
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import ContentDeserializer, Lookups, decode_blob
 from lvrestore.vault.references import references_of
@@ -69,9 +70,7 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     """Decode the blob and start the generator of its type."""
     kind = KINDS[task.content_type]
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
-    content = ContentDeserializer().deserialize(row, kind.shape)
-    # The row says which item it is; a blob may have lost its id, or carry it in another form.
-    steps = kind.restore(msgspec.structs.replace(content, id=task.source_id), refs, history)
+    steps = kind.restore(shaped(row, kind.shape, refs.policy.remap), refs, history)
     return steps if refs.same_instance else _after(find_counterparts(_earlier(task), refs), steps)
 
 
@@ -86,6 +85,18 @@ def _earlier(task: RestorationTask) -> Iterator[tuple[str, str]]:
     for one in references_of(task.content_type, decode_blob(task.blob)):
         if one.content_type in before:
             yield one.content_type.label, one.source_id
+
+
+def shaped(row: VaultRow, shape: type[msgspec.Struct], remap: Remap) -> msgspec.Struct:
+    """The row's content in its shape, with the names that things have on the destination.
+
+    The row says which item it is; a blob may have lost its id, or carry it in another form.
+    """
+    deserializer = ContentDeserializer()
+    if not remap:
+        return msgspec.structs.replace(deserializer.deserialize(row, shape), id=row.source_id)
+    content = {**deserializer.deserialize(row, dict), "id": row.source_id}
+    return deserializer.validate_schema(row, remapped(row.content_type, content, remap), shape)
 
 
 class Workbench:

@@ -1,4 +1,4 @@
-"""What the sandbox says about itself and what it only lists: versions, user attributes, alerts."""
+"""What the sandbox says about itself, and what it only lists: connections, colours, user attributes, alerts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from lvrestore.sandbox.store import Row
 
 USER_ATTRIBUTE = View("UserAttribute", {})
+CONNECTION = View("DBConnection", {})
+COLOR_COLLECTION = View("ColorCollection", {})
 
 
 def versions(call: Call) -> Row:
@@ -41,6 +43,16 @@ def get_user_attribute(call: Call) -> Row:
     return call.show(USER_ATTRIBUTE, the(call.instance.store.user_attributes, call.ids[0]))
 
 
+def all_connections(call: Call) -> list[Row]:
+    """List the database connections."""
+    return [call.show(CONNECTION, row) for row in call.instance.store.connections.values()]
+
+
+def all_color_collections(call: Call) -> list[Row]:
+    """List the colour collections with their palettes."""
+    return [call.show(COLOR_COLLECTION, row) for row in call.instance.store.color_collections.values()]
+
+
 def search_alerts(_call: Call) -> list[Row]:
     """Find alerts: there are none."""
     return []
@@ -48,6 +60,8 @@ def search_alerts(_call: Call) -> list[Row]:
 
 ROUTES = {
     "GET /versions": versions,
+    "GET /connections": all_connections,
+    "GET /color_collections": all_color_collections,
     "GET /user_attributes": all_user_attributes,
     "GET /user_attributes/{user_attribute_id}": get_user_attribute,
     "GET /alerts/search": search_alerts,

@@ -20,6 +20,8 @@ ROOTS: tuple[Row, ...] = (
 )
 ROOT_FLAGS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
 EVERYONE = "All Users"
+# A collection of colours, and a palette of it.
+COLOURS = ("7c56cc21-66e4-41c9-81ce-a60e1c3967b2", "5d189dfc-4f46-46f3-822b-bfb0b61777b1")
 ADMIN = "Admin"
 
 
@@ -63,7 +65,12 @@ def _is_everyone(row: Row) -> bool:
 
 
 def add_built_ins(store: Store) -> str:
-    """Add what nobody can change: the sets with everything in them, their role, All Users; return the role."""
+    """Add what nobody can change: the sets with everything in them, their role, All Users; return the role.
+
+    And the colours that come with an instance.
+    """
+    store.add_palette(*COLOURS)
+    store.color_collections[COLOURS[0]]["label"] = "Looker Classic"
     everything = {"all_access": True, "built_in": True}
     may = _first(
         store,

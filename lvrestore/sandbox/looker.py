@@ -253,6 +253,16 @@ class Looker:
             row = {"name": name, "label": name.title(), "project_name": name, **fields}
             self.instance.store.models[name], self.instance.store.explores[name] = row, listed
 
+    def add_connection(self, name: str) -> None:
+        """Add a database connection."""
+        with self._lock:
+            self.instance.store.add_connection(name)
+
+    def add_palette(self, collection: str, palette: str = "") -> None:
+        """Add a colour collection, and a palette in it."""
+        with self._lock:
+            self.instance.store.add_palette(collection, palette)
+
     def advance(self, seconds: float) -> None:
         """Let time pass: late commits happen, tokens expire."""
         with self._lock:

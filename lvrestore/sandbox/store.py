@@ -139,6 +139,8 @@ class Store:
         self.emails: dict[str, str] = {}
         self.explores: dict[str, list[Row]] = {}
         self.user_attributes: dict[str, Row] = {}
+        self.connections: dict[str, Row] = {}
+        self.color_collections: dict[str, Row] = {}
         self.boards: dict[str, Row] = {}
         self.sections: dict[str, Row] = {}
         self.items: dict[str, Row] = {}
@@ -164,6 +166,17 @@ class Store:
         """Never allocate this id, nor a lower one."""
         if object_id.isdecimal():
             self._last_id[kind] = max(self._last_id[kind], int(object_id))
+
+    def add_connection(self, name: str) -> None:
+        """Add a database connection, if it is not there."""
+        self.connections.setdefault(name, {"name": name})
+
+    def add_palette(self, collection: str, palette: str = "") -> None:
+        """Add a colour collection, and a palette of categories in it, if they are not there."""
+        empty: Row = {"id": collection, "label": collection, "categoricalPalettes": []}
+        palettes = self.color_collections.setdefault(collection, empty)["categoricalPalettes"]
+        if palette and all(one["id"] != palette for one in palettes):
+            palettes.append({"id": palette, "label": palette, "type": "Categorical", "colors": []})
 
     # Dashboards, looks and folders are indexed by place, so they change only through these.
 
@@ -343,6 +356,11 @@ class Store:
         self.query_slugs[query["slug"]] = query["id"]
         self.client_ids.add(query["client_id"])
         self.query_content.setdefault(content_key(content), query["id"])
+
+    def query_slug(self, query_id: str) -> str:
+        """Return the slug of a query."""
+        slug: str = msgspec.json.decode(self.queries[query_id])["slug"]
+        return slug
 
     def query_parts(self, query_id: str) -> QueryParts:
         """Return what tiles show of a query."""

@@ -613,14 +613,13 @@ class StateReader:
 
     def source_sample(self, source: str, destination: str) -> list[list[str]]:
         """What the newest session that restored from this source remembers of it; empty if none did."""
-        found = self._db.execute(
-            "SELECT json_extract(metadata, '$.source_sample') FROM restoration_sessions INDEXED BY sessions_by_start"
-            " WHERE source_instance = ?"
-            " AND destination_instance = ? AND json_extract(metadata, '$.source_sample') IS NOT NULL"
-            " ORDER BY started_at DESC LIMIT 1",
-            (source, destination),
-        ).get
-        return cast("list[list[str]]", orjson.loads(found)) if found else []
+        rows: list[Any] = self._db.execute(
+            "SELECT id, source_instance, destination_instance FROM restoration_sessions"
+            " WHERE json_extract(metadata, '$.source_sample') IS NOT NULL ORDER BY started_at DESC"
+        ).fetchall()
+        newest = next((one for one, *between in rows if between == [source, destination]), None)
+        session = self.session(newest) if newest is not None else None
+        return session.metadata["source_sample"] if session is not None else []
 
     def newest_session(self) -> SessionRow | None:
         """The session that was begun last."""

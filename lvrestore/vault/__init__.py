@@ -18,7 +18,7 @@ from lvrestore.vault.reader import (
     VaultInfo,
     open_vault,
 )
-from lvrestore.vault.references import Reference, explores_of, references_of
+from lvrestore.vault.references import Reference, explores_of, palettes_of, references_of
 from lvrestore.vault.selection import Deleted, DoneIn, Wanted, bare_id
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "encode_like",
     "explores_of",
     "open_vault",
+    "palettes_of",
     "reference_states",
     "references_of",
 ]

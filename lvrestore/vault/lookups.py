@@ -74,7 +74,7 @@ class Lookups:
             vault = self._open()
             return not vault.has_type(content_type) or vault.has(content_type, source_id)
 
-    def content(self, content_type: ContentType, source_id: str) -> Mapping[str, Any] | None:
+    def content(self, content_type: ContentType, source_id: str) -> dict[str, Any] | None:
         """The content of an item; None when the vault lacks it or it cannot be decoded."""
         with self._lock:
             row = self._open().get(content_type, source_id)

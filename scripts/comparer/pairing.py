@@ -101,13 +101,17 @@ def _alike(kind: str, content: Content, world: World, by_key: Mapping[Hashable, 
     """The live object of the natural key: of several, one that is as it should be, if there is one."""
     if kind == "folder" and automatic(kind, content):
         return _special_folder(content, world)
+    if kind == "user" and automatic(kind, content) and not content.get("email"):
+        return None  # an account of a program or of signed embedding is nobody that a name tells
     keys = [key_of(kind, content, world.there)]
     if kind == "user" and not content.get("credentials_email"):
         keys.append(_name(content))  # made again without a login, a user has no address
     candidates = next((by_key[key] for key in keys if key is not None and by_key.get(key)), None)
     if not candidates:
         return None
-    found = candidates[0] if len(candidates) == 1 else _best(kind, content, candidates, world)
+    # Of namesakes the one that was made meanwhile is meant, not one that others had there before.
+    likely = [one for one in candidates if world.is_new(kind, one)] or candidates
+    found = likely[0] if len(likely) == 1 else _best(kind, content, likely, world)
     candidates.remove(found)
     return found
 

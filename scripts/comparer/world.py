@@ -11,16 +11,25 @@ from comparer.there import There, local
 
 
 class World:
-    """A backup and a dump. Without them it is the same instance, where ids stay as they are."""
+    """A backup and a dump, and one from before. Without them it is the same instance, where ids stay as they are."""
 
-    def __init__(self, backup: Backup | None = None, dump: Mapping[str, Mapping[str, Content]] = {}) -> None:
-        self.backup, self.dump = backup, dump
+    def __init__(
+        self,
+        backup: Backup | None = None,
+        dump: Mapping[str, Mapping[str, Content]] = {},
+        before: Mapping[str, Mapping[str, Content]] = {},
+    ) -> None:
+        self.backup, self.dump, self._before = backup, dump, before
         same = backup is None or is_same_instance(backup, dump)
         self.there = There(same=same, hosts=backup.hosts if backup else ())
 
     def live(self, kind: str) -> Mapping[str, Content]:
         """What the instance has of a type, by id."""
         return self.dump.get(TABLE[kind], {})
+
+    def is_new(self, kind: str, live_id: str) -> bool:
+        """Whether an object was not there before."""
+        return live_id not in self._before.get(TABLE[kind], {})
 
     def exists(self, kind: str, source_id: str) -> bool:
         """Whether something of the vault is on the instance."""

@@ -12,6 +12,10 @@ EXPLORES_PER_MODEL = 8
 SHARED_QUERIES = 50
 # Where the ids of queries of looks, of tiles, and of those used by many tiles begin.
 LOOK_QUERY, TILE_QUERY, SHARED_QUERY = 1_000_000_000, 2_000_000_000, 3_000_000_000
+COLOURS = (
+    ("7c56cc21-66e4-41c9-81ce-a60e1c3967b2", "5d189dfc-4f46-46f3-822b-bfb0b61777b1"),
+    ("acme", "acme-categorical-0"),
+)
 CALCULATION = (
     '[{"category": "table_calculation", "label": "% of total", "table_calculation": "of_total", '
     '"expression": "${a.b} / sum(${a.b})", "_kind_hint": "measure"}]'
@@ -92,7 +96,7 @@ def shared_query(world: World, number: int) -> Content:
 def vis_config(rng: random.Random, fields: list[str]) -> Content:
     """Return a visualisation: free-form, as far as the API is concerned."""
     axis = {"axisId": fields[0], "id": fields[0], "name": fields[0].title()}
-    return {
+    config: Content = {
         "type": rng.choice(("looker_column", "looker_line", "looker_grid", "single_value", "looker_map")),
         "show_view_names": False,
         "stacking": rng.choice(("", "normal")),
@@ -105,3 +109,9 @@ def vis_config(rng: random.Random, fields: list[str]) -> Content:
         ],
         "defaults_version": 1,
     }
+    # Half have colours of a collection: the one that every instance has, or the company's own.
+    drawn = config["conditional_formatting"][0]["value"] % 4
+    if drawn < len(COLOURS):
+        collection, palette = COLOURS[drawn]
+        config["color_application"] = {"collection_id": collection, "palette_id": palette}
+    return config

@@ -252,6 +252,12 @@ def use_what_is_only_listed(looker, sdk):
     attribute = looker.add("user_attributes", name="region", label="Region", type="string")
     assert sdk.all_user_attributes() == [sdk.user_attribute(attribute)]
     assert sdk.search_alerts(all_owners=True) == []
+    looker.add_connection("warehouse")
+    looker.add_palette("acme", "acme-categorical-0")
+    assert [one.name for one in sdk.all_connections(fields="name")] == ["warehouse"]
+    classic, acme = sdk.all_color_collections()
+    assert (classic.label, acme.id) == ("Looker Classic", "acme")
+    assert [one.id for one in acme.categoricalPalettes] == ["acme-categorical-0"]
 
 
 def use_the_rest(sdk):

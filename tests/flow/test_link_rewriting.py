@@ -215,7 +215,7 @@ def test_elsewhere_links_that_nothing_is_known_of_are_named():
     memory.again = True
     (last,) = restore(looker, rows[:1], memory)
     (said,) = [message for kind, message in last.warnings if kind == "link_not_followed"]
-    assert f"links to dashboard {lost}, look 77 keep" in said
+    assert f"links to dashboard {lost}, look 77, look 78 stay as they are" in said
 
 
 def test_an_accepted_difference_does_not_hide_a_new_link():

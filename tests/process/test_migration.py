@@ -1,10 +1,19 @@
 """To another instance: references are found there by address, name and place; what is its own stays as it is."""
 
 import json
+import os
+import random
+import signal
 
 import apsw
 import pytest
-from processes import running_site
+from make_vault import mixed, write_vault
+from migrating import changed_vault, inhabited_site, letters, said_of_items, touched, wrong
+from processes import eventually, running_site
+from same_content import differences
+
+MEDIUM, LARGE = 220, 5000
+PATIENCE_S = 600.0
 
 
 @pytest.fixture
@@ -15,13 +24,6 @@ def moved(vault, tmp_path):
         site.state.unlink()
         site.looker.clear_log()
         yield site
-
-
-def letters(site):
-    """{(type, id): message} of what failed."""
-    listed = site.run(["dlq", "list", "--json", "--state", str(site.state)]).out
-    found = map(json.loads, listed.splitlines())
-    return {(one["content_type"], one["content_id"]): one["message"] for one in found}
 
 
 def test_folders_owners_and_looks_that_are_not_in_the_run_are_found(moved):
@@ -65,3 +67,70 @@ def test_what_was_deleted_on_the_source_is_named_and_stays(vault, tmp_path):
         assert site.looker.dump() == before
         only = site.run(["bulk", "--type", "dashboard", "--ids", "5", "--procs", "1", *site.arguments()])
         assert "left the source" not in only.err  # nothing was said of the others
+
+
+def move(site, *more):
+    """Everything of the backup into the other instance."""
+    arguments = ["all", "--procs", "2", "--inflight", "4", *site.arguments(*more)]
+    return site.run(arguments, timeout_s=PATIENCE_S)
+
+
+def dump(site):
+    """The state of an instance, with links to itself as they are on every instance."""
+    return json.loads(json.dumps(site.looker.dump()).replace(site.url, "http://here"))
+
+
+def assert_moved(site, before):
+    """The backup is there or it is said what is not; what is not of it is as it was."""
+    assert touched(before, site.looker.dump()) == {}
+    assert {one: what for one, what in wrong(site, before).items() if one not in said_of_items(site)} == {}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("rows", [MEDIUM, pytest.param(LARGE, marks=pytest.mark.slow)])
+def test_into_an_instance_with_content_of_its_own_and_again_every_week(tmp_path, rows):
+    with inhabited_site(tmp_path, rows) as site:
+        before = site.looker.dump()
+        first = move(site)
+        assert first.counts["created"] > rows / 3, first
+        assert_moved(site, before)
+
+        site.looker.clear_log()
+        again = move(site)
+        assert [f"{r.method} {r.path}" for r in site.writes()] == []
+        assert again.counts["created"] == again.counts["updated"] == 0
+
+        newer = tmp_path / "newer.db"
+        changed = changed_vault(site.vault, newer, 0.05)
+        site.vault = newer
+        third = move(site)
+        failed = changed & letters(site).keys()
+        assert third.counts["updated"] == len(changed - failed) > 0, third
+        assert third.counts["created"] == 0
+        assert_moved(site, before)
+
+
+@pytest.mark.timeout(600)
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path):
+    vault = tmp_path / "source.db"
+    write_vault(vault, **mixed(MEDIUM))
+    (tmp_path / "one").mkdir()
+    with running_site(vault, tmp_path / "one", empty=True, first_id=50_000_000) as site:
+        move(site)
+        expected = dump(site)
+    chance = random.Random(3)
+    (tmp_path / "two").mkdir()
+    with running_site(vault, tmp_path / "two", empty=True, first_id=70_000_000) as site:
+        for _ in range(4):
+            running = site.start(["all", "--procs", "2", "--inflight", "4", *site.arguments()])
+            wanted = len(site.writes()) + chance.randrange(20, 150)
+            eventually(lambda wanted=wanted, one=running: one.over or len(site.writes()) >= wanted)
+            victims = [running.pid, *running.workers()]
+            if not running.over:
+                os.kill(chance.choice(victims), signal.SIGKILL)
+                if chance.random() < 0.7:
+                    running.kill()
+            running.end(PATIENCE_S)
+            running.assert_gone()
+        move(site)
+        assert [str(one) for one in differences(expected, dump(site))] == []

@@ -12,12 +12,13 @@ from click.testing import CliRunner
 
 from lvrestore.cli import COMMANDS, cli
 from lvrestore.cli.dlq import letter_details, letter_object
+from lvrestore.cli.remap_file import read_remap
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
-from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
+from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -25,16 +26,26 @@ from lvrestore.sandbox.fault_file import read_fault_file
 from lvrestore.sandbox.faults import FAULTS, KINDS, Rule
 from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
+from lvrestore.settings import Remap
 from lvrestore.state.dead_letters import DeadLetterItem
+from lvrestore.state.mapping_file import mapping_object
+from lvrestore.state.mappings import PARTS, Group, imported
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
-README, OUTPUT, SANDBOX, DESIGN, CHANGELOG = (
+README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG = (
     ROOT / name
-    for name in ("README.md", "docs/output.md", "docs/sandbox.md", "docs/design.md", "CHANGELOG.md")
+    for name in (
+        "README.md",
+        "docs/output.md",
+        "docs/sandbox.md",
+        "docs/remap.md",
+        "docs/design.md",
+        "CHANGELOG.md",
+    )
 )
-PAGES = (README, OUTPUT, SANDBOX, DESIGN, CHANGELOG)
+PAGES = (README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG)
 
 
 def tables(page):
@@ -197,6 +208,17 @@ def test_change_keys():
     assert sample["changes"][0].keys() == real["changes"][0].keys()
 
 
+def test_mapping_keys():
+    (sample,) = samples("mapping")
+    mapping = imported(Group("a", "b", "look"), "1", "2", "2026")
+    assert list(sample) == list(mapping_object(mapping))
+
+
+def test_every_rule_of_a_mapping_is_documented():
+    said = OUTPUT.read_text().partition("## mapping\n")[2].partition("\n## ")[0]
+    assert {rule.value for rule in MatchRule} | set(PARTS) <= set(re.findall(r"`(\w+)`", said))
+
+
 def test_dead_letter_keys():
     names = DeadLetterItem.__struct_fields__
     letter = DeadLetterItem(**dict.fromkeys(names))
@@ -288,6 +310,14 @@ def test_storm_of_the_sandbox_page_can_be_used(tmp_path):
 
 
 # -- pages
+
+
+def test_the_remap_page_has_a_whole_file_that_can_be_used(tmp_path):
+    (sample,) = re.findall(r"```toml\n(.*?)```", REMAP.read_text(), re.DOTALL)
+    (tmp_path / "remap.toml").write_text(sample)
+    remap = read_remap(tmp_path / "remap.toml")
+    assert all(getattr(remap, table) for table in Remap.__struct_fields__)
+    assert {f"[{table}]" for table in Remap.__struct_fields__} <= first_names(REMAP)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,0 +1,292 @@
+"""`lvrestore map`: which object of the destination stands for which item of the backup."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+from rich.table import Table
+
+from lvrestore.cli import options as opt
+from lvrestore.cli.state_file import state_reader
+from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.model import ContentType, parse_content_type
+from lvrestore.report.console import result_console
+from lvrestore.report.jsonl import write_line
+from lvrestore.report.terminal import ask
+from lvrestore.report.text import printable
+from lvrestore.settings import default_state_path
+from lvrestore.state.lock import RunLock
+from lvrestore.state.mapping_file import Format, format_of, mapping_object, replaced, write_mappings
+from lvrestore.state.mappings import BELONGS_TO, CONTENT_TYPES, PARTS, Group
+from lvrestore.state.store import StateReader, StateStore
+from lvrestore.vault import Vault, bare_id, open_vault
+from lvrestore.vault.parts import part_ids
+
+Item = tuple[str, str]
+
+
+def _kind(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """A content type, or a part of one."""
+    return None if value is None else _parse_kind(value)
+
+
+def _parse_kind(text: str) -> str:
+    name = text.strip().lower().replace("-", "_")
+    found = next((one for one in PARTS if name in {one, f"{one}s"}), None)
+    if found is not None:
+        return found
+    try:
+        return parse_content_type(text).label
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; and of parts {', '.join(PARTS)}") from error
+
+
+def _items(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[Item, ...]:
+    return tuple(dict.fromkeys(parse_item(one) for one in values))
+
+
+def parse_item(text: str) -> Item:
+    """The kind and the backup's id out of `dashboard:42`."""
+    name, colon, source_id = text.partition(":")
+    if not colon or not name.strip() or not source_id.strip():
+        raise click.BadParameter(f"{text!r} is not TYPE:ID, like dashboard:42")
+    kind = _parse_kind(name)
+    if kind in PARTS:
+        return kind, source_id.strip()
+    return kind, bare_id(ContentType[kind.upper()], source_id.strip())
+
+
+kind_option = opt.option("--type", "kind", metavar="T", callback=_kind, help="Only this type, or part.")
+source_option = opt.option(
+    "--source-instance", metavar="URL", callback=opt.instance, help="Only what is of this instance."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def mappings() -> None:
+    """See, carry over, correct or forget which object stands for which item of the backup."""
+
+
+@mappings.command("list")
+@kind_option
+@source_option
+@opt.option("--parts", is_flag=True, help="Tiles, layouts, queries and such as well.")
+@opt.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
+@opt.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many.")
+@opt.state_option
+@opt.base_url_option
+@opt.json_option
+def list_mappings(
+    kind: str | None,
+    source_instance: str | None,
+    limit: int | None,
+    offset: int,
+    state_path: Path | None,
+    base_url: str | None,
+    *,
+    parts: bool,
+    as_json: bool,
+) -> None:
+    """List the mappings."""
+    kinds = (kind,) if kind else (*CONTENT_TYPES, *PARTS) if parts else CONTENT_TYPES
+    found = state_reader(state_path, base_url).mappings.find(
+        kinds, source_instance, limit=limit, offset=offset
+    )
+    if as_json:
+        for one in found:
+            write_line(mapping_object(one))
+        return
+    table = Table(
+        "type", "source", "destination", "rule", "state", "mapped", "of", box=None, padding=(0, 2, 0, 0)
+    )
+    for one in found:
+        ids = (printable(one.source_id), printable(one.destination_id))
+        at = (one.mapped_at or "")[:19]
+        table.add_row(one.content_type, *ids, one.rule, one.state, at, one.source_instance)
+    if table.row_count:
+        result_console().print(table)
+    else:
+        click.echo("no mappings")
+
+
+@mappings.command("export")
+@kind_option
+@source_option
+@opt.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    help="Form of the output.  [default: what the ending says, else csv]",
+)
+@opt.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Not stdout."
+)
+@opt.state_option
+@opt.base_url_option
+def export_mappings(
+    kind: str | None,
+    source_instance: str | None,
+    form: Format | None,
+    output: Path | None,
+    state_path: Path | None,
+    base_url: str | None,
+) -> None:
+    """Write the mappings of items to a file, or to stdout, as `map import` takes them."""
+    rows = state_reader(state_path, base_url).mappings.find(
+        (kind,) if kind else CONTENT_TYPES, source_instance
+    )
+    form = form or format_of(output)
+    if output is None:
+        write_mappings(rows, form, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    with replaced(output) as file:
+        count = write_mappings(rows, form, file)
+    click.echo(f"{count:,} mappings written to {output}", err=True)
+
+
+@mappings.command("clear")
+@click.argument("items", metavar="[TYPE:ID]...", nargs=-1, callback=_items)
+@kind_option
+@source_option
+@opt.option("--all", "everything", is_flag=True, help="All of them.")
+@opt.vault_option
+@opt.state_option
+@opt.base_url_option
+@opt.lock_timeout_option
+@opt.force_option
+@opt.json_option
+def clear_mappings(
+    items: tuple[Item, ...],
+    kind: str | None,
+    source_instance: str | None,
+    db_path: Path,
+    state_path: Path | None,
+    base_url: str | None,
+    lock_timeout_s: float,
+    *,
+    everything: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Forget mappings: of the items named, of a type, of a source instance, or all.
+
+    Nothing changes on the instance. The next run looks for these items again, as if it had never met them. What
+    belongs to them goes as well: of dashboards and boards that are named, the parts that the backup (--db-path) tells.
+    """
+    if sum(map(bool, (items, kind, everything))) > 1 or not (items or kind or everything or source_instance):
+        raise UsageError("say which mappings: TYPE:ID, --type, --source-instance or --all")
+    reader = state_reader(state_path, base_url)
+    groups = [one for one in reader.mappings.groups() if source_instance in {None, one.source_instance}]
+    if items:
+        chosen = _of_items(items, groups, reader, db_path)
+    else:
+        kinds = {kind, *BELONGS_TO.get(kind, ())} if kind else {one.content_type for one in groups}
+        chosen = {one: None for one in groups if one.content_type in kinds}
+    counts = {group: reader.mappings.count(group, ids) for group, ids in chosen.items()}
+    total = sum(counts.values())
+    click.echo(_what_is_cleared(counts, reader.path), err=True)
+    if total and not force and not ask():
+        raise UsageError("not confirmed: nothing was done")
+    if total:
+        _clear(reader.path, chosen, lock_timeout_s)
+    if as_json:
+        write_line({"type": "cleared", "count": total})
+    elif total:
+        click.echo(f"{total:,} mappings removed")
+
+
+def _of_items(
+    items: Collection[Item], groups: Collection[Group], reader: StateReader, db_path: Path
+) -> dict[Group, Collection[str] | None]:
+    """The mappings of items and of what belongs to them."""
+    chosen: dict[Group, list[str]] = {}
+    for kind, source_id in items:
+        group = _group_of(kind, source_id, groups, reader)
+        chosen.setdefault(group, []).append(source_id)
+        for part in BELONGS_TO.get(kind, ()):
+            if part.startswith("made_"):
+                chosen.setdefault(msgspec.structs.replace(group, content_type=part), []).append(source_id)
+    holders = {group: ids for group, ids in chosen.items() if group.content_type in {"dashboard", "board"}}
+    for group, parts in _parts_of(holders, db_path):
+        chosen.setdefault(group, []).extend(parts)
+    return dict(chosen)
+
+
+def _group_of(kind: str, source_id: str, groups: Collection[Group], reader: StateReader) -> Group:
+    """Between which instances an item is mapped."""
+    found = [
+        one for one in groups if one.content_type == kind and reader.mappings.get(one, source_id) is not None
+    ]
+    if not found:
+        hint = f"`lvrestore map list --type {kind}` shows them"
+        raise NotFoundError(f"a mapping of {kind} {source_id}", f"the state file {reader.path}", hint)
+    if len(found) > 1:
+        sources = " and ".join(one.source_instance for one in found)
+        raise UsageError(f"{kind} {source_id} is mapped from {sources}", "say which: --source-instance URL")
+    return found[0]
+
+
+def _parts_of(holders: Mapping[Group, Collection[str]], db_path: Path) -> list[tuple[Group, Collection[str]]]:
+    """The parts of these dashboards and boards that the backup tells; those it does not tell are said to stay."""
+    if not holders:
+        return []
+    try:
+        vault = open_vault(db_path)
+    except NotFoundError:
+        for group, ids in holders.items():
+            _say_that_parts_stay(group.content_type, ids, f"the backup {db_path} is not there")
+        return []
+    with closing(vault):
+        return [
+            (msgspec.structs.replace(group, content_type=part), ids)
+            for group, held in holders.items()
+            for part, ids in _told_by(vault, group.content_type, held).items()
+        ]
+
+
+def _told_by(vault: Vault, kind: str, ids: Collection[str]) -> dict[str, list[str]]:
+    content_type = ContentType[kind.upper()]
+    if absent := vault.absent(content_type, list(ids)):
+        _say_that_parts_stay(kind, absent, f"the backup {vault.path} has it not")
+    found: dict[str, list[str]] = {}
+    for row in vault.rows(content_type, ids=list(ids), deleted="include"):
+        for part, part_id in part_ids(content_type, row.blob):
+            found.setdefault(part, []).append(part_id)
+    return found
+
+
+def _say_that_parts_stay(kind: str, ids: Collection[str], why: str) -> None:
+    names = ", ".join(f"{kind} {one}" for one in ids)
+    commands = " and ".join(f"`lvrestore map clear --type {part}`" for part in BELONGS_TO[kind])
+    click.echo(
+        f"warning: the mappings of the parts of {names} stay, as {why}: {commands} forget those of all",
+        err=True,
+    )
+
+
+def _what_is_cleared(counts: Mapping[Group, int], path: Path) -> str:
+    total = sum(counts.values())
+    if not total:
+        return "no mappings to remove"
+    kinds: dict[str, int] = {}
+    for group, count in counts.items():
+        kinds[group.content_type] = kinds.get(group.content_type, 0) + count
+    listed = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items() if count)
+    return f"Forget {total:,} mappings in {path} ({listed}): the next run looks for these objects anew."
+
+
+def _clear(path: Path, chosen: Mapping[Group, Collection[str] | None], lock_timeout_s: float) -> None:
+    """Only one process writes the state file: a run that is under way is waited for, or in the way."""
+    usual = default_state_path(next(iter(chosen)).destination_instance)
+    lock = RunLock.acquire(path, usual, lock_timeout_s)
+    try:
+        with StateStore(path) as store:
+            store.clear_mappings(chosen)
+    finally:
+        lock.release()
