@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -24,15 +24,24 @@ from lvrestore.errors import (
     UsageError,
     ValidationError,
 )
-from lvrestore.looker.credentials import Destination, resolve
-from lvrestore.model import ContentType, Json, Operation, RestorationResult, Waits
+from lvrestore.looker.credentials import Destination, resolve, resolve_source
+from lvrestore.model import (
+    Calls,
+    ContentType,
+    Json,
+    Operation,
+    QueryCounts,
+    QueryResult,
+    RestorationResult,
+    Waits,
+)
 from lvrestore.plan.dependencies import circles
 from lvrestore.plan.identity import Verdict, instance_name
 from lvrestore.report.reporter import Intent, Reporter
-from lvrestore.report.session import journal_tally, session_summary
-from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.report.session import journal_tally, queries_of, session_summary
+from lvrestore.report.tally import Frame, Tally, counted, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import left_the_source, named
+from lvrestore.report.wording import fetched_line, left_the_source, named, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -40,10 +49,13 @@ from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
+from lvrestore.run.live_source import LiveSource, note_lacking
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
+from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
+from lvrestore.run.references import StateReferences
 from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
@@ -59,10 +71,10 @@ from lvrestore.run.source import require_same_source, sample_of, source_name
 from lvrestore.run.target import stood_for
 from lvrestore.run.waves import (
     NAMED,
+    AnyTasks,
     Chosen,
     Item,
     Rehearsal,
-    Tasks,
     Unfinished,
     Waves,
     both_looks,
@@ -74,11 +86,12 @@ from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Lookups, Vault, Wanted
+from lvrestore.vault import Definitions, DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
 # Below this, asking for each referenced object costs fewer calls than listing all of them.
 FEW_ITEMS = 10
+DASHBOARD = ContentType.DASHBOARD.label
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
@@ -108,7 +121,7 @@ def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ
     destination = resolve(config.destination, environ)
     if (done := finished(config, vault, reporter, destination)) is not None:
         return done
-    return Restore(config, vault, reporter, destination).run()
+    return Restore(config, vault, reporter, destination, environ).run()
 
 
 def finished(
@@ -148,7 +161,7 @@ def resume(
 ) -> Ending:
     """Continue an unfinished session with the vault and the instance it was started with."""
     destination = resolve(config.destination, environ)
-    return Restore(config, vault, reporter, destination).run_again(session_id)
+    return Restore(config, vault, reporter, destination, environ).run_again(session_id)
 
 
 def require_selected(vault: Vault, config: RestorationConfig) -> None:
@@ -173,11 +186,18 @@ class Restore:
     _vault: Vault
     _backup: Vault
     _proof: Vault
+    _source_refs: StateReferences
 
     def __init__(
-        self, config: RestorationConfig, vault: Vault | None, reporter: Reporter, destination: Destination
+        self,
+        config: RestorationConfig,
+        vault: Vault | None,
+        reporter: Reporter,
+        destination: Destination,
+        environ: Mapping[str, str],
     ) -> None:
-        """Without a vault `_gather` is to settle what is restored."""
+        """Without a vault `_gather` is to settle what is restored. `environ` may tell where the config file is."""
+        self._environ = environ
         self._config, self._reporter = config, reporter
         if vault is not None:
             self._vault = self._backup = self._proof = vault
@@ -194,6 +214,10 @@ class Restore:
         self._rehearsal = Rehearsal(self._on_result, lambda result: reporter.seen(result, self._tally))
         self._unfinished = Unfinished()
         self._known: dict[str, frozenset[str]] = {}
+        self._nothing = NothingRecorded(self._on_tried)
+        self._queries: QueryWaves | None = None
+        self._definitions: Definitions | None = None
+        self._earlier_queries = QueryCounts()
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -232,6 +256,7 @@ class Restore:
         if not session.is_same_instance:  # what it was then it is now, whatever is on the instance by now
             self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
         self._earlier = journal_tally(StateReader(self._state_path), session)
+        self._earlier_queries = queries_of(session)
         return self._run(stack, session)
 
     def _take_lock(self, stack: ExitStack) -> None:
@@ -276,6 +301,7 @@ class Restore:
         self._policy = self._settled_policy(intent)
         if session is None and not intent.verdict.same:
             self._check_names(intent)
+        intent = self._look_at_source(stack, intent)
         intent = self._read_in_bulk(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
@@ -284,9 +310,10 @@ class Restore:
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)
         self._say_what_left_the_source(intent)
+        self._fetch(intent)
         if self._config.dry_run:
-            return self._rehearse(intent)
-        return self._really(intent, session)
+            return self._rehearse(stack, intent)
+        return self._really(stack, intent, session)
 
     def _look(self, session: SessionRow | None) -> Intent:
         selection = self._config.selection
@@ -341,8 +368,45 @@ class Restore:
 
     @property
     def _said_source(self) -> str | None:
-        """The instance that the backup is of, if somebody said so."""
-        return self._config.source_instance
+        """The instance that the backup is of, if somebody said so, or if it can be asked itself."""
+        if self._config.source_instance is not None or self._live_source is None:
+            return self._config.source_instance
+        return self._live_source.instance
+
+    @cached_property
+    def _live_source(self) -> LiveSource | None:
+        """The instance that was backed up, if the caller says how to reach it."""
+        config = self._config
+        if config.source is None:
+            return None
+        given = config.destination
+        return LiveSource(
+            config.source,
+            resolve_source(
+                config.source, given.config, self._environ, allow_insecure=given.allow_insecure_http
+            ),
+            config.ceilings,
+            config.retries,
+            self._stop.cut_waits,
+        )
+
+    def _look_at_source(self, stack: ExitStack, intent: Intent) -> Intent:
+        """Prove the source, and note which definitions only it has."""
+        if self._live_source is None or intent.verdict.same:
+            return intent
+        self._live_source.prove(self._proof)
+        session_id = intent.session.id if intent.session is not None else ""
+        self._definitions = stack.enter_context(closing(Definitions(self._scratch)))
+        self._source_refs = self._references(stack, Scope(session_id, 0, self._source_name(), self._instance))
+        rows = rows_of(self._vault, self._chosen.types, self._rows_left(intent))
+        lacking = note_lacking(rows, self._definitions, self._source_refs)
+        return msgspec.structs.replace(intent, to_fetch=lacking, live_source=self._live_source.instance)
+
+    def _fetch(self, intent: Intent) -> None:
+        """Get from the source what no backup has."""
+        if intent.to_fetch and self._live_source is not None and self._definitions is not None:
+            self._live_source.fetch(self._definitions, self._source_refs)
+            self._reporter.say(fetched_line(self._live_source.instance, self._live_source.fetched))
 
     def _require_same_source(self, intent: Intent) -> None:
         """Mappings are of an instance; a name alone does not prove that the backup is of that one."""
@@ -366,7 +430,12 @@ class Restore:
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
-            scanner = Scanner(self._connection.client, index, {"folder": self._discovery.folders})
+            scanner = Scanner(
+                self._connection.client,
+                index,
+                {"folder": self._discovery.folders},
+                same_instance=intent.verdict.same,
+            )
             scanned = [*self._scans(scanner, index, intent)]
             if intent.total > FEW_ITEMS:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
@@ -460,6 +529,34 @@ class Restore:
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
 
+    def _plan_queries(self, stack: ExitStack, intent: Intent, scope: Scope) -> None:
+        """Elsewhere queries are made before the items that show them, where those of the destination are known.
+
+        In a run that is too small to list these, each item recognises its own, or makes them.
+        """
+        listed = [one for one in intent.scanned if one.kind == DASHBOARD and one.items and one.complete]
+        if intent.verdict.same or not any(one.shows_queries for one in listed):
+            return
+        self._queries = QueryWaves(
+            rows_of(self._vault, self._chosen.types, self._rows_left(intent)),
+            self._references(stack, scope),
+            self._definitions or stack.enter_context(closing(Definitions(self._scratch))),
+            stack.enter_context(closing(Index(self._scratch, self._config.max_staleness_s))),
+            lambda: bool(self._stop),
+        )
+
+    def _references(self, stack: ExitStack, scope: Scope) -> StateReferences:
+        """What the parent itself asks about queries and their mappings."""
+        return StateReferences(
+            StateReader(self._state_path),
+            scope,
+            stack.enter_context(closing(Lookups(self._backup.path, self._scratch))),
+            self._nothing.planned,
+            self._nothing.ended,
+            same_instance=False,
+            policy=self._policy,
+        )
+
     def _say_what_left_the_source(self, intent: Intent) -> None:
         """What earlier runs brought here and the other instance has no more is named, and stays."""
         if intent.verdict.same or self._chosen.ids is not None or self._chosen.folder_ids is not None:
@@ -534,17 +631,18 @@ class Restore:
 
     # -- the two ways to run
 
-    def _rehearse(self, intent: Intent) -> Ending:
+    def _rehearse(self, stack: ExitStack, intent: Intent) -> Ending:
         scope = Scope("", 0, self._source_name(), self._instance)
+        self._plan_queries(stack, intent, scope)
         waves = self._waves(None)
         rehearse = partial(
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
             chain(
-                (tasks for _, tasks in waves.first()),
+                (tasks for _, tasks in self._first(waves)),
                 waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
             ),
-            NothingRecorded(self._on_tried),
+            self._nothing,
             self._rehearsal.take,
             threads=min(DRY_RUN_THREADS, max(1, intent.total)),
         )
@@ -555,9 +653,10 @@ class Restore:
     def _on_tried(self, note: Tried) -> None:
         """Hear how an item is looked for, in a rehearsal."""
 
-    def _really(self, intent: Intent, session: SessionRow | None) -> Ending:
+    def _really(self, stack: ExitStack, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:
             scope = self._open_session(store, intent, session)
+            self._plan_queries(stack, intent, scope)
             self._unfinished = Unfinished(
                 uncertain=store.uncertain(scope),
                 cut_off=store.cut_off(scope),
@@ -630,7 +729,7 @@ class Restore:
     def _run_here(
         self,
         config: RunConfig,
-        waves: Iterator[Tasks],
+        waves: Iterator[AnyTasks],
         recorder: LocalRecorder | NothingRecorded,
         on_result: Callable[[RestorationResult], None],
         *,
@@ -641,6 +740,7 @@ class Restore:
             waves,
             recorder,
             on_result,
+            on_query=self._on_query,
             connection=self._connection,
             stop=self._stop,
             threads=threads,
@@ -651,6 +751,7 @@ class Restore:
     def _run_crew(self, scope: Scope, intent: Intent) -> None:
         crew = Crew(self._run_config(intent, scope), self._connection, self._lock, self._stop)
         crew.on_result = self._on_result
+        crew.on_query = self._on_query
         crew.on_tick = self._on_tick
         crew.may_begin = self._budget.room
         crew.run(self._all_waves(scope))
@@ -685,11 +786,26 @@ class Restore:
         done_in = DoneIn(self._state_path, scope.session_id)
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
-    def _all_waves(self, scope: Scope) -> Iterator[Tasks]:
+    def _first(self, waves: Waves) -> Iterator[tuple[ContentType | None, AnyTasks]]:
+        """Every item once, and before the first that shows queries, these."""
+        queries_made = self._queries is None
+        for content_type, tasks in waves.first():
+            if content_type in SHOWING and not queries_made:
+                yield from ((None, queries) for queries in self._queries or ())
+                self._say_what_queries_were_made()
+                queries_made = True
+            yield content_type, tasks
+
+    def _say_what_queries_were_made(self) -> None:
+        counts = self._queries.counts if self._queries is not None else QueryCounts()
+        if line := queries_line(counted(counts)):
+            self._reporter.say(line)
+
+    def _all_waves(self, scope: Scope) -> Iterator[AnyTasks]:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
-        for content_type, tasks in waves.first():
+        for content_type, tasks in self._first(waves):
             yield tasks
             if content_type in NAMED:
                 yield from waves.rounds(partial(nameless, (content_type,)))
@@ -700,6 +816,10 @@ class Restore:
         for message in self._news():
             self._reporter.warn(message)
         self._reporter.tick(self._tally)
+
+    def _on_query(self, result: QueryResult) -> None:
+        if self._queries is not None:
+            self._queries.take(result)
 
     def _on_result(self, result: RestorationResult) -> None:
         self._tally.add(result)
@@ -767,7 +887,8 @@ class Restore:
         try:
             if self._items_lost:
                 store.reopen(scope, LOST_IN_AN_OUTAGE)
-            store.finish_session(scope, status, ending.summary, self._connection.own_calls(), code)
+            made = self._queries.counts if self._queries is not None else None
+            store.finish_session(scope, status, ending.summary, self._own_calls(), code, made)
         except StateError as error:  # its items are stored; the next run finds the session cut off
             self._reporter.warn(str(error))
         return ending
@@ -780,6 +901,7 @@ class Restore:
             same_instance=intent.verdict.same,
             identity=intent.identity,
             left_out_deleted=intent.left_out_deleted,
+            live_source=self._told_of_source(),
         )
         duration = time.monotonic() - self._started - self._waited
         result = summary(
@@ -787,10 +909,32 @@ class Restore:
             frame,
             status=status,
             duration_s=duration,
-            other_calls=self._connection.own_calls(),
+            other_calls=self._own_calls(),
+            queries=self._earlier_queries.plus(
+                self._queries.counts if self._queries is not None else QueryCounts()
+            ),
         )
         self._reporter.end(result)
         return Ending(code, result, tuple(self._results), self._state_path, self._fatal)
+
+    def _told_of_source(self) -> dict[str, Json] | None:
+        """What the source itself was asked for; its calls are not those of the destination."""
+        if self._live_source is None:
+            return None
+        source = self._live_source
+        return {
+            "instance": source.instance,
+            "fetched": dict(source.fetched),
+            "withheld": source.withheld,
+            "calls": source.calls,
+        }
+
+    def _own_calls(self) -> Calls:
+        """Calls that belong to no item: the parent's own, and those for queries."""
+        calls = self._connection.own_calls()
+        if self._queries is not None:
+            calls.add(self._queries.calls)
+        return calls
 
     def _source_name(self) -> str:
         if self._verdict.same:

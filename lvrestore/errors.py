@@ -137,10 +137,26 @@ class IncompleteError(DependencyError):
         return f"restored but for what refers to {names}"
 
 
+class QueryRefusedError(DependencyError):
+    """Queries that an item shows cannot be made: (`query 7`, why) for each, as it was said earlier in this run."""
+
+    def __init__(self, refused: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(tuple(what for what, _ in refused))
+        self.args = (refused,)
+        self.refused = refused
+
+    def __str__(self) -> str:
+        return f"cannot be made: {', '.join(f'{what} ({why})' for what, why in self.refused)}"
+
+
 def _explained(missing: str) -> str:
     """What is missing, with why the backup cannot help: queries are in it only where a tile embeds them."""
-    undefined = missing.startswith(("query ", "merge_query "))
-    return f"{missing} (its definition is not in the backup)" if undefined else missing
+    return f"{missing} (its definition is not in the backup)" if is_undefined(missing) else missing
+
+
+def is_undefined(missing: str) -> bool:
+    """Whether what is missing is a query or merged results: those miss only if nothing defines them."""
+    return missing.startswith(("query ", "merge_query "))
 
 
 class ApiError(RestorationError):

@@ -55,11 +55,16 @@ class Explain(Restore):
     """The rehearsal of one item; it asks what a run asks, and writes nothing."""
 
     def __init__(
-        self, config: RestorationConfig, vault: Vault, reporter: Reporter, destination: Destination
+        self,
+        config: RestorationConfig,
+        vault: Vault,
+        reporter: Reporter,
+        destination: Destination,
+        environ: Mapping[str, str],
     ) -> None:
         """`config` is that of a dry run which selects one item."""
         require_selected(vault, config)
-        super().__init__(config, vault, reporter, destination)
+        super().__init__(config, vault, reporter, destination, environ)
         self._notes: dict[Tried, None] = {}
 
     def explain(self) -> Explanation | None:

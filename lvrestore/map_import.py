@@ -155,7 +155,7 @@ class MapImport(Restore):
         if wanted <= FEW_ITEMS or kind not in LISTINGS:
             return frozenset()
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
-            Scanner(self._connection.client, index, {}).note_ids(kind, wanted)
+            Scanner(self._connection.client, index, {}, same_instance=True).note_ids(kind, wanted)
             return frozenset(index.ids(kind))
 
     def _store(self, pairs: Iterable[Pair]) -> None:

@@ -101,6 +101,22 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     earlier_error: str | None = None
 
 
+class QueryTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Queries of the source that say the same, on their way to be made once on the destination.
+
+    They are no items: nothing claims them, and what has no mapping yet is made again. `kind` is `query` or
+    `merge_query`; `body` is what to POST, as JSON; `here` is the one that was recognised, so that there is nothing
+    to POST; `shown` are merged results of the destination, without a body, among which the only id is to be found.
+    """
+
+    seq: int
+    kind: str
+    source_ids: tuple[str, ...]
+    body: bytes = b""
+    here: str | None = None
+    shown: tuple[str, ...] = ()
+
+
 class ItemError(msgspec.Struct, frozen=True, kw_only=True):
     """Why an item failed. `response` is redacted and bounded; `blockers` are like `folder 7`."""
 
@@ -161,6 +177,50 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     waits: Waits = Waits.NO
     earlier: Operation | None = None
     earlier_error: str | None = None
+
+
+class QueryResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What became of a `QueryTask`; its mappings are stored before.
+
+    `made`: a POST gave the id. `refused`: why the destination will not have it; without it, and without `here`, it
+    was not brought, and items that need it try for themselves.
+    """
+
+    seq: int
+    kind: str
+    source_ids: tuple[str, ...]
+    here: str | None = None
+    made: bool = False
+    refused: str | None = None
+    calls: Calls = msgspec.field(default_factory=Calls)
+
+
+class QueryCounts(msgspec.Struct):
+    """How many distinct queries and merge queries (by kind) were made, found on the destination, refused by it."""
+
+    made: dict[str, int] = {}
+    found: dict[str, int] = {}
+    refused: dict[str, int] = {}
+
+    def note(self, result: QueryResult) -> None:
+        """Count what became of one."""
+        if result.here is not None:
+            counted = self.made if result.made else self.found
+        elif result.refused is not None:
+            counted = self.refused
+        else:
+            return
+        counted[result.kind] = counted.get(result.kind, 0) + 1
+
+    def plus(self, other: QueryCounts) -> QueryCounts:
+        """Both together."""
+        return QueryCounts(
+            _sums(self.made, other.made), _sums(self.found, other.found), _sums(self.refused, other.refused)
+        )
+
+
+def _sums(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {**one, **other}}
 
 
 class MatchRule(StrEnum):

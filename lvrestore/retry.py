@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def retry(
     destination = resolve(config.destination, environ)
     if (done := finished(config, None, reporter, destination)) is not None:
         return done
-    run = _RetryRun(config, vault_path, reporter, destination)
+    run = _RetryRun(config, vault_path, reporter, destination, environ)
     return run.run() if session_id is None else run.run_again(session_id)
 
 
@@ -67,8 +68,9 @@ class _RetryRun(Restore):
         vault_path: Path | None,
         reporter: Reporter,
         destination: Destination,
+        environ: Mapping[str, str],
     ) -> None:
-        super().__init__(config, None, reporter, destination)
+        super().__init__(config, None, reporter, destination, environ)
         self._vault_path = vault_path
 
     def _require_same(self, session: SessionRow) -> None:

@@ -147,7 +147,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One restore, as asked for.
 
-    `source_instance`: what the instance of the backup is called, if the caller says so. `outage_timeout_s` is the
+    `source_instance`: what the instance of the backup is called, if the caller says so. `source`: the name in the
+    config file by which it can be asked for what no backup has. `outage_timeout_s` is the
     patience with an instance that is gone; 0 is none.
     """
 
@@ -155,6 +156,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection
     destination: Given
     source_instance: str | None = None
+    source: str | None = None
     policy: Policy = Policy()
     retry: Retry | None = None
     state_path: Path | None = None
@@ -178,17 +180,20 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
             kept = {"retry": msgspec.to_builtins(self.retry)}
             if not self.policy.remap:
                 del policy["remap"]  # that of the sessions that failed, which the state file knows
-        return kept | {"policy": policy, "source_instance": self.source_instance}
+        return kept | {"policy": policy, "source_instance": self.source_instance, "source": self.source}
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""
         policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
-        source = kept.get("source_instance")
+        source = self.source or kept.get("source")
+        kept_config = msgspec.structs.replace(
+            self, policy=policy, source_instance=kept.get("source_instance"), source=source
+        )
         if "retry" in kept:
             retry = msgspec.convert(kept["retry"], Retry, strict=False)
-            return msgspec.structs.replace(self, retry=retry, policy=policy, source_instance=source)
+            return msgspec.structs.replace(kept_config, retry=retry)
         selection = msgspec.convert(kept, Selection, strict=False)
-        return msgspec.structs.replace(self, selection=selection, policy=policy, source_instance=source)
+        return msgspec.structs.replace(kept_config, selection=selection)
 
 
 def default_state_path(instance: str) -> Path:

@@ -23,6 +23,7 @@ class Memory:
     def __init__(self, *, same_instance=True, **policy):
         self.same_instance, self.policy = same_instance, Policy(**policy)
         self.contents, self.queries, self.made, self.again = {}, {}, set(), False
+        self.merges, self.refusals, self.withheld_definitions = {}, {}, {}
         self.deleted = set()
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
@@ -76,6 +77,15 @@ class Memory:
 
     def query(self, query_id):
         return self.queries.get(query_id)
+
+    def merge_query(self, merge_id):
+        return self.merges.get(merge_id)
+
+    def refusal(self, kind, source_id):
+        return self.refusals.get((kind, source_id))
+
+    def withheld(self, kind, source_id):
+        return self.withheld_definitions.get((kind, source_id))
 
     def holders(self, kind, source_id, *, managed=False):
         users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]

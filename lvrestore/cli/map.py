@@ -200,7 +200,7 @@ def import_mappings(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - cli
     rows, problems = read_mappings(file)
     destination = resolve(config.destination, os.environ)
     with open_vault(config.db_path) as vault:
-        work = MapImport(config, vault, reporter_of(options, summary=False), destination)
+        work = MapImport(config, vault, reporter_of(options, summary=False), destination, os.environ)
         try:
             found = work.import_rows(rows, problems, partial(_confirmed, force=options["force"]))
         except ProblemsError as error:
@@ -245,7 +245,9 @@ def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click pas
     config = opt.given_config({**options, "dry_run": True}, selection)
     destination = resolve(config.destination, os.environ)
     with open_vault(config.db_path) as vault:
-        found = Explain(config, vault, JsonLines(force=True, summary=False), destination).explain()
+        found = Explain(
+            config, vault, JsonLines(force=True, summary=False), destination, os.environ
+        ).explain()
     if found is None:
         return ExitCode.INTERRUPTED
     if options["as_json"]:

@@ -157,6 +157,12 @@ destination_options = together(
     option("--client-secret-cmd", metavar="CMD", help="Command that prints the API key secret."),
     option("--ini", metavar="PATH", help="A looker.ini."),
     option("--section", metavar="NAME", help="Section of the looker.ini."),
+    option("--instance", metavar="NAME", help="The instance that the config file calls so."),
+    option(
+        "--config",
+        metavar="PATH",
+        help="The config file.  [default: ./lvrestore.toml, ./lookervault.toml, ~/.config/lvrestore/config.toml]",
+    ),
     option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -170,6 +176,11 @@ destination_options = together(
         metavar="URL",
         callback=instance,
         help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
+    ),
+    option(
+        "--source",
+        metavar="NAME",
+        help="The instance of the backup, as the config file calls it, to read definitions that no backup has.",
     ),
     option("--expect-host", metavar="HOST", help="Refuse any destination but this host."),
 )
@@ -385,6 +396,8 @@ def given_destination(options: dict[str, Any]) -> Given:
         client_secret_cmd=options["client_secret_cmd"],
         ini=options["ini"],
         section=options["section"],
+        instance=options["instance"],
+        config=options["config"],
         timeout_s=options["timeout"],
         verify=False if options["no_verify_ssl"] else None,
         ca_bundle=options["ca_bundle"],
@@ -405,6 +418,7 @@ def given_config(
         retry=retry,
         destination=given_destination(options),
         source_instance=options["source_instance"],
+        source=options["source"],
         policy=_given_policy(options),
         state_path=options["state_path"],
         run_id=options.get("run_id"),

@@ -123,7 +123,10 @@ def _look(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
     if here is None or query is None:
         return None
     found = yield from flat.LOOK.candidates({"title": content.get("title"), "folder_id": here})
-    return _only([one for one in found if is_query(str(content.get("query_id")), query, one.get("query"))])
+    shown: list[tuple[Body, Json]] = []
+    for one in found:
+        shown += [(one, (yield from flat.shown_query(one)))]
+    return _only([one for one, live in shown if is_query(str(content.get("query_id")), query, live)])
 
 
 def _dashboard(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:

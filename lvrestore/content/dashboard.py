@@ -31,7 +31,16 @@ from lvrestore.content.layouts import places, read_layouts, restorable, sync_com
 from lvrestore.content.links import may_move, name_strays
 from lvrestore.content.matching import pair
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
-from lvrestore.content.queries import is_query, make_query
+from lvrestore.content.queries import (
+    MERGE_QUERY,
+    QUERY,
+    can_be_made,
+    is_query,
+    make_merge_query,
+    make_query,
+    recognise_merge_query,
+    require_not_refused,
+)
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
@@ -650,6 +659,7 @@ def _check_references(
         "lookml_model": {model for t in new for model in models_of(t)},
     }
     yield from require(needed)
+    require_not_refused(refs, _unmade(tiles or [], refs))
     if tiles is None:
         return None
     undefined = _undefined_merges(tiles, refs)
@@ -674,24 +684,51 @@ def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) ->
         here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
         if here is not None:
             yield Mapped("query", query_id, str(here["query_id"]), MatchRule.CONTENT, settled=True)
+    merged = [
+        str(i) for one in (live or {}).get("dashboard_elements") or [] if (i := one.get("merge_result_id"))
+    ]
+    for merge_id in _unmade_merges(vault, refs):
+        yield from recognise_merge_query(refs, merge_id, merged)
 
 
 def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
     """Make the queries of what the tiles embed, when nothing is missing that would keep them from being shown."""
     for query_id, definition in _unmade_queries(vault, refs):
         yield from make_query(refs, query_id, definition)
+    for merge_id in _unmade_merges(vault, refs):
+        yield from make_merge_query(refs, merge_id)
 
 
 def _unmade_queries(vault: VaultDashboard, refs: References) -> Iterator[tuple[str, Mapping[str, Json]]]:
     """The queries that have no id here by now, and can be made, each once: asked for one by one."""
     for tile in parts(vault.dashboard_elements) or ():
-        query_id = known(tile.query_id)
-        if _can_be_made(tile, refs) and query_id and destination_of(refs, "query", query_id) is None:
+        if _is_unmade(QUERY, tile, refs):
+            query_id = str(tile.query_id)
             yield query_id, known(tile.query) or refs.query(query_id) or {}
 
 
+def _unmade_merges(vault: VaultDashboard, refs: References) -> Iterator[str]:
+    """The merged results that have no id here by now, and can be made, each once: asked for one by one."""
+    for tile in parts(vault.dashboard_elements) or ():
+        if _is_unmade(MERGE_QUERY, tile, refs):
+            yield str(tile.merge_result_id)
+
+
+def _unmade(tiles: Sequence[VaultTile], refs: References) -> list[tuple[str, str]]:
+    """The (kind, id) of all queries and merged results that have no id here by now."""
+    shown = [(SOURCES[source[0]], source[1]) for tile in tiles if (source := source_of(tile))]
+    return [one for one in shown if one[0] in {QUERY, MERGE_QUERY} and destination_of(refs, *one) is None]
+
+
+def _is_unmade(kind: str, tile: VaultTile, refs: References) -> bool:
+    source = source_of(tile)
+    if source is None or SOURCES[source[0]] != kind or destination_of(refs, kind, source[1]) is not None:
+        return False
+    return _can_be_made(tile, refs)
+
+
 def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
-    """Raise when something has no counterpart here. Merged results can have none, so their tiles are left out."""
+    """Raise when something has no counterpart here. Merged results may have none: then their tiles are left out."""
     wanted: list[tuple[str, str | None]] = [("folder", known(vault.folder_id))]
     wanted += [(SOURCES[s[0]], s[1]) for t in tiles if not _can_be_made(t, refs) and (s := source_of(t))]
     unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
@@ -702,14 +739,15 @@ def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: Ref
 
 def _can_be_made(tile: VaultTile, refs: References) -> bool:
     source = source_of(tile)
-    is_query = source is not None and SOURCES[source[0]] == "query"
-    return is_query and (known(tile.query) or refs.query(str(tile.query_id))) is not None
+    if source is None or (kind := SOURCES[source[0]]) not in {QUERY, MERGE_QUERY}:
+        return False
+    return bool(kind == QUERY and known(tile.query)) or can_be_made(refs, kind, source[1])
 
 
 def _undefined_merges(tiles: Sequence[VaultTile], refs: References) -> list[VaultTile]:
-    """Tiles of merged results that do not exist here: their definitions are in no backup."""
-    merged = [t for t in tiles if known(t.merge_result_id)]
-    return [t for t in merged if destination_of(refs, "merge_query", str(t.merge_result_id)) is None]
+    """Tiles of merged results that are not here and cannot be made: no backup has their definitions."""
+    merged = [t for t in tiles if known(t.merge_result_id) and not _can_be_made(t, refs)]
+    return [t for t in merged if destination_of(refs, MERGE_QUERY, str(t.merge_result_id)) is None]
 
 
 def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs: References) -> bool:

@@ -266,10 +266,17 @@ def _query_here(
     if definition is None:
         return None
     for live in (yield from flat.candidates(body)):
-        if is_query(vault.query_id, definition, live.get("query")):
+        if is_query(vault.query_id, definition, (yield from shown_query(live))):
             yield Mapped("query", vault.query_id, str(live["query_id"]), MatchRule.CONTENT, settled=True)
             return str(live["query_id"])
     return (yield from make_query(refs, vault.query_id, definition))
+
+
+def shown_query(look: Body) -> Steps[Json]:
+    """The query of a live look, which no list shows."""
+    if "query" not in look:
+        look = (yield Get(path("looks", look["id"]), fresh=True)) or {}
+    return look.get("query")
 
 
 def own_body(flat: Flat, vault: Shape) -> Body:

@@ -92,7 +92,19 @@ class References(Protocol):
         ...
 
     def query(self, query_id: str) -> Mapping[str, Json] | None:
-        """A query's definition, from whatever tile of the backup embeds it."""
+        """A query's definition: from whatever tile of the backup embeds it, else from the source itself."""
+        ...
+
+    def merge_query(self, merge_id: str) -> Mapping[str, Json] | None:
+        """The definition of merged results, from the source itself: no backup has it. Joined queries are by id."""
+        ...
+
+    def refusal(self, kind: str, source_id: str) -> str | None:
+        """Why a query or merge query cannot be made, as the destination has said in this run."""
+        ...
+
+    def withheld(self, kind: str, source_id: str) -> str | None:
+        """Why the source does not give the definition of a query or merge query, if it was asked."""
         ...
 
     def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:

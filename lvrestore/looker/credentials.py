@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lvrestore.errors import ValidationError
+from lvrestore.looker.config_file import find_config, read_instance, usual_places
 from lvrestore.looker.transport import Endpoint, normalise_base_url
 
 DEFAULT_INI = "looker.ini"
@@ -45,7 +46,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 MISSING_HINT = (
     "give --base-url, --client-id and --client-secret-file (or --client-secret-cmd); or set LOOKER_BASE_URL, "
     "LOOKER_CLIENT_ID and LOOKER_CLIENT_SECRET (also LOOKERVAULT_API_URL, ... or LOOKERSDK_BASE_URL, ...); "
-    "or give --ini PATH --section NAME, or have a looker.ini here"
+    "or give --ini PATH --section NAME, or --instance NAME of the config file, or have a looker.ini here"
 )
 
 
@@ -80,6 +81,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     client_secret_cmd: str | None = None
     ini: str | None = None
     section: str | None = None
+    instance: str | None = None
+    config: str | None = None
     timeout_s: float | None = None
     verify: bool | None = None
     ca_bundle: str | None = None
@@ -120,11 +123,24 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Destination:
     _refuse_mixture(said, stored)
     found = said.over(stored).over(_ca_bundle(environ))
     _refuse_gaps(found)
-    values = found.values
     if given.expect_host is not None:
-        _require_host(given.expect_host, values["base_url"], found.origins["base_url"])
+        _require_host(given.expect_host, found.values["base_url"], found.origins["base_url"])
+    return _destination(found, allow_insecure=given.allow_insecure_http)
+
+
+def resolve_source(
+    name: str, config: str | None, environ: Mapping[str, str], *, allow_insecure: bool = False
+) -> Destination:
+    """The instance that was backed up, as the config file alone describes it."""
+    found = _from_config(name, config, environ).over(_ca_bundle(environ))
+    _refuse_gaps(found, f"[instances.{name}]")
+    return _destination(found, allow_insecure=allow_insecure)
+
+
+def _destination(found: _Found, *, allow_insecure: bool) -> Destination:
+    values = found.values
     endpoint = Endpoint(
-        normalise_base_url(values["base_url"], allow_insecure=given.allow_insecure_http),
+        normalise_base_url(values["base_url"], allow_insecure=allow_insecure),
         timeout_s=_seconds(values.get("timeout", "120"), found.origins.get("timeout", "")),
         verify=_flag(values.get("verify_ssl", "true"), found.origins.get("verify_ssl", "")),
         ca_bundle=_existing_file(values.get("ca_bundle"), found.origins.get("ca_bundle", "")),
@@ -177,28 +193,83 @@ def _require_host(expected: str, base_url: str, origin: str) -> None:
         )
 
 
-def _refuse_gaps(found: _Found) -> None:
+def _refuse_gaps(found: _Found, what: str = "") -> None:
     missing = [name for name in CREDENTIALS if name not in found.values]
     if missing:
         names = ", ".join(name.replace("_", " ").replace("url", "URL") for name in missing)
         have = sorted({found.origins[name] for name in CREDENTIALS if name in found.origins})
         given = f" (found: {', '.join(have)})" if have else ""
-        raise ValidationError(f"how to reach Looker is not known: {names} missing{given}", MISSING_HINT)
+        hint = f"say it in {what}" if what else MISSING_HINT
+        raise ValidationError(f"how to reach Looker is not known: {names} missing{given}", hint)
 
 
 # --- places ---
 
 
 def _stored(given: Given, environ: Mapping[str, str]) -> _Found:
+    if given.ini is not None and given.instance is not None:
+        raise ValidationError(
+            "--ini and --instance both say where the instance is described", "give one of them"
+        )
     if given.ini is not None:
         return _from_ini(Path(given.ini), given.section)
+    if given.instance is not None:
+        named = _from_config(given.instance, given.config, environ)
+        return named.over(_secret_for(named, _from_environment(environ)))
+    if (environment := _from_environment(environ)).values:
+        return environment
+    if given.section is not None or Path(DEFAULT_INI).is_file():
+        return _from_ini(Path(DEFAULT_INI), given.section)
+    return _Found()
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Found:
     for family in ENVIRONMENT:
         names = {field: name for field, name in family.items() if environ.get(name)}
         if any(field in names for field in CREDENTIALS):
             return _Found({field: environ[name] for field, name in names.items()}, names)
-    if given.section is not None or Path(DEFAULT_INI).is_file():
-        return _from_ini(Path(DEFAULT_INI), given.section)
     return _Found()
+
+
+def _secret_for(named: _Found, environment: _Found) -> _Found:
+    """The secret of the environment, unless that is about another instance or key than the one that was named."""
+    same = all(
+        named.values.get(field, value) == value
+        for field, value in environment.values.items()
+        if field in {"base_url", "client_id"}
+    )
+    if not same or "client_secret" not in environment.values:
+        return _Found()
+    return _Found(
+        {"client_secret": environment.values["client_secret"]},
+        {"client_secret": environment.origins["client_secret"]},
+    )
+
+
+def _from_config(name: str, config: str | None, environ: Mapping[str, str]) -> _Found:
+    """What the config file says of an instance; paths are from where the file lies."""
+    path = find_config(config, environ)
+    if path is None:
+        places = ", ".join(map(str, usual_places(environ)))
+        raise ValidationError(f"there is no config file with [instances.{name}]", f"looked for: {places}")
+    table, origin = read_instance(path, name), f"{path} [instances.{name}]"
+    values = {
+        "base_url": table.base_url,
+        "client_id": table.client_id,
+        "client_secret": table.client_secret,
+        "timeout": None if table.timeout is None else str(table.timeout),
+        "verify_ssl": None if table.verify_ssl is None else str(table.verify_ssl),
+        "ca_bundle": None if table.ca_bundle is None else _beside(path, table.ca_bundle),
+    }
+    said = {field: value for field, value in values.items() if value}
+    below = _Found() if table.ini is None else _from_ini(Path(_beside(path, table.ini)), table.section)
+    file = None if table.client_secret_file is None else _beside(path, table.client_secret_file)
+    secret = _given_secret(Given(client_secret_file=file, client_secret_cmd=table.client_secret_cmd))
+    return secret.over(_Found(said, dict.fromkeys(said, origin))).over(below)
+
+
+def _beside(path: Path, named: str) -> str:
+    return str(path.parent / Path(named).expanduser())
 
 
 def _from_ini(path: Path, section: str | None) -> _Found:

@@ -29,6 +29,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `source` is the instance that the backup is of, `mapped` how many of its objects earlier runs brought here.
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
+    `to_fetch` are definitions that are first got from the `live_source` itself.
     """
 
     counts: dict[ContentType, int]
@@ -43,6 +44,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     verdict: Verdict
     session: SessionRow | None
+    to_fetch: int = 0
+    live_source: str | None = None
     retry: RetryIntent | None = None
 
     @property

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lvrestore.model import Calls, Json, Operation
+from lvrestore.model import Calls, Json, Operation, QueryCounts
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.settings import default_state_path
 from lvrestore.state.lock import is_held
@@ -23,6 +23,7 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         same_instance=session.is_same_instance,
         identity=session.metadata.get("identity"),
         left_out_deleted=shown.get("summary", {}).get("left_out_deleted", 0),
+        live_source=shown.get("source"),
     )
     status = actual_status(reader, session)
     until = datetime.now(UTC).isoformat() if status == "running" else reader.last_activity(session.id)
@@ -32,8 +33,14 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         status=status,
         duration_s=session.ran_s(until),
         other_calls=Calls(**session.metadata.get("own_calls", {})),
+        queries=queries_of(session),
     )
     return {**result, "started_at": session.started_at, "completed_at": session.completed_at}
+
+
+def queries_of(session: SessionRow) -> QueryCounts:
+    """How many queries the runs of a session that have ended made for its items."""
+    return QueryCounts(**session.metadata.get("queries", {}))
 
 
 def actual_status(reader: StateReader, session: SessionRow) -> str:

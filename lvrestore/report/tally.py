@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from lvrestore.model import SUCCESSES, Calls, ContentType, Json, Operation, RestorationResult
+from lvrestore.model import (
+    SUCCESSES,
+    Calls,
+    ContentType,
+    Json,
+    Operation,
+    QueryCounts,
+    RestorationResult,
+)
 
 # Reasons that name an id are as many as items.
 MOST_REASONS = 20
@@ -70,16 +78,27 @@ class Frame:
         same_instance: bool,
         identity: Json,
         left_out_deleted: int,
+        live_source: dict[str, Json] | None = None,
     ) -> None:
+        """`live_source` is what the source was asked for, if it was."""
         self.session_id, self.source, self.destination = session_id, source, destination
         self.same_instance, self.left_out_deleted = same_instance, left_out_deleted
-        self.identity = identity
+        self.identity, self.live_source = identity, live_source
 
 
 def summary(
-    tally: Tally, frame: Frame, *, status: str, duration_s: float, other_calls: Calls | None = None
+    tally: Tally,
+    frame: Frame,
+    *,
+    status: str,
+    duration_s: float,
+    other_calls: Calls | None = None,
+    queries: QueryCounts | None = None,
 ) -> dict[str, Json]:
-    """The summary object of the command-line contract. `other_calls` are the parent's own: login, look-ups."""
+    """The summary object of the command-line contract.
+
+    `other_calls` are those of no item: login, look-ups, and `queries`, which were made before the items.
+    """
     calls = Calls()
     calls.add(tally.calls)
     if other_calls is not None:
@@ -108,6 +127,8 @@ def summary(
         "error_breakdown": {kind: n for kind, n in tally.errors.items() if n},
         "warnings": [{"kind": kind, "count": n} for kind, n in tally.warnings.most_common()],
         "skipped": [{"reason": reason, "count": n} for reason, n in tally.skipped.most_common(MOST_REASONS)],
+        "source": frame.live_source,
+        "queries": counted(queries or QueryCounts()),
         "calls": {
             "total": calls.total,
             **{
@@ -116,6 +137,18 @@ def summary(
         },
         "retries": calls.retries,
         "rate_limited": calls.rate_limited,
+    }
+
+
+def counted(counts: QueryCounts) -> dict[str, dict[str, int]]:
+    """The counts by kind, as a summary shows them."""
+    return {
+        kind: {
+            "made": counts.made.get(kind, 0),
+            "found": counts.found.get(kind, 0),
+            "refused": counts.refused.get(kind, 0),
+        }
+        for kind in ("query", "merge_query")
     }
 
 

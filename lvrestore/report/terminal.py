@@ -16,7 +16,7 @@ from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
-from lvrestore.report.wording import api_calls, intent_lines
+from lvrestore.report.wording import api_calls, intent_lines, queries_line
 
 SHOWN_CHANGES = 8
 
@@ -96,7 +96,8 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Say a sentence about the whole run."""
-        self._say([message])
+        if not self._quiet:
+            self._note(message)
 
     def warn(self, message: str) -> None:
         """Show a warning about the whole run."""
@@ -167,6 +168,7 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:
         lines.append(f"left out: {counts['left_out_deleted']:,} that the backup marks deleted")
+    lines += [line] if (line := queries_line(summary["queries"])) else []
     lines += [f"skipped: {one['count']:,} {one['reason']}" for one in summary["skipped"]]
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]
     lines += [f"warnings: {w['count']:,} {w['kind']}" for w in summary["warnings"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +31,20 @@ def left_the_source(content_type: ContentType, gone: Sequence[tuple[str, str]]) 
     return (
         f"{what} of earlier runs left the source since: {listed}{more}; what is here of them stays as it is"
     )
+
+
+def fetched_line(source: str, fetched: Mapping[str, int]) -> str:
+    """What the source gave."""
+    return f"{source} gave {fetched['query']:,} queries and {fetched['merge_query']:,} merge queries"
+
+
+def queries_line(queries: Mapping[str, Mapping[str, int]]) -> str:
+    """How many queries and merge queries were made; empty if there was nothing to make."""
+    said = []
+    for kind, name in (("query", "queries"), ("merge_query", "merge queries")):
+        counts = [f"{n:,} {what}" for what, n in queries[kind].items() if n]
+        said += [f"{name}: {', '.join(counts)}"] if counts else []
+    return "; ".join(said)
 
 
 def api_calls(n: int) -> str:
@@ -72,6 +86,11 @@ def _other_instance_lines(intent: Intent) -> Iterator[str]:
         yield f"Earlier runs have brought {intent.mapped:,} of its objects here: these are updated where they differ."
     else:
         yield "No earlier run has brought anything of it here: objects are looked for by address, name and place."
+    if intent.live_source is not None:
+        yield (
+            f"First {intent.to_fetch:,} definitions of queries that are in no backup are read from"
+            f" {intent.live_source}, and those of the queries that merged results join."
+        )
 
 
 def _overwriting_lines(intent: Intent) -> Iterator[str]:

@@ -8,7 +8,7 @@ from itertools import islice
 from lvrestore.content.references import contradicts, parse_time
 from lvrestore.errors import ApiError, NotFoundError, UsageError, ValidationError
 from lvrestore.looker.classify import Refused
-from lvrestore.looker.client import GaveUp, LookerClient
+from lvrestore.looker.client import GaveUp, Sender
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json
 from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, instance_name, judge, settled
@@ -27,7 +27,7 @@ SAMPLED = (ContentType.DASHBOARD, ContentType.LOOK)
 class Discovery:
     """The destination as a run finds it."""
 
-    def __init__(self, client: LookerClient) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
         self._folders: list[Json] | None = None
         self._versions: Json = None

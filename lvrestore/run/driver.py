@@ -26,6 +26,7 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
+from lvrestore.content.queries import bring_query
 from lvrestore.content.references import History, References, mapped_as
 from lvrestore.crashpoints import reached
 from lvrestore.errors import (
@@ -33,8 +34,10 @@ from lvrestore.errors import (
     DependencyError,
     DeserializationError,
     IncompleteError,
+    QueryRefusedError,
     RestorationError,
     ValidationError,
+    is_undefined,
 )
 from lvrestore.looker.classify import Failure, FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, Sender, UnknownOutcome
@@ -46,6 +49,8 @@ from lvrestore.model import (
     Json,
     MappingNote,
     Operation,
+    QueryResult,
+    QueryTask,
     RestorationResult,
     RestorationTask,
     Waits,
@@ -101,6 +106,15 @@ def _operation(task: RestorationTask, end: Restored | None, error: ItemError | N
     return end.operation if task.earlier is None or changed else task.earlier
 
 
+def _may_have_changed(task: RestorationTask) -> bool:
+    """Whether somebody has written to the item in this run, or may have: what was read before does not count then.
+
+    What lacks something else is either not written at all or, like any write, known to the index.
+    """
+    left_alone = task.earlier in {None, Operation.UNCHANGED} or task.earlier_error == DependencyError.kind
+    return not left_alone
+
+
 def _waits(task: RestorationTask, end: Restored | None) -> Waits:
     """Why an item is to be looked at again; for others that come later it waits only once."""
     if end is None:
@@ -141,17 +155,42 @@ class Driver:
         self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
         self._tried = tried
         self._repeats = 0
-        self._only_server_knows = False
+        self._only_server_knows = self._is_uncertain = False
         self._lands_until = 0.0
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
         self._task: RestorationTask
 
+    def carry_out(self, task: RestorationTask | QueryTask) -> RestorationResult | QueryResult:
+        """Do what a task says."""
+        return self.bring(task) if isinstance(task, QueryTask) else self.restore(task)
+
+    def bring(self, task: QueryTask) -> QueryResult:
+        """Make queries that items of the run show. What fails in passing is left to those items."""
+        self._repeats, self._is_uncertain, self._only_server_knows = 0, False, False
+        self._lands_until = 0.0
+        before = self._client.counts
+        here = refused = None
+        try:
+            here = self._play(bring_query(task, self._refs))
+        except (Refused, ValidationError) as failure:
+            refused = str(failure)
+        except GaveUp as failure:
+            log.warning("%s %s was not made: %s", task.kind, task.source_ids[0], failure)
+        return QueryResult(
+            seq=task.seq,
+            kind=task.kind,
+            source_ids=task.source_ids,
+            here=here,
+            made=here is not None and bool(task.body),
+            refused=refused,
+            calls=self._calls_since(before),
+        )
+
     def restore(self, task: RestorationTask) -> RestorationResult:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
-        self._task, self._repeats = task, 0
-        # Somebody has written to it in this run, or may have: what was read before that does not count.
-        self._only_server_knows = task.uncertain or task.earlier is not None
+        self._task, self._repeats, self._is_uncertain = task, 0, task.uncertain
+        self._only_server_knows = task.uncertain or _may_have_changed(task)
         self._lands_until = self._on_our_clock(task.lands_until)
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
@@ -347,7 +386,7 @@ class Driver:
             except Refused:
                 self._only_server_knows = True
                 # The server says it is there already: perhaps by a POST whose answer was lost.
-                if (repeats or (self._task.uncertain and call.part)) and (
+                if (repeats or (self._is_uncertain and call.part)) and (
                     found := self._play(call.find_again())
                 ) is not None:
                     return found
@@ -385,6 +424,15 @@ class Driver:
             return ""
         return f" (the backup marks {', '.join(left_out)} deleted: --deleted include takes such rows)"
 
+    def _undefined(self, missing: tuple[str, ...]) -> str:
+        """Where the definition of a query can be had, that is in no backup, or why the source does not give it."""
+        undefined = [one for one in missing if is_undefined(one) and not self._refs.same_instance]
+        reasons = {one: self._refs.withheld(*one.split(" ", 1)) for one in undefined}
+        said = [f"the source does not give {one}: {why}" for one, why in reasons.items() if why]
+        if undefined and not said:
+            return "; --source NAME, with [instances.NAME] in the config file, fetches it from the instance itself"
+        return "".join(f"; {one}" for one in said)
+
     def _item_error(self, failure: Refused | GaveUp | ValidationError) -> ItemError:
         last = self._client.last_response
         seen: dict[str, Any] = (
@@ -405,6 +453,8 @@ class Driver:
                 )
             case DependencyError():
                 message = str(failure) + self._left_out(failure.missing)
+                if not isinstance(failure, QueryRefusedError):
+                    message += self._undefined(failure.missing)
                 return ItemError(kind=failure.kind, message=message, blockers=failure.missing)
             case DeserializationError(field=field):
                 return ItemError(kind=failure.kind, message=str(failure), field=field or None)

@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS keys (
     PRIMARY KEY (kind, field, value, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS keys_by_entry ON keys (kind, id);
+CREATE TABLE IF NOT EXISTS queries (
+    content BLOB PRIMARY KEY,            -- the digest of what a query says
+    id TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -121,6 +125,11 @@ class Index:
         rows = self._ask("SELECT id FROM entries WHERE kind = ? AND NOT trashed", (kind,))
         return frozenset(one for (one,) in rows)
 
+    def query(self, content: bytes) -> str | None:
+        """The id of a query that some tile shows. Queries are for ever, so that its age does not matter."""
+        rows = self._ask("SELECT id FROM queries WHERE content = ?", (content,))
+        return str(rows[0][0]) if rows else None
+
     def _complete(self, kind: str, *, trash: bool) -> bool:
         rows = self._ask(
             "SELECT complete, trash FROM scans WHERE kind = ? AND at >= ?", (kind, self._since())
@@ -138,6 +147,11 @@ class Index:
         with self._writing():
             for body in bodies:
                 self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
+
+    def note_queries(self, queries: Iterable[tuple[bytes, str]]) -> None:
+        """Store the (content, id) of queries that were seen."""
+        with self._writing():
+            self._db.executemany("INSERT OR IGNORE INTO queries VALUES (?, ?)", list(queries))
 
     def set_scanned(self, kind: str, at: float, *, complete: bool, trash: bool) -> None:
         """Say how far a kind was listed, by a scan that began at `at`."""

@@ -10,8 +10,8 @@ from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import CallCounts, Reply, ResponseRecord, Sender
 from lvrestore.looker.protocol import Request
 from lvrestore.model import Json
-from lvrestore.run.index import Index
-from lvrestore.run.listings import KIND_OF, LISTINGS
+from lvrestore.run.index import Entry, Index
+from lvrestore.run.listings import KIND_OF, LISTINGS, shows_queries
 
 OK, NOT_FOUND = 200, 404
 ONE = re.compile(r"/(?P<collection>\w+)/(?P<item_id>[^/]+)")
@@ -25,8 +25,6 @@ OF_FOLDER = {
     "dashboards": ("dashboard", "folder_id"),
 }
 SEARCHED = {"dashboards": "slug", "users": "email"}
-# Bodies of these come without the queries that they show, which only matter where queries have no ids yet.
-WITHOUT_QUERIES = frozenset({"dashboard", "look"})
 
 
 class IndexedClient:
@@ -34,7 +32,7 @@ class IndexedClient:
 
     def __init__(self, client: Sender, index: Index, *, same_instance: bool) -> None:
         self._client, self._index = client, index
-        self._unread = frozenset() if same_instance else WITHOUT_QUERIES
+        self._same_instance = same_instance
 
     @property
     def counts(self) -> CallCounts:
@@ -93,10 +91,12 @@ class IndexedClient:
         entry = self._index.get(kind, item_id)
         if entry is None:
             return None
-        enough = (
-            entry.body.keys() >= set(asked.split(",")) if asked else entry.whole and kind not in self._unread
-        )
+        enough = entry.body.keys() >= set(asked.split(",")) if asked else self._is_enough(entry)
         return Reply(OK, entry.body) if enough else None
+
+    def _is_enough(self, entry: Entry) -> bool:
+        """Whether a body does for a GET; where queries have no ids yet it must show those of its tiles."""
+        return entry.whole and (self._same_instance or shows_queries(entry.body))
 
     # -- writing
 

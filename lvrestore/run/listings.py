@@ -22,6 +22,7 @@ from lvrestore.looker.models import (
     WriteLookWithQuery,
     WriteModelSet,
     WritePermissionSet,
+    WriteQuery,
     WriteResultMakerWithIdVisConfigAndDynamicFields,
     WriteScheduledPlan,
     WriteUser,
@@ -47,7 +48,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by. An object
     is as good as the answer to a GET of its own if it has `parts`, lists or objects that a server may leave out of
-    a list, with at least these fields in each of them, and if it is `plausible`. `page` is the number of rows of a
+    a list, with at least these fields in each of them, and if it is `plausible`. `elsewhere` are the `fields` to
+    ask for on another instance than the backup's, where ids of queries mean nothing. `page` is the number of rows of a
     page, None where the list comes as a whole. `proves_absence` says that what is not in the list (nor in the
     trash, where `has_trash`) is answered with 404.
     """
@@ -56,6 +58,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     collection: str
     path: str
     fields: str
+    elsewhere: str = ""
     params: Mapping[str, str] = {}
     page: int | None = None
     is_sorted: bool = True
@@ -92,8 +95,17 @@ def _has_its_tiles(dashboard: Mapping[str, Json]) -> bool:
     return bool(layouts) and (bool(dashboard["dashboard_elements"]) or not rectangles)
 
 
+def shows_queries(dashboard: Mapping[str, Json]) -> bool:
+    """Whether every tile that shows a query shows what that is: a server may leave out what is so deep in a list."""
+    tiles = dashboard.get("dashboard_elements") or []
+    return all(
+        isinstance(one.get("query"), dict) and one["query"].get("id") for one in tiles if one.get("query_id")
+    )
+
+
 _MAKER = _names(WriteResultMakerWithIdVisConfigAndDynamicFields)
 _TILE = _names(WriteDashboardElement, "id", without={"result_maker"})
+_QUERY = _names(WriteQuery, "id")
 _SHELL = _names(WriteDashboard, "id", "created_at", "updated_at")
 _COMPONENT = _names(WriteDashboardLayoutComponent, "id")
 _LAYOUT = _names(WriteDashboardLayout, "id", "deleted")
@@ -102,6 +114,15 @@ _SECTION = _names(WriteBoardSection, "id", "created_at")
 _DESTINATION = _names(ScheduledPlanDestination, "id", without={"secret_parameters"})
 _SET = "built_in,all_access,id"
 
+
+def _dashboard_fields(tile: str) -> str:
+    return (
+        f"{_SHELL},dashboard_elements({tile},result_maker({_MAKER})),"
+        f"dashboard_filters({_names(WriteDashboardFilter, 'id')}),"
+        f"dashboard_layouts({_LAYOUT},dashboard_layout_components({_COMPONENT}))"
+    )
+
+
 LISTINGS: Mapping[str, Listing] = {
     one.kind: one
     for one in (
@@ -109,11 +130,8 @@ LISTINGS: Mapping[str, Listing] = {
             kind="dashboard",
             collection="dashboards",
             path="/dashboards/search",
-            fields=(
-                f"{_SHELL},dashboard_elements({_TILE},result_maker({_MAKER})),"
-                f"dashboard_filters({_names(WriteDashboardFilter, 'id')}),"
-                f"dashboard_layouts({_LAYOUT},dashboard_layout_components({_COMPONENT}))"
-            ),
+            fields=_dashboard_fields(_TILE),
+            elsewhere=_dashboard_fields(f"{_TILE},query({_QUERY})"),
             page=PAGE_OF_DASHBOARDS,
             keys=("slug", "folder_id"),
             parts={

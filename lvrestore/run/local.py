@@ -13,13 +13,23 @@ import msgspec
 from lvrestore.content.calls import Tried
 from lvrestore.content.references import MappedId
 from lvrestore.looker.limiter import StoppedWaiting
-from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationResult, RestorationTask
+from lvrestore.model import (
+    BeforeImage,
+    CreateSent,
+    MappingNote,
+    QueryResult,
+    QueryTask,
+    RestorationResult,
+    RestorationTask,
+)
 from lvrestore.run.connection import Connection
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.store import Scope, StateStore
 
 LOOK_UP_S = 0.2
+Task = RestorationTask | QueryTask
+Result = RestorationResult | QueryResult
 
 
 class LocalRecorder:
@@ -89,10 +99,11 @@ class NothingRecorded:
 
 def run_locally(
     config: RunConfig,
-    waves: Iterable[Iterable[RestorationTask]],
+    waves: Iterable[Iterable[Task]],
     recorder: LocalRecorder | NothingRecorded,
     on_result: Callable[[RestorationResult], None],
     *,
+    on_query: Callable[[QueryResult], None],
     connection: Connection,
     stop: StopFlag,
     threads: int,
@@ -101,7 +112,8 @@ def run_locally(
 ) -> None:
     """Restore the tasks with some threads; an item counts once its result is stored.
 
-    `may_begin` tells how many more items may be begun while that many are under way.
+    `on_query` is told what became of queries that were made for many items. `may_begin` tells how many more items
+    may be begun while that many are under way.
     """
     rehearsal = recorder if isinstance(recorder, NothingRecorded) else NothingRecorded()
     bench = Workbench(
@@ -117,20 +129,28 @@ def run_locally(
     )
     drivers = threading.local()
 
-    def restore(task: RestorationTask) -> RestorationResult:
+    def restore(task: Task) -> Result:
         if not hasattr(drivers, "restore"):
             drivers.restore = bench.driver(recorder)
-        recorder.claim(task)
-        result: RestorationResult = drivers.restore(task)
-        recorder.finish(result)
+        if isinstance(task, RestorationTask):
+            recorder.claim(task)
+        result: Result = drivers.restore(task)
+        if isinstance(result, RestorationResult):
+            recorder.finish(result)
         return result
+
+    def tell(result: Result) -> None:
+        if isinstance(result, QueryResult):
+            on_query(result)
+        else:
+            on_result(result)
 
     with closing(bench), ThreadPoolExecutor(threads) as pool:
         for tasks in waves:
             crowd = _Crowd(threads, may_begin, on_tick)
             for done in crowd.run(lambda task: pool.submit(restore, task), tasks, stop):
                 with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
-                    on_result(done.result())
+                    tell(done.result())
 
 
 class _Crowd(msgspec.Struct, frozen=True):
@@ -142,13 +162,13 @@ class _Crowd(msgspec.Struct, frozen=True):
 
     def run(
         self,
-        begin: Callable[[RestorationTask], Future[RestorationResult]],
-        tasks: Iterable[RestorationTask],
+        begin: Callable[[Task], Future[Result]],
+        tasks: Iterable[Task],
         stop: StopFlag,
-    ) -> Iterator[Future[RestorationResult]]:
+    ) -> Iterator[Future[Result]]:
         """Begin all tasks, unless stopped, and yield each as it is done."""
         source = iter(tasks)
-        running: set[Future[RestorationResult]] = set()
+        running: set[Future[Result]] = set()
         while True:
             begun = set() if stop else {begin(task) for task in islice(source, self._room(len(running)))}
             running |= begun

@@ -14,6 +14,8 @@ from lvrestore.model import (
     ContentType,
     CreateSent,
     MappingNote,
+    QueryResult,
+    QueryTask,
     RestorationResult,
     RestorationTask,
 )
@@ -54,7 +56,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     """Writer to parent: these results are committed (blobs and changes left out)."""
 
     worker: int
-    results: tuple[RestorationResult, ...]
+    results: tuple[RestorationResult | QueryResult, ...]
 
 
 class WorkerGone(msgspec.Struct, frozen=True, tag=True):
@@ -102,6 +104,8 @@ class Fatal(msgspec.Struct, frozen=True, tag=True):
 Message = (
     RestorationTask
     | RestorationResult
+    | QueryTask
+    | QueryResult
     | MappingNote
     | BeforeImage
     | CreateSent

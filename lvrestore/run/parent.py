@@ -23,7 +23,14 @@ import msgspec
 from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError, StateError
 from lvrestore.looker.limiter import StoppedWaiting
-from lvrestore.model import ItemError, Operation, RestorationResult, RestorationTask
+from lvrestore.model import (
+    ItemError,
+    Operation,
+    QueryResult,
+    QueryTask,
+    RestorationResult,
+    RestorationTask,
+)
 from lvrestore.run.connection import Connection
 from lvrestore.run.messages import (
     Claim,
@@ -52,6 +59,7 @@ CREDITS_PER_THREAD = 2
 REPLACEMENTS_PER_WORKER = 3
 DEATHS_THAT_MAKE_SUSPECT = 2
 GOODBYE_S = DRAIN_S + 5.0
+Task = RestorationTask | QueryTask
 
 
 class RunBrokenError(RestorationError):
@@ -74,7 +82,7 @@ class _Child:
     def __init__(self, process: BaseProcess, pipe: Pipe) -> None:
         self.process, self.pipe = process, pipe
         self.ready = False
-        self.in_hand: dict[int, RestorationTask] = {}
+        self.in_hand: dict[int, Task] = {}
 
 
 class Crew:
@@ -96,7 +104,7 @@ class Crew:
         self._numbers = count(1)
         self._tickets = count(1)
         self._claiming: dict[int, list[RestorationTask]] = {}
-        self._ready: deque[RestorationTask] = deque()
+        self._ready: deque[Task] = deque()
         self._exhausted = False
         self._unstarted = config.procs
         self._replacements_left = REPLACEMENTS_PER_WORKER * config.procs
@@ -104,11 +112,12 @@ class Crew:
         self._buried: set[int] = set()
         self._login: threading.Thread | None = None
         self.on_result: Callable[[RestorationResult], None] = lambda _result: None
+        self.on_query: Callable[[QueryResult], None] = lambda _result: None
         self.on_tick: Callable[[], None] = lambda: None
         # How many more items may be begun while that many are under way.
         self.may_begin: Callable[[int], int] = lambda _in_hand: CLAIMS_AT_ONCE
 
-    def run(self, waves: Iterator[Iterator[RestorationTask]]) -> None:
+    def run(self, waves: Iterator[Iterator[Task]]) -> None:
         """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
         self._start_writer()
         try:
@@ -185,9 +194,10 @@ class Crew:
         self._tell(self._writer, Stop("drain"))
         self._writer_process.join(GOODBYE_S)
 
-    def _unclaim(self, tasks: list[RestorationTask]) -> None:
+    def _unclaim(self, tasks: list[Task]) -> None:
         """Take back the claims of items that nobody began: a resume need not doubt them."""
-        if unbegun := tuple((t.content_type, t.source_id) for t in tasks if not t.uncertain):
+        items = [task for task in tasks if isinstance(task, RestorationTask)]
+        if unbegun := tuple((t.content_type, t.source_id) for t in items if not t.uncertain):
             self._tell(self._writer, Unbegun(unbegun))
 
     def _end_all(self) -> None:
@@ -202,7 +212,7 @@ class Crew:
 
     # -- the loop
 
-    def _work(self, tasks: Iterator[RestorationTask]) -> None:
+    def _work(self, tasks: Iterator[Task]) -> None:
         """Restore one wave; the next one may refer to what is made here."""
         self._exhausted = False
         while not self._stop:
@@ -218,7 +228,7 @@ class Crew:
         in_hand = sum(len(child.in_hand) for child in self._workers.values())
         return claiming + len(self._ready) + in_hand + len(self._buried)
 
-    def _claim_more(self, tasks: Iterator[RestorationTask]) -> bool:
+    def _claim_more(self, tasks: Iterator[Task]) -> bool:
         """Have the next tasks claimed, up to what the workers have credit for; False at the end of the vault."""
         window = CREDITS_PER_THREAD * self._config.inflight * self._config.procs
         outstanding = self._outstanding()
@@ -229,8 +239,9 @@ class Crew:
         if room <= 0:
             return True
         batch = list(islice(tasks, room))
-        if batch:
-            self._send_claim(batch)
+        self._ready.extend(task for task in batch if isinstance(task, QueryTask))  # no item's, so no claim
+        if items := [task for task in batch if isinstance(task, RestorationTask)]:
+            self._send_claim(items)
         return bool(batch)
 
     def _send_claim(self, batch: list[RestorationTask]) -> None:
@@ -251,13 +262,13 @@ class Crew:
             child.in_hand[task.seq] = task
             self._tell(child.pipe, task)
 
-    def _can_take(self, child: _Child, task: RestorationTask) -> bool:
+    def _can_take(self, child: _Child, task: Task) -> bool:
         """Whether a worker has credit. An item that workers died of has one for itself, to see whether it was it."""
         if self._is_suspect(task) or any(self._is_suspect(held) for held in child.in_hand.values()):
             return child.ready and not child.in_hand
         return child.ready and len(child.in_hand) < CREDITS_PER_THREAD * self._config.inflight
 
-    def _is_suspect(self, task: RestorationTask) -> bool:
+    def _is_suspect(self, task: Task) -> bool:
         return self._deaths[task.seq] >= DEATHS_THAT_MAKE_SUSPECT
 
     def _turn(self, timeout_s: float) -> bool:
@@ -304,9 +315,12 @@ class Crew:
             case Fatal():
                 raise RunBrokenError(message.message, message.hint)
 
-    def _finish(self, worker: int, result: RestorationResult) -> None:
+    def _finish(self, worker: int, result: RestorationResult | QueryResult) -> None:
         if worker in self._workers:
             self._workers[worker].in_hand.pop(result.seq, None)
+        if isinstance(result, QueryResult):
+            self.on_query(result)
+            return
         self._buried.discard(result.seq)
         self.on_result(result)
 
@@ -370,11 +384,16 @@ class Crew:
         self._replacements_left -= 1
         self._start_worker()
 
-    def _bury(self, task: RestorationTask) -> bool:
-        """Give an item up that one worker after the other died of, the last one with nothing else in hand."""
+    def _bury(self, task: Task) -> bool:
+        """Give an item up that one worker after the other died of, the last one with nothing else in hand.
+
+        A query is just not made: the items that show it find that out.
+        """
         deaths = self._deaths[task.seq]
         if deaths <= DEATHS_THAT_MAKE_SUSPECT:
             return False
+        if isinstance(task, QueryTask):
+            return True
         self._buried.add(task.seq)
         message = f"{deaths} worker processes died while they restored it (out of memory, or a bug)"
         result = RestorationResult(
@@ -392,8 +411,13 @@ class Crew:
         self._tell(self._writer, result)
         return True
 
-    def _uncertain(self, task: RestorationTask) -> RestorationTask:
-        """The item as it is given out again: its last request may be on its way for as long as one can take."""
+    def _uncertain(self, task: Task) -> Task:
+        """The item as it is given out again: its last request may be on its way for as long as one can take.
+
+        A query is simply made again: the server gives back the one that is there.
+        """
+        if isinstance(task, QueryTask):
+            return task
         return msgspec.structs.replace(
             task,
             uncertain=True,

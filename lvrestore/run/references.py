@@ -78,6 +78,19 @@ class StateReferences:
         definition = self._lookups.query(query_id)
         return None if definition is None else remapped_query(definition, self.policy.remap)
 
+    def merge_query(self, merge_id: str) -> Mapping[str, Json] | None:
+        """The definition of merged results, if the source gave it; of their names only colours can be others here."""
+        definition = self._lookups.merge_query(merge_id)
+        return None if definition is None else remapped_query(definition, self.policy.remap)
+
+    def refusal(self, kind: str, source_id: str) -> str | None:
+        """Why the destination has refused a query in this run."""
+        return self._lookups.refusal(kind, source_id, "destination")
+
+    def withheld(self, kind: str, source_id: str) -> str | None:
+        """Why the source does not give the definition of a query."""
+        return self._lookups.refusal(kind, source_id, "source")
+
     def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
         """The backup's users that have a role or are in a group."""
         return self._lookups.holders(kind, source_id, managed=managed)

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from lvrestore.content.queries import query_key
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp, Sender
 from lvrestore.looker.protocol import Request
 from lvrestore.model import ContentType, Json
 from lvrestore.run.index import Index
-from lvrestore.run.listings import LISTINGS, PAGE, Listing
+from lvrestore.run.listings import LISTINGS, PAGE, Listing, shows_queries
 
 AT_ONCE = 8
 # So many that are missing among the living are looked for in the trash one by one.
@@ -35,12 +36,16 @@ FOUND_BY_KEY = frozenset({"folder", "group", "model_set", "permission_set", "use
 
 
 class Scanned(msgspec.Struct, frozen=True):
-    """How a kind was read in bulk: in so many calls, for so many selected items (0: others refer to it)."""
+    """How a kind was read in bulk: in so many calls, for so many selected items (0: others refer to it).
+
+    `shows_queries`: of another instance, whether its dashboards came with what their tiles show.
+    """
 
     kind: str
     items: int
     calls: int
     complete: bool
+    shows_queries: bool = True
 
 
 class Scanner:
@@ -52,10 +57,13 @@ class Scanner:
         index: Index,
         at_hand: Mapping[str, Callable[[], list[Json]]],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        same_instance: bool,
     ) -> None:
         """`client` is shared by threads. `at_hand` are lists that the run reads anyway, by kind."""
         self._client, self._index, self._at_hand, self._clock = client, index, at_hand, clock
-        self._calls = 0
+        self._same_instance = same_instance
+        self._calls, self._shows_queries = 0, True
 
     def scan(
         self, kind: str, items: int, expected: int, missing: Callable[[], Iterable[str]]
@@ -65,16 +73,17 @@ class Scanner:
         `expected` is how many the backup has; `missing` gives the selected ids that were not seen alive.
         """
         listing, at = LISTINGS[kind], self._clock()
+        fields = listing.fields if self._same_instance else listing.elsewhere or listing.fields
         pages = 1 if listing.page is None else max(1, -(-expected // listing.page))
         if items <= pages + listing.has_trash:
             return None
-        self._calls = 0
-        complete = self._list(listing, listing.fields, pages, at_most=items)
+        self._calls, self._shows_queries = 0, True
+        complete = self._list(listing, fields, pages, at_most=items)
         trash = False
         if complete and listing.has_trash and self._many(missing()):
-            trash = self._list(listing, listing.fields, 1, at_most=items, deleted="true")
+            trash = self._list(listing, fields, 1, at_most=items, deleted="true")
         self._index.set_scanned(kind, at, complete=complete, trash=trash or not listing.has_trash)
-        return Scanned(kind, items, self._calls, complete)
+        return Scanned(kind, items, self._calls, complete, self._shows_queries)
 
     def note_ids(self, kind: str, at_most: int) -> Scanned:
         """List the ids of a kind that is only referred to; what is not among them is asked for when it matters."""
@@ -132,11 +141,21 @@ class Scanner:
     ) -> int:
         rows = self._get(listing, {**params, "limit": str(size), "offset": offset})
         self._index.put(listing.kind, rows, trashed=trashed)
+        if listing.elsewhere and not self._same_instance:
+            self._index.note_queries(_queries_in(rows))
+            self._shows_queries = self._shows_queries and all(map(shows_queries, rows))
         return len(rows)
 
     def _get(self, listing: Listing, params: Mapping[str, str]) -> list[Json]:
         self._calls += 1
         return self._client.call(Request("GET", listing.path, params)).json or []
+
+
+def _queries_in(dashboards: Iterable[Json]) -> Iterator[tuple[bytes, str]]:
+    """The content and the id of each query that a tile shows."""
+    for dashboard in dashboards:
+        shown = (tile.get("query") for tile in dashboard.get("dashboard_elements") or ())
+        yield from ((query_key(one), str(one["id"])) for one in shown if one and one.get("id"))
 
 
 def referred_to(types: Iterable[ContentType]) -> set[str]:

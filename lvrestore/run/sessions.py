@@ -67,7 +67,8 @@ def require_same_request(session: SessionRow, config: RestorationConfig) -> None
     """Refuse to go on when something else is selected, or something else may be done, than at the start."""
     asked = dict(_flat(config.remembered()))
     for name, stored in _flat(session.config):
-        if name in asked and asked[name] != stored:
+        # By which name of the config file the source is asked concerns nothing that was restored.
+        if name in asked and name != "source" and asked[name] != stored:
             raise SessionMismatchError(name, _shown(name, stored), _shown(name, asked[name]))
 
 

@@ -13,6 +13,7 @@ from lvrestore.model import (
     Calls,
     ContentType,
     Operation,
+    QueryTask,
     RestorationResult,
     RestorationTask,
     VaultRow,
@@ -27,6 +28,7 @@ LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
 LINKED = frozenset({*LINKING, ContentType.FOLDER, ContentType.LOOK})
 Item = tuple[ContentType, str]
 Tasks = Iterator[RestorationTask]
+AnyTasks = Iterator[RestorationTask] | Iterator[QueryTask]
 # Types of which no two objects may share a name, in one folder or at all.
 NAMED = (
     ContentType.LOOKML_MODEL,

@@ -21,7 +21,15 @@ from lvrestore.looker.protocol import Request
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.looker.tokens import TokenSource
 from lvrestore.looker.transport import Endpoint, HttpTransport
-from lvrestore.model import ContentType, RestorationResult, RestorationTask, VaultRow, Waits
+from lvrestore.model import (
+    ContentType,
+    QueryResult,
+    QueryTask,
+    RestorationResult,
+    RestorationTask,
+    VaultRow,
+    Waits,
+)
 from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.index import Index
@@ -136,8 +144,10 @@ class Workbench:
         if self._index is not None:
             self._index.close()
 
-    def driver(self, recorder: Recorder) -> Callable[[RestorationTask], RestorationResult]:
-        """A function that restores one item, for one thread."""
+    def driver(
+        self, recorder: Recorder
+    ) -> Callable[[RestorationTask | QueryTask], RestorationResult | QueryResult]:
+        """A function that carries out one task, for one thread."""
         client = LookerClient(
             self._transport,
             tokens=self._tokens,
@@ -155,12 +165,20 @@ class Workbench:
             return partial(
                 self._rehearse, indexed or client, indexed.knows if indexed else knows_nothing, recorder
             )
-        return self._driver(indexed or client, recorder).restore
+        return self._driver(indexed or client, recorder).carry_out
 
     def _rehearse(
-        self, client: Sender, knows: Callable[[Request], bool], recorder: Recorder, task: RestorationTask
-    ) -> RestorationResult:
-        """Rehearse one item; what waits for others goes on with its own copy when it is looked at again."""
+        self,
+        client: Sender,
+        knows: Callable[[Request], bool],
+        recorder: Recorder,
+        task: RestorationTask | QueryTask,
+    ) -> RestorationResult | QueryResult:
+        """Rehearse one task; an item that waits for others goes on with its own copy when it is looked at again."""
+        if isinstance(task, QueryTask):
+            return self._driver(RehearsalClient(client, Rehearsed(), self._models, knows), recorder).bring(
+                task
+            )
         item = (task.content_type, task.source_id)
         rehearsed = self._rehearsed.pop(item, None) or Rehearsed()
         rehearsal = RehearsalClient(client, rehearsed, self._models, knows)

@@ -18,7 +18,7 @@ from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
-from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationTask
+from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryTask, RestorationTask
 from lvrestore.run.messages import (
     Fatal,
     Hello,
@@ -165,7 +165,7 @@ class _Worker:
         self._parent, self._writer = parent, writer
         self._tokens = PipeTokens(parent, token, self._cut_waits)
         self._recorder = PipeRecorder(writer)
-        self._inbox: SimpleQueue[RestorationTask | None] = SimpleQueue()
+        self._inbox: SimpleQueue[RestorationTask | QueryTask | None] = SimpleQueue()
         self._drain_until: float | None = None
         limiter, health = SharedLimiter.attach(shared.limits), Health.attach(shared.health)
         self._bench = Workbench(config, self._tokens, limiter, health, self._cut_waits, config.inflight)
@@ -192,7 +192,7 @@ class _Worker:
         except PeerGone:
             return False
         match message:
-            case RestorationTask():
+            case RestorationTask() | QueryTask():
                 self._inbox.put(message)
             case TokenGiven():
                 self._tokens.give(message)
@@ -205,14 +205,16 @@ class _Worker:
     def _drain(self, seconds: float) -> None:
         """Begin nothing new, and say what is left: nobody need doubt it."""
         self._drain_until = time.monotonic() + seconds
-        left = [task for task in self._emptied_inbox() if not task.uncertain]
+        left = [
+            task for task in self._emptied_inbox() if isinstance(task, RestorationTask) and not task.uncertain
+        ]
         if left:
             with suppress(PeerGone):
                 self._writer.send(Unbegun(tuple((task.content_type, task.source_id) for task in left)))
         for _ in self._threads:
             self._inbox.put(None)
 
-    def _emptied_inbox(self) -> Iterator[RestorationTask]:
+    def _emptied_inbox(self) -> Iterator[RestorationTask | QueryTask]:
         with suppress(Empty):
             while True:
                 if (task := self._inbox.get_nowait()) is not None:
@@ -233,7 +235,7 @@ class _Worker:
         restore = bench.driver(self._recorder)
         while (task := self._inbox.get()) is not None:
             try:
-                reached(f"{task.content_type.label}/{task.source_id}")
+                reached(_point_of(task))
                 result = restore(task)
                 reached("after_reply")
                 self._writer.send(result)
@@ -246,3 +248,8 @@ class _Worker:
                 with suppress(PeerGone):
                     self._parent.send(Fatal(error.kind, str(error)))
                 return
+
+
+def _point_of(task: RestorationTask | QueryTask) -> str:
+    """The crash point of a task: its item, or what is to be made of queries."""
+    return task.kind if isinstance(task, QueryTask) else f"{task.content_type.label}/{task.source_id}"

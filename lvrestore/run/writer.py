@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lvrestore.errors import StateError
-from lvrestore.model import BeforeImage, CreateSent, MappingNote, RestorationResult
+from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryResult, RestorationResult
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
@@ -74,7 +74,7 @@ class _Writer:
         if self._door in ready:
             self._workers[self._door.accept()] = -1
         claims: list[Claim | Unbegun] = []
-        batch: list[tuple[Pipe, Storable]] = []
+        batch: list[tuple[Pipe, Storable | QueryResult]] = []
         gone: list[Pipe] = []
         for pipe in [p for p in (*self._workers, self._parent) if p in ready]:
             for message in self._frames(pipe, gone):
@@ -85,7 +85,7 @@ class _Writer:
                         self._stopping = True
                     case Hello(worker):
                         self._workers[pipe] = worker
-                    case MappingNote() | BeforeImage() | CreateSent() | RestorationResult():
+                    case MappingNote() | BeforeImage() | CreateSent() | RestorationResult() | QueryResult():
                         batch.append((pipe, message))
         self._commit(claims, batch)
         self._acknowledge(claims, batch)
@@ -103,23 +103,24 @@ class _Writer:
     def _commit(
         self,
         claims: list[Claim | Unbegun],
-        batch: list[tuple[Pipe, Storable]],
+        batch: list[tuple[Pipe, Storable | QueryResult]],
     ) -> None:
         for claim in claims:
             store = self._store.claim if isinstance(claim, Claim) else self._store.unclaim
             store(self._scope, claim.items)
-        if batch:
-            self._store.write(self._scope, [message for _, message in batch])
+        # The mappings of a query were stored before: its result only says that there are no more.
+        if storable := [message for _, message in batch if not isinstance(message, QueryResult)]:
+            self._store.write(self._scope, storable)
 
     def _acknowledge(
         self,
         claims: list[Claim | Unbegun],
-        batch: list[tuple[Pipe, Storable]],
+        batch: list[tuple[Pipe, Storable | QueryResult]],
     ) -> None:
         for claim in claims:
             if isinstance(claim, Claim):
                 self._tell(self._parent, Stored(claim.ticket))
-        finished: defaultdict[int, list[RestorationResult]] = defaultdict(list)
+        finished: defaultdict[int, list[RestorationResult | QueryResult]] = defaultdict(list)
         for pipe, message in batch:
             if isinstance(message, BeforeImage | CreateSent | MappingNote):
                 if message.ticket is not None:
@@ -128,6 +129,8 @@ class _Writer:
                 light = msgspec.structs.replace(message, blob=None, changes=())
                 # The parent itself gives up what kills its workers.
                 finished[self._workers.get(pipe, -1)].append(light)
+            else:
+                finished[self._workers[pipe]].append(message)
         for worker, results in finished.items():
             self._tell(self._parent, Finished(worker, tuple(results)))
 

@@ -76,16 +76,28 @@ def get_query_by_slug(call: Call) -> Any:  # noqa: ANN401 - raw or JSON
 
 def create_merge_query(call: Call) -> Row:
     """Make a merge query, or find the equal one."""
-    store, body = call.instance.store, call.body
-    for source in body.get("source_queries") or []:
-        if source.get("query_id") not in store.queries and source.get("query_slug") not in store.query_slugs:
-            raise missing("source_queries")
+    store = call.instance.store
+    need(call.body, "source_queries")
+    body = {
+        **call.body,
+        "source_queries": [_joined(call.instance, one) for one in call.body["source_queries"]],
+    }
     key = content_key(body)
     if key not in store.merge_content:
         merge_id = token(CLIENT_ID_LENGTH, "merge", msgspec.json.encode(body, order="sorted"))
         store.merges[merge_id] = {**body, "id": merge_id}
         store.merge_content[key] = merge_id
     return call.show(MERGE_QUERY, store.merges[store.merge_content[key]])
+
+
+def _joined(instance: Instance, source: Row) -> Row:
+    """Return a query that is joined, with its id and its slug: it may be named by either."""
+    store, query_id = instance.store, source.get("query_id")
+    if query_id is None:
+        query_id = store.query_slugs.get(source.get("query_slug") or "")
+    if query_id not in store.queries:
+        raise missing("source_queries")
+    return {**source, "query_id": query_id, "query_slug": store.query_slug(query_id)}
 
 
 def get_merge_query(call: Call) -> Row:

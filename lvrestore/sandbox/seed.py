@@ -46,6 +46,8 @@ class Seeder(Reader):
         self._nameless: list[tuple[str, dict[str, Any], Row, Any]] = []
         self._models: set[str] = set()
         self._embedded_folders: dict[str, Row] = {}
+        # What stands in the backup of merged results: per query that they join, its explore and a name.
+        self._joined: dict[str, list[Row]] = {}
         # Pairs of group or role and user, in the vault's order.
         self._memberships: Pairs = {"group_ids": {}, "role_ids": {}}
         self._marked_deleted: dict[str, set[str]] = {"folder": set(), "look": set(), "user": set()}
@@ -139,6 +141,7 @@ class Seeder(Reader):
         if tile.get("merge_result_id"):
             merge_id = tile["merge_result_id"]
             self.store.merges.setdefault(merge_id, {"id": merge_id, "source_queries": []})
+            self._joined[merge_id] = (tile.get("result_maker") or {}).get("filterables") or []
 
     def _query(self, query: Row) -> None:
         query_id = str(query["id"])
@@ -268,6 +271,7 @@ class Seeder(Reader):
         for name in sorted(self._models - store.models.keys()):
             store.models[name] = {"name": name, "label": name, "project_name": name}
         self._fill_queries()
+        self._fill_merge_queries()
         while missing := self._referred("folder") - store.folders.keys():
             for folder_id in sorted(missing):
                 unknown = {"id": folder_id, "name": f"Folder {folder_id}", **root_with_id(store, folder_id)}
@@ -289,6 +293,31 @@ class Seeder(Reader):
             self._query({"id": query_id, "model": model, "view": explores[0]["name"], "fields": fields})
         for look in self.store.looks.values():
             look.setdefault("query_id", next(iter(self.store.queries), None))
+
+    def _fill_merge_queries(self) -> None:
+        """Make up what merged results join: no backup has it, but for the explores in the tiles that show them."""
+        model = next(iter(self.store.models), "unknown")
+        for merge_id, named in sorted(self._joined.items()):
+            entries = named if len(named) > 1 else [{"model": model, "view": "unknown", "name": ""}] * 2
+            merge, primary = self.store.merges[merge_id], ""
+            for number, entry in enumerate(entries):
+                view, query_id = entry.get("view") or "unknown", self.store.new_id("query")
+                # The id stands in a field, so that no two of these are equal and found for each other.
+                field = f"{view}.merged_{merge_id}_{number}"
+                self._query(
+                    {"id": query_id, "model": entry.get("model") or model, "view": view, "fields": [field]}
+                )
+                primary = primary or field
+                merge["source_queries"].append(
+                    {
+                        "name": entry.get("name") or f"Source {number}",
+                        "query_id": query_id,
+                        "query_slug": self.store.query_slug(query_id),
+                        "merge_fields": [{"field_name": primary, "source_field_name": field}]
+                        if number
+                        else [],
+                    }
+                )
 
     def _drop_deleted(self) -> None:
         """Remove what the vault marks deleted, unless something that is there refers to it."""

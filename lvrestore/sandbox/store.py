@@ -357,6 +357,11 @@ class Store:
         self.client_ids.add(query["client_id"])
         self.query_content.setdefault(content_key(content), query["id"])
 
+    def query_slug(self, query_id: str) -> str:
+        """Return the slug of a query."""
+        slug: str = msgspec.json.decode(self.queries[query_id])["slug"]
+        return slug
+
     def query_parts(self, query_id: str) -> QueryParts:
         """Return what tiles show of a query."""
         return _query_parts.decode(self.queries[query_id])

@@ -26,6 +26,7 @@ from lvrestore.model import (
     Json,
     MappingNote,
     Operation,
+    QueryCounts,
     RestorationResult,
     Waits,
 )
@@ -224,9 +225,15 @@ class StateStore:
             )
 
     def finish_session(
-        self, scope: Scope, status: str, summary: Mapping[str, Json], own_calls: Calls, exit_code: int
+        self,
+        scope: Scope,
+        status: str,
+        summary: Mapping[str, Json],
+        own_calls: Calls,
+        exit_code: int,
+        queries: QueryCounts | None = None,
     ) -> None:
-        """Write down how the session ended: the summary that was shown, and the calls of no item."""
+        """Write down how the session ended: the summary that was shown, the calls of no item, and queries."""
         counts, at = summary["summary"], now_text()
         rows = self._db.execute(f"{_SESSION} WHERE id = ?", (scope.session_id,)).fetchall()
         if not rows:  # somebody put another file in its place
@@ -234,9 +241,11 @@ class StateStore:
         session = _session_row(rows[0])
         calls = Calls(**session.metadata.get("own_calls", {}))
         calls.add(own_calls)
+        earlier = QueryCounts(**session.metadata.get("queries", {}))
         ended = {
             "summary": summary,
             "own_calls": msgspec.to_builtins(calls),
+            "queries": msgspec.to_builtins(earlier.plus(queries or QueryCounts())),
             "ran_s": session.ran_s(at),
             "exit_code": int(exit_code),
         }

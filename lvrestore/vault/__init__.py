@@ -9,6 +9,7 @@ from lvrestore.vault.decode import (
     decode_blob,
     encode_like,
 )
+from lvrestore.vault.definitions import Definitions
 from lvrestore.vault.lookups import Lookups
 from lvrestore.vault.reader import (
     IdForm,
@@ -23,6 +24,7 @@ from lvrestore.vault.selection import Deleted, DoneIn, Wanted, bare_id
 __all__ = [
     "BlobError",
     "ContentDeserializer",
+    "Definitions",
     "Deleted",
     "DoneIn",
     "IdForm",

@@ -14,6 +14,7 @@ import msgspec
 from lvrestore.errors import StateError
 from lvrestore.model import ContentType
 from lvrestore.vault.decode import BlobError, decode_as, decode_blob
+from lvrestore.vault.definitions import Definitions, Who
 from lvrestore.vault.reader import Vault, open_vault
 
 NIL = b"\xc0"
@@ -65,6 +66,7 @@ class Lookups:
         self._lock = threading.RLock()
         self._vault: Vault | None = None
         self._tables: dict[str, apsw.Connection] = {}
+        self._definitions: Definitions | None = None
 
     def has(self, content_type: ContentType, source_id: str) -> bool:
         """Whether the vault holds the item, or holds nothing of that type and so cannot tell."""
@@ -96,10 +98,29 @@ class Lookups:
         return tuple(self._look_up("holders", _holders, f"{whose}{kind} {source_id}"))
 
     def query(self, query_id: str) -> Mapping[str, Any] | None:
-        """The definition of a query that some tile embeds, the whole one if there are several."""
+        """The definition of a query that some tile embeds, the whole one if there are several; else the source's."""
         found = self._look_up("queries", _queries, query_id)
         found = found or self._look_up("queries", _queries, f"{IN_MAKER}{query_id}")
-        return decode_blob(found[0]) if found else None
+        return decode_blob(found[0]) if found else self._fetched("query", query_id)
+
+    def merge_query(self, merge_id: str) -> Mapping[str, Any] | None:
+        """The definition of merged results, which only the source itself has."""
+        return self._fetched("merge_query", merge_id)
+
+    def refusal(self, kind: str, source_id: str, who: Who) -> str | None:
+        """Why an instance would not have, or give, a query of the backup in this run."""
+        learned = self._learned()
+        return None if learned is None else learned.refusal(kind, source_id, who)
+
+    def _fetched(self, kind: str, source_id: str) -> Mapping[str, Any] | None:
+        learned = self._learned()
+        return None if learned is None else learned.fetched(kind, source_id)
+
+    def _learned(self) -> Definitions | None:
+        with self._lock:
+            if self._definitions is None:
+                self._definitions = Definitions.existing(self._folder)
+            return self._definitions
 
     def personal_folder(self, user_id: str) -> str | None:
         """A user's personal folder: the user says so, else the folder says who made it."""
@@ -129,6 +150,9 @@ class Lookups:
             for table in self._tables.values():
                 table.close()
             self._tables.clear()
+            if self._definitions is not None:
+                self._definitions.close()
+                self._definitions = None
             if self._vault is not None:
                 self._vault.close()
                 self._vault = None
