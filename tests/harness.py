@@ -34,6 +34,10 @@ class Memory:
         self.rules[m.kind, m.source_id] = m.rule
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
 
+    def note_folder(self, source_id, destination_id):
+        """Say where a folder is on another instance."""
+        self.mappings["folder", source_id] = MappedId(destination_id)
+
     def finish(self, kind, source_id):
         if (mapping := self.mappings.get((kind, source_id))) is not None:
             self.mappings[kind, source_id] = msgspec.structs.replace(mapping, partial=False)

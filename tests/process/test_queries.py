@@ -1,4 +1,4 @@
-"""Queries on another instance: made once each before what shows them, and fetched from the source where no backup has them."""
+"""Queries on another instance: made once each, before what shows them; what no backup has comes from the source."""
 
 import json
 from contextlib import contextmanager
@@ -133,6 +133,19 @@ def test_letters_are_completed_by_a_retry_that_has_the_source(elsewhere):
         elsewhere.looker.clear_log()
         everything(elsewhere, "--source-instance", retried.summary["source_instance"])
         assert elsewhere.writes() == []
+
+
+def test_letters_are_completed_also_when_the_backup_is_gone(elsewhere, tmp_path):
+    backup, elsewhere.vault = elsewhere.vault, tmp_path / "tonight.db"
+    elsewhere.vault.write_bytes(backup.read_bytes())
+    everything(elsewhere)
+    assert undefined(elsewhere)
+    with live_source(elsewhere):
+        elsewhere.vault.unlink()
+        arguments = [one for one in elsewhere.arguments("--source", "prod") if one != str(elsewhere.vault)]
+        retried = elsewhere.run(["dlq", "retry", *(one for one in arguments if one != "--db-path")])
+        assert retried.summary["source"]["fetched"]["merge_query"] > 0, retried
+        assert undefined(elsewhere) == []
 
 
 def test_a_source_that_the_backup_is_not_of_is_refused(elsewhere, tmp_path):
