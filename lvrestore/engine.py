@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.content.calls import Tried
 from lvrestore.content.counterparts import FINDERS
 from lvrestore.errors import (
     ApiError,
@@ -67,6 +68,7 @@ from lvrestore.run.sessions import (
 )
 from lvrestore.run.signals import stop_on_signals
 from lvrestore.run.source import require_same_source, sample_of, source_name
+from lvrestore.run.target import stood_for
 from lvrestore.run.waves import (
     NAMED,
     AnyTasks,
@@ -115,7 +117,7 @@ class Ending(msgspec.Struct, frozen=True):
 
 def restore(config: RestorationConfig, vault: Vault, reporter: Reporter, environ: dict[str, str]) -> Ending:
     """Restore a selection of the vault in a new session, or in the one that has the caller's id."""
-    _require_selected(vault, config)
+    require_selected(vault, config)
     destination = resolve(config.destination, environ)
     if (done := finished(config, vault, reporter, destination)) is not None:
         return done
@@ -162,7 +164,7 @@ def resume(
     return Restore(config, vault, reporter, destination, environ).run_again(session_id)
 
 
-def _require_selected(vault: Vault, config: RestorationConfig) -> None:
+def require_selected(vault: Vault, config: RestorationConfig) -> None:
     """Ids that the vault does not have are an error before anything is done."""
     if config.selection.ids is None:
         return
@@ -212,7 +214,7 @@ class Restore:
         self._rehearsal = Rehearsal(self._on_result, lambda result: reporter.seen(result, self._tally))
         self._unfinished = Unfinished()
         self._known: dict[str, frozenset[str]] = {}
-        self._nothing = NothingRecorded()
+        self._nothing = NothingRecorded(self._on_tried)
         self._queries: QueryWaves | None = None
         self._definitions: Definitions | None = None
         self._earlier_queries = QueryCounts()
@@ -598,12 +600,24 @@ class Restore:
             policy,
             orphans_to=self._discovery.folder_id(policy.orphans_to) if policy.orphans_to else None,
             grants_by_role=ContentType.ROLE in types,
-            folders=self._folders.here(policy.remap),
+            folders=self._target(policy.target_folder, intent) | self._folders.here(policy.remap),
             members_by_user=ContentType.USER in types,
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=caller,
             heir=self._heir(caller),
         )
+
+    def _target(self, folder: str | None, intent: Intent) -> dict[str, str]:
+        """The folders that the target stands for, with its id."""
+        if folder is None:
+            return {}
+        if intent.verdict.same:
+            raise ValidationError(
+                "--target-folder is for another instance, and this is the one that was backed up",
+                "leave it out: a restore puts things back; what has lost its folder can go --orphans-to another one",
+            )
+        target_id, chosen = self._discovery.folder_id(folder), self._config.selection.folder
+        return dict.fromkeys(stood_for(self._backup, self._chosen, chosen), target_id)
 
     def _heir(self, caller: Caller) -> str | None:
         """Who gets what belongs to somebody that the destination does not have."""
@@ -635,6 +649,9 @@ class Restore:
         status, code = self._guarded(rehearse, intent.total)
         # What would fail has the exit code of the run that it would fail in: a plan is read by scripts as well.
         return self._end(intent, None, "planned" if status == "completed" else status, code)
+
+    def _on_tried(self, note: Tried) -> None:
+        """Hear how an item is looked for, in a rehearsal."""
 
     def _really(self, stack: ExitStack, intent: Intent, session: SessionRow | None) -> Ending:
         with StateStore(self._state_path, self._config.checkpoint_interval) as store:

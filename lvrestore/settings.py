@@ -76,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     folder for what has lost its own.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
+    `target_folder`: the destination's folder, by id or path, for the whole tree that is restored to another instance.
     `adopt`: the one object that has an item's name and place is taken for it, whatever else it holds.
     `owner_policy`: who owns what belongs to somebody whom the destination does not have: whoever owns it now, or the
     caller if it is new (`keep`), the caller (`me`), or the user of this e-mail address; `heir` is their id there.
@@ -89,6 +90,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Literal["merge", "exact"] = "merge"
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
     orphans_to: str | None = None
+    target_folder: str | None = None
     adopt: bool = False
     owner_policy: str = "keep"
     heir: str | None = None

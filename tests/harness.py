@@ -27,6 +27,7 @@ class Memory:
         self.deleted = set()
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
+        self.tried = []
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
 
@@ -34,9 +35,9 @@ class Memory:
         self.rules[m.kind, m.source_id] = m.rule
         self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
 
-    def note_folder(self, source_id, destination_id):
-        """Say where a folder is on another instance."""
-        self.mappings["folder", source_id] = MappedId(destination_id)
+    def note_known(self, kind, source_id, destination_id=None):
+        """Have an item mapped, under its own id if none is given."""
+        self.mappings[kind, source_id] = MappedId(destination_id or source_id)
 
     def finish(self, kind, source_id):
         if (mapping := self.mappings.get((kind, source_id))) is not None:
@@ -159,6 +160,7 @@ def restore(
             max_repeats=max_retries,
             wait=sleep,
             clock=lambda: now[0],
+            tried=memory.tried.append,
             **listening,
         )
         task = RestorationTask(

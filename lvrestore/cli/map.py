@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 import msgspec
 from rich.table import Table
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
-from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.errors import ExitCode, NotFoundError, UsageError
+from lvrestore.explain import Explain, explanation_object
+from lvrestore.looker.credentials import resolve
+from lvrestore.map_import import MapImport, ProblemsError, counts_of
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.report.console import result_console
-from lvrestore.report.jsonl import write_line
+from lvrestore.report.explanation import explanation_lines
+from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.text import printable
-from lvrestore.settings import default_state_path
+from lvrestore.run.source import UNKNOWN
+from lvrestore.settings import Selection, default_state_path
 from lvrestore.state.lock import RunLock
-from lvrestore.state.mapping_file import Format, format_of, mapping_object, replaced, write_mappings
+from lvrestore.state.mapping_file import (
+    Format,
+    Problem,
+    format_of,
+    mapping_object,
+    read_mappings,
+    replaced,
+    write_mappings,
+)
 from lvrestore.state.mappings import BELONGS_TO, CONTENT_TYPES, PARTS, Group
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault import Vault, bare_id, open_vault
@@ -46,8 +63,17 @@ def _parse_kind(text: str) -> str:
         raise click.BadParameter(f"{error}; and of parts {', '.join(PARTS)}") from error
 
 
+def _source(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The name of an instance; a backup that does not say its own is of an unknown one."""
+    return UNKNOWN if value == UNKNOWN else opt.instance(ctx, param, value)
+
+
 def _items(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[Item, ...]:
     return tuple(dict.fromkeys(parse_item(one) for one in values))
+
+
+def _item(_ctx: click.Context, _param: click.Parameter, value: str) -> Item:
+    return parse_item(value)
 
 
 def parse_item(text: str) -> Item:
@@ -63,7 +89,10 @@ def parse_item(text: str) -> Item:
 
 kind_option = opt.option("--type", "kind", metavar="T", callback=_kind, help="Only this type, or part.")
 source_option = opt.option(
-    "--source-instance", metavar="URL", callback=opt.instance, help="Only what is of this instance."
+    "--source-instance",
+    metavar="URL",
+    callback=_source,
+    help="Only what is of this instance; `unknown` where the backup did not say.",
 )
 
 
@@ -124,7 +153,11 @@ def list_mappings(
     help="Form of the output.  [default: what the ending says, else csv]",
 )
 @opt.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Not stdout."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Not stdout, which is -.",
 )
 @opt.state_option
 @opt.base_url_option
@@ -141,13 +174,87 @@ def export_mappings(
         (kind,) if kind else CONTENT_TYPES, source_instance
     )
     form = form or format_of(output)
-    if output is None:
+    if output in {None, Path("-")}:
         write_mappings(rows, form, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     with replaced(output) as file:
         count = write_mappings(rows, form, file)
     click.echo(f"{count:,} mappings written to {output}", err=True)
+
+
+@mappings.command("import")
+@click.argument("file", metavar="FILE", type=click.File(encoding="utf-8-sig"))
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.dry_run_option
+@opt.limit_options
+@opt.output_options
+def import_mappings(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - click passes by name
+    """Store mappings that a file says: CSV or JSON with content_type, source_id and destination_id; - is stdin.
+
+    The item must be in the backup and the object on the instance. One problem, and nothing is written.
+    """
+    config = opt.given_config(options, Selection(types=()))
+    rows, problems = read_mappings(file)
+    destination = resolve(config.destination, os.environ)
+    with open_vault(config.db_path) as vault:
+        work = MapImport(config, vault, reporter_of(options, summary=False), destination, os.environ)
+        try:
+            found = work.import_rows(rows, problems, partial(_confirmed, force=options["force"]))
+        except ProblemsError as error:
+            _show_problems(error.problems, as_json=options["as_json"])
+            raise
+    counts = counts_of(found)
+    if options["as_json"]:
+        write_line({"type": "imported", **counts, "dry_run": config.dry_run})
+    else:
+        would_be = "would be " if config.dry_run else ""
+        listed = f"{counts['new']:,} new, {counts['replaced']:,} replaced, {counts['same']:,} as they were"
+        click.echo(f"{would_be}imported: {listed}")
+
+
+def _confirmed(question: str, *, force: bool) -> bool:
+    click.echo(question, err=True)
+    return force or ask()
+
+
+def _show_problems(problems: Collection[Problem], *, as_json: bool) -> None:
+    for one in problems:
+        if as_json:
+            write_line({"type": "problem", **msgspec.structs.asdict(one)})
+        else:
+            click.echo(f"line {one.line}: {printable(one.message)}", err=True)
+
+
+@mappings.command("explain")
+@click.argument("item", metavar="TYPE:ID", callback=_item)
+@opt.vault_option
+@opt.state_option
+@opt.destination_options
+@opt.policy_options
+@opt.limit_options
+@opt.json_option
+def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click passes by name
+    """Show how an item of the backup would be found: every rule that is tried, whom it finds, the result."""
+    kind, source_id = item
+    if kind in PARTS:
+        raise UsageError(f"a {kind} is found within its item", "explain that: dashboard:42, for one")
+    selection = Selection(types=(ContentType[kind.upper()],), ids=(source_id,))
+    config = opt.given_config({**options, "dry_run": True}, selection)
+    destination = resolve(config.destination, os.environ)
+    with open_vault(config.db_path) as vault:
+        reporter = JsonLines(force=True, summary=False)
+        found = Explain(config, vault, reporter, destination, os.environ).explain()
+    if found is None:
+        return ExitCode.INTERRUPTED
+    if options["as_json"]:
+        write_line(explanation_object(found))
+    else:
+        for line in explanation_lines(found):
+            click.echo(line)
+    return ExitCode.OK
 
 
 @mappings.command("clear")

@@ -234,6 +234,11 @@ policy_options = together(
         help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
     ),
     option(
+        "--target-folder",
+        metavar="FOLDER",
+        help="The folder of another instance, by id or path, that what is restored goes into.",
+    ),
+    option(
         "--adopt",
         is_flag=True,
         help="Take what has the same name in the same place for the backup's, though it differs, and overwrite it.",
@@ -453,6 +458,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         assignments=options["assignments"],
         schedules=options["schedules"],
         orphans_to=options["orphans_to"],
+        target_folder=options["target_folder"],
         adopt=options["adopt"],
         owner_policy=options["owner_policy"],
         rewrite_links=options["rewrite_links"] == "on",

@@ -6,7 +6,7 @@ owner together with its content, and never by its title alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ from lvrestore.content.references import (
     superseded,
 )
 from lvrestore.content.shapes import known, parts
+from lvrestore.content.trying import tried
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
@@ -83,6 +84,9 @@ def _bring_back(
     """Take over the living board that is this one, else undelete it, else make it."""
     listed = (yield Get("/boards", LISTED, fresh=True)) or []
     living = yield from _living(vault, listed, refs, history)
+    alike = [one for one in listed if _is_namesake(one, vault)]
+    asked = f"boards titled {known(vault.title)!r}, of the same owner"
+    yield tried(MatchRule.TITLE_AND_OWNER, asked, alike, living, _objection(vault, refs))
     if living is not None and not isinstance(living, Restored):
         return (yield from _repair(vault, living, refs, history))
     trashed = trashed or _in_trash(vault, listed, refs)
@@ -115,14 +119,22 @@ def _living(
     ]
     if len(ours) == 1:
         return dict((yield Get(path("boards", ours[0]["id"]), seen=True, fresh=True)))
+    equal: list[Body] = []
     strangers: list[Body] = []
     for one in ours or fitting:
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
         if (yield from _is_equal(vault, live, owner, refs, history)):
-            return superseded(refs, "board", vault.id, live["id"]) or live
+            equal.append(live)
+            continue
         in_backup = has_own_row(refs, "board", live["id"])
         if not in_backup and owner in {None, live.get("user_id")}:
             strangers.append(live)
+    if len(equal) == 1:
+        return superseded(refs, "board", vault.id, equal[0]["id"]) or equal[0]
+    if equal:
+        names = ", ".join(f"board {live['id']}" for live in equal)
+        # Which of them is this one nobody can tell, and nothing is to be written to any.
+        return Restored(operation=Operation.UNCHANGED, reason=f"{names} are all equal to it")
     if refs.policy.adopt and len(strangers) == 1:
         return strangers[0]
     return _conflict(vault, strangers) if strangers else None
@@ -133,6 +145,19 @@ def _owner_there(vault: VaultBoard, refs: References) -> Steps[str | None]:
     source_id = known(vault.user_id)
     owner = destination_of(refs, "user", source_id) if source_id else None
     return None if owner is None or (yield Exists("user", (owner,))) else owner
+
+
+def _objection(vault: VaultBoard, refs: References) -> Callable[[Mapping[str, Json]], str]:
+    """What speaks against a board of the title."""
+
+    def objection(live: Mapping[str, Json]) -> str:
+        other = refs.mapped_from("board", str(live["id"]))
+        if other not in {None, vault.id}:
+            return f"it is board {other} of the backup"
+        here = destination_of(refs, "user", known(vault.user_id) or "")
+        return "other owner" if live.get("user_id") != here else "other content"
+
+    return objection
 
 
 def _is_namesake(live: Mapping[str, Json], vault: VaultBoard) -> bool:

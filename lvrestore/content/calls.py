@@ -117,8 +117,29 @@ class Warn(msgspec.Struct, frozen=True):
     message: str
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A live object that may be the item. `objection` says why it is not; it is empty where nothing does."""
+
+    id: str
+    name: str
+    where: str = ""
+    objection: str = ""
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A rule by which an item was looked for: what was asked, whom that found, and what came of it.
+
+    `rule` is a `MatchRule`, or `mapping`. It is only for people who ask how an item is found.
+    """
+
+    rule: str
+    asked: str
+    outcome: str
+    candidates: tuple[Candidate, ...] = ()
+
+
 Call = Get | Create | Update | Replace | Delete
-Note = Exists | Mapped | Replaces | Warn
+Note = Exists | Mapped | Replaces | Tried | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
 

@@ -21,6 +21,7 @@ from lvrestore.content.calls import (
     Mapped,
     Restored,
     Steps,
+    Tried,
     Update,
     Warn,
 )
@@ -71,6 +72,7 @@ from lvrestore.content.tiles import (
     with_live_links,
 )
 from lvrestore.content.trash import StillInTrash, undelete
+from lvrestore.content.trying import several, tried
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -230,28 +232,60 @@ def _find(vault: VaultDashboard, refs: References, history: History) -> Steps[Fo
 
 def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
     slug = known(vault.slug)
-    holder = (yield from _slug_holder(slug)) if slug else None
-    if holder is not None:
-        free = row_of("dashboard", holder["id"], refs) in {None, vault.id}
-        same = (refs.policy.adopt and free) or holder.get("title") == known(vault.title)
-        ours = same or made_since(holder.get("created_at"), history.uncertain_since)
-        if ours:
-            stale = superseded(refs, "dashboard", vault.id, holder["id"])
-            return stale or Found((yield Get(f"/dashboards/{holder['id']}")))
-    return Found(None, slug_taken=holder is not None)
+    if not slug:
+        yield Tried(MatchRule.SLUG, "", "not tried: the backup has no slug of it")
+        return Found(None)
+    holders = yield from _slug_holders(slug)
+    ours = [one for one in holders if _fits(vault, one, refs, history)]
+    end: Body | Restored | None = ours[0] if ours else None
+    if len(ours) > 1:
+        end = several("dashboard", vault.id, ours, "same slug")
+    elif ours:
+        end = superseded(refs, "dashboard", vault.id, ours[0]["id"]) or ours[0]
+    objection = _objection(vault, refs)
+    yield tried(MatchRule.SLUG, f"dashboards with the slug {slug}", holders, end, objection)
+    if isinstance(end, Restored):
+        return end
+    if end is not None:
+        return Found((yield Get(f"/dashboards/{end['id']}")))
+    return Found(None, slug_taken=bool(holders))
 
 
-def _slug_holder(slug: str) -> Generator[Get, Json, Json]:
-    hits = yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})
-    return next((hit for hit in hits or () if hit.get("slug") == slug), None)
+def _fits(vault: VaultDashboard, holder: Body, refs: References, history: History) -> bool:
+    """Whether the holder of the slug is this dashboard, and not another one that has got it."""
+    free = row_of("dashboard", holder["id"], refs) in {None, vault.id}
+    same = (refs.policy.adopt and free) or holder.get("title") == known(vault.title)
+    return same or made_since(holder.get("created_at"), history.uncertain_since)
+
+
+def _objection(vault: VaultDashboard, refs: References) -> Callable[[Mapping[str, Json]], str]:
+    """What speaks against a dashboard that has the slug, or the title in the folder."""
+
+    def objection(live: Mapping[str, Json]) -> str:
+        other = row_of("dashboard", str(live["id"]), refs)
+        if other not in {None, vault.id}:
+            return f"it is dashboard {other} of the backup"
+        return "other title" if live.get("title") != known(vault.title) else "other content"
+
+    return objection
+
+
+def _slug_holders(slug: str) -> Generator[Get, Json, list[Body]]:
+    hits = (yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})) or []
+    return [hit for hit in hits if hit.get("slug") == slug]
+
+
+def _namesakes(body: Body) -> Generator[Get, Json, list[Body]]:
+    """The dashboards of this very title in the folder: listed and compared, as search is LIKE."""
+    fields = {"fields": "id,title,deleted"}
+    live = (yield Get(path("folders", body["folder_id"], "dashboards"), fields)) or []
+    return [one for one in live if one.get("title") == body["title"] and not one.get("deleted")]
 
 
 def _namesake(body: Body) -> Generator[Get, Json, Json]:
-    """The dashboard of this very title in the folder: listed and compared, as search is LIKE."""
-    fields = {"fields": "id,title,deleted"}
-    live = (yield Get(path("folders", body["folder_id"], "dashboards"), fields)) or []
-    hit = next((one for one in live if one.get("title") == body["title"] and not one.get("deleted")), None)
-    return (yield Get(f"/dashboards/{hit['id']}")) if hit else None
+    """The one dashboard of this title in the folder, whole."""
+    found = yield from _namesakes(body)
+    return (yield Get(f"/dashboards/{found[0]['id']}")) if len(found) == 1 else None
 
 
 # --- creating it
@@ -269,8 +303,8 @@ def _create(
         body["user_id"] = owner
     # Elsewhere a namesake is likely, and what was listed shows it without a call.
     is_looked_for = "slug" not in body or not refs.same_instance
-    if is_looked_for and (namesake := (yield from _namesake(body))) is not None:
-        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    if is_looked_for and (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
+        return end
     yield from _make_queries(vault, refs)
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
@@ -330,8 +364,8 @@ def _after_refusal(
         return (yield from _create(vault, refs, history, left_out | {offender}))
     if not is_taken(TITLE, refused):
         raise refused
-    if (namesake := (yield from _namesake(body))) is not None:
-        return (yield from _adopt(vault, namesake, body, refs, history, left_out))
+    if (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
+        return end
     return (yield from _title_held(vault, body, refused, refs, history))
 
 
@@ -369,10 +403,35 @@ def _warning_without(field: str, vault: VaultDashboard) -> Warn:
 def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
     """The dashboard that a POST without an answer made; the slug, else title and folder, are nobody else's."""
     if slug := body.get("slug"):
-        holder = yield from _slug_holder(slug)
-        mine = holder is not None and holder.get("title") == body["title"]
-        return (yield Get(f"/dashboards/{holder['id']}")) if mine else None
+        mine = [one for one in (yield from _slug_holders(slug)) if one.get("title") == body["title"]]
+        return (yield Get(f"/dashboards/{mine[0]['id']}")) if len(mine) == 1 else None
     return (yield from _namesake(body))
+
+
+def _by_title(
+    vault: VaultDashboard, body: Body, refs: References, history: History, left_out: frozenset[str]
+) -> Steps[Restored | None]:
+    """How the item ends by a dashboard that has its title in its folder; None if there is none."""
+    found = yield from _namesakes(body)
+    free = [one for one in found if row_of("dashboard", one["id"], refs) in {None, vault.id}]
+    asked, objection = (
+        f"dashboards titled {body['title']!r} in folder {body['folder_id']}",
+        _objection(vault, refs),
+    )
+    if len(free) > 1:
+        end = several("dashboard", vault.id, free, "same title in the same folder")
+        yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, end, objection)
+        return end
+    if not found:
+        yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, None)
+        return None
+    namesake = yield Get(f"/dashboards/{(free or found)[0]['id']}")
+    if namesake is None:
+        return None
+    done = yield from _adopt(vault, namesake, body, refs, history, left_out)
+    taken = namesake if done.destination_id == namesake["id"] else None
+    yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, taken, objection)
+    return done
 
 
 def _adopt(

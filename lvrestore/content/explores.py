@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from lvrestore.content.calls import Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.references import History, References
 from lvrestore.content.shapes import known
+from lvrestore.content.trying import tried
 from lvrestore.errors import ValidationError
 from lvrestore.looker.protocol import path
 from lvrestore.model import MatchRule, Operation
@@ -28,6 +29,8 @@ def restore_explore(vault: VaultExplore, refs: References, history: History) -> 
     model, name = _names(vault)
     # Without `fields` the server lists every field of the explore, which takes seconds.
     live = yield Get(path("lookml_models", model, "explores", name), {"fields": "name"})
+    shown = [{"id": vault.id, "name": name}] if live is not None else []
+    yield tried(MatchRule.NAME, f"explore {name} of model {model}", shown, shown[0] if shown else None)
     if live is not None:
         if refs.mapped("explore", vault.id) is None:
             yield Mapped("explore", vault.id, f"{model}::{name}", MatchRule.NAME)

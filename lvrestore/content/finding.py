@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from lvrestore.content.bodies import Body
-from lvrestore.content.calls import Get, Restored, Steps, Warn
-from lvrestore.content.references import References, contradicts, superseded
+from lvrestore.content.calls import Get, Restored, Steps, Tried, Warn
+from lvrestore.content.references import MappedId, References, contradicts, superseded
+from lvrestore.content.trying import MAPPING, tried
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Operation
+from lvrestore.model import Json, MatchRule, Operation
+
+MADE_AT_ANOTHER_TIME = "it was created at another time"
 
 
 def by_identity(
@@ -17,26 +20,56 @@ def by_identity(
     `created_at` is the backup's: a live object of the same id that was created at another time is a stranger.
     """
     mapping = refs.mapped(kind, source_id)
-    if mapping is not None:
-        if stale := superseded(refs, kind, source_id, mapping.destination_id):
-            return stale
-        live = yield from _by_id(collection, mapping.destination_id, has_trash=has_trash)
-        if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
-            return live
-        yield Warn(
-            "dead_mapping", f"{kind} {source_id} was mapped to {mapping.destination_id}, which is gone"
-        )
+    if mapping is None:
+        yield Tried(MAPPING, f"the mapping of {kind} {source_id}", "there is none")
+    else:
+        found = yield from _by_mapping(refs, kind, collection, source_id, mapping, has_trash=has_trash)
+        if found is not None:
+            return found
     if not refs.same_instance:
+        yield Tried(
+            MatchRule.ID, f"{kind} {source_id}", "not tried: another instance, where it is another object"
+        )
         return None
-    live = yield from _by_id(collection, source_id, has_trash=has_trash)
-    if live is None or not contradicts(created_at, live.get("created_at")):
+    return (yield from _by_own_id(kind, collection, source_id, created_at, has_trash=has_trash))
+
+
+def _by_mapping(
+    refs: References, kind: str, collection: str, source_id: str, mapping: MappedId, *, has_trash: bool
+) -> Steps[Body | Restored | None]:
+    asked = f"{kind} {mapping.destination_id}, which {kind} {source_id} is mapped to"
+    if stale := superseded(refs, kind, source_id, mapping.destination_id):
+        yield tried(MAPPING, asked, [], stale)
+        return stale
+    live = yield from _by_id(collection, mapping.destination_id, has_trash=has_trash)
+    listed = [live] if live is not None else []
+    if live is not None and not contradicts(mapping.created_at, live.get("created_at")):
+        yield tried(MAPPING, asked, listed, {**live, "id": mapping.destination_id})
         return live
-    name = live.get("title") or live.get("name")
-    return Restored(
-        operation=Operation.CONFLICT,
-        destination_id=source_id,
-        reason=f"{kind} {source_id} ({name!r}, created {live.get('created_at')}) is another one",
-    )
+    yield tried(MAPPING, asked, listed, None, lambda _live: MADE_AT_ANOTHER_TIME)
+    yield Warn("dead_mapping", f"{kind} {source_id} was mapped to {mapping.destination_id}, which is gone")
+    return None
+
+
+def _by_own_id(
+    kind: str, collection: str, source_id: str, created_at: Json, *, has_trash: bool
+) -> Steps[Body | Restored | None]:
+    live = yield from _by_id(collection, source_id, has_trash=has_trash)
+    if live is None:
+        yield tried(MatchRule.ID, f"{kind} {source_id}", [], None)
+        return None
+    end: Body | Restored = live
+    if contradicts(created_at, live.get("created_at")):
+        name = live.get("title") or live.get("name")
+        end = Restored(
+            operation=Operation.CONFLICT,
+            destination_id=source_id,
+            reason=f"{kind} {source_id} ({name!r}, created {live.get('created_at')}) is another one",
+        )
+    shown = {**live, "id": source_id}  # a model has no id but its name
+    outcome = end if isinstance(end, Restored) else shown
+    yield tried(MatchRule.ID, f"{kind} {source_id}", [shown], outcome, lambda _live: MADE_AT_ANOTHER_TIME)
+    return end
 
 
 def _by_id(collection: str, item_id: str, *, has_trash: bool) -> Steps[Body | None]:

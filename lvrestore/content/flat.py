@@ -31,6 +31,7 @@ from lvrestore.content.references import (
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
 from lvrestore.content.trash import StillInTrash, undelete
+from lvrestore.content.trying import tried
 from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
@@ -219,9 +220,12 @@ def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None
     found = (
         yield from flat.counterparts(vault) if flat.counterparts else flat.candidates(own_body(flat, vault))
     )
+    rule = MatchRule.ROOT if flat.counterparts else flat.key
+    shown = [{**live, "id": flat.id_of(live)} for live in found]
+    end = shown[0] if len(shown) == 1 else None
+    yield tried(rule, f"what stands for {flat.kind} {vault.id} here", shown, end)
     if len(found) != 1:
         return None
-    rule = MatchRule.ROOT if flat.counterparts else flat.key
     yield Mapped(flat.kind, vault.id, flat.id_of(found[0]), rule, settled=True)
     return flat.id_of(found[0])
 
@@ -311,11 +315,35 @@ def _by_name(
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
         one = _the_one(flat, vault, body, free, refs, history, by_name=not flat.access)
+    asked = f"{flat.collection} with {_said(flat, body)}"
+    shown = [{**live, "id": flat.id_of(live)} for live in listed]
+    taken_one = one if one is None or isinstance(one, Restored) else {**one, "id": flat.id_of(one)}
+    yield tried(flat.key, asked, shown, taken_one, _objection(flat, vault, body, refs))
     if one is not None or not (listed and flat.is_unique):
         return one
     refused = Refused(FailureKind.CONFLICT, TAKEN, f"{flat.collection} of one place have different names")
     taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
     return Restored(operation=Operation.CREATED, held=taken)
+
+
+def _said(flat: Flat, body: Body) -> str:
+    """The natural key of a body, to people."""
+    return " and ".join(f"{field} {body.get(field)!r}" for field in flat.unique)
+
+
+def _objection(flat: Flat, vault: Shape, body: Body, refs: References) -> Callable[[Mapping[str, Json]], str]:
+    """What speaks against a candidate that was not taken."""
+
+    def objection(live: Mapping[str, Json]) -> str:
+        other = refs.mapped_from(flat.kind, str(live["id"]))
+        if other not in {None, vault.id}:
+            return f"it is {flat.kind} {other} of the backup"
+        if has_own_row(refs, flat.kind, str(live["id"])):
+            return "the backup has a row of its own for it"
+        differing = changed(body, flat.seen(dict(live)), NESTED)
+        return f"it has other {', '.join(differing)}" if differing else "others are just the same"
+
+    return objection
 
 
 def _among_rows(

@@ -7,7 +7,7 @@ the plans on the same content before it is made.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from lvrestore.content.references import (
     require,
 )
 from lvrestore.content.shapes import known
+from lvrestore.content.trying import tried
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError, ValidationError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -102,6 +103,8 @@ def _restore(vault: VaultPlan, refs: References, history: History, made_query: s
     if found is None and not (_is_first_on_content(vault, refs) and history.uncertain_since is None):
         namesakes = yield from _namesakes(body)
         found = _choose(vault, body, namesakes, refs, history)
+        asked = "plans on the same content, of the same name and owner"
+        yield tried(MatchRule.CONTENT_NAME_OWNER, asked, namesakes, found, _objection(vault, body, refs))
     if isinstance(found, Restored):
         return found
     try:
@@ -231,6 +234,18 @@ def _choose(
         operation=Operation.CONFLICT,
         reason=f"{names} may be {KIND} {vault.id}, or not: same name, owner and content, other settings",
     )
+
+
+def _objection(vault: VaultPlan, body: Body, refs: References) -> Callable[[Mapping[str, Json]], str]:
+    """What speaks against a plan of the name."""
+
+    def objection(live: Mapping[str, Json]) -> str:
+        if _is_of_another_row(str(live["id"]), vault, refs):
+            return "it is another plan of the backup"
+        differing = _differences(body, dict(live))
+        return f"it has other {', '.join(differing)}" if differing else "others are just the same"
+
+    return objection
 
 
 def _is_of_another_row(plan_id: str, vault: VaultPlan, refs: References) -> bool:

@@ -5,7 +5,7 @@ A user's passwords, keys and links to identity providers are in no backup; the p
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ from lvrestore.content.references import (
     superseded,
 )
 from lvrestore.content.shapes import known
+from lvrestore.content.trying import several, tried
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
@@ -174,17 +175,15 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
     found = yield from by_identity(refs, "user", "users", vault.id, None, has_trash=False)
     if found is not None:
         return found
-    live = (yield from _by_address(vault.address)) if vault.address else None
-    if live is not None:
-        return superseded(refs, "user", vault.id, str(live["id"])) or live
+    if vault.address and (end := (yield from _by_address(vault.address, vault, refs))) is not None:
+        return end
     # Made again by us it has no address if the login is not by e-mail, if the instance lets nobody give one, or if
     # the run did not come to it.
     return (yield from _by_name(vault, refs, history))
 
 
 def _addressed(body: Body) -> Candidates:
-    live = yield from _by_address(body["email"])
-    return [] if live is None else [live]
+    return (yield from users_of_address(body["email"]))
 
 
 def _address_wanted(content: Mapping[str, Json], _refs: References) -> Body:
@@ -199,8 +198,25 @@ def users_of_address(address: str) -> Candidates:
     return [one for one in hits if str(one.get("email") or "").casefold() == wanted]
 
 
-def _by_address(address: str) -> Generator[Get, Json, Body | None]:
-    return next(iter((yield from users_of_address(address))), None)
+def _by_address(address: str, vault: VaultUser, refs: References) -> Steps[Body | Restored | None]:
+    """The account of an address; of several, the one that is no other item's of the backup."""
+    found = yield from users_of_address(address)
+    end: Body | Restored | None = None
+    free = [one for one in found if _is_free(one, vault, refs)] if len(found) > 1 else found
+    if len(free) == 1:
+        end = superseded(refs, "user", vault.id, str(free[0]["id"])) or free[0]
+    elif found:
+        end = several("user", vault.id, found, "same e-mail address")
+    yield tried(MatchRule.EMAIL, f"users with the address {address}", found, end, _objection(vault, refs))
+    return end
+
+
+def _objection(vault: VaultUser, refs: References) -> Callable[[Mapping[str, Json]], str]:
+    def objection(live: Mapping[str, Json]) -> str:
+        other = refs.mapped_from("user", str(live["id"]))
+        return f"it is user {other} of the backup" if other not in {None, vault.id} else ""
+
+    return objection
 
 
 def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:
@@ -215,15 +231,13 @@ def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body
         for one in (yield from _namesakes(vault, {}))
         if _is_free(one, vault, refs) and not has_own_row(refs, "user", str(one["id"]))
     ]
+    end: Body | Restored | None = None
     if len(same) == 1 and (people == 1 or history.uncertain_since):
-        return same[0]
-    if len(same) < people:
-        return None
-    listed = ", ".join(f"user {one['id']}" for one in same)
-    return Restored(
-        operation=Operation.CONFLICT,
-        reason=f"{listed} may be user {vault.id}, or not: same name, no e-mail",
-    )
+        end = same[0]
+    elif len(same) >= people:
+        end = several("user", vault.id, same, "same name, no e-mail")
+    yield tried(MatchRule.NAME, "users of the same name without any login", same, end)
+    return end
 
 
 def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
@@ -236,7 +250,7 @@ def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:
             continue
         content = refs.content("user", other) or {}
         address = (content.get("credentials_email") or {}).get("email") or content.get("email")
-        if not address or (yield from _by_address(address)) is None:
+        if not address or not (yield from users_of_address(address)):
             unknown += 1
     return unknown
 

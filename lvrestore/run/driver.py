@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 import orjson
 
 from lvrestore.content.calls import (
@@ -21,6 +22,7 @@ from lvrestore.content.calls import (
     Replaces,
     Restored,
     Steps,
+    Tried,
     Update,
     Warn,
 )
@@ -139,17 +141,19 @@ class Driver:
         wait: Callable[[float], None],
         doubt: Callable[[str, str], None] = lambda _kind, _id: None,
         there: Callable[[str, str], None] = lambda _kind, _id: None,
+        tried: Callable[[Tried], None] = lambda _note: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
 
         `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
-        answer was lost, or whose process: nobody else could know of them.
+        answer was lost, or whose process: nobody else could know of them. `tried` hears how items are looked for.
         """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
         self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
+        self._tried = tried
         self._repeats = 0
         self._only_server_knows = self._is_uncertain = False
         self._lands_until = 0.0
@@ -302,28 +306,27 @@ class Driver:
                 return self._send(Request("DELETE", path))
             case Exists():
                 return self._absent(call)
-            case Mapped(kind, source_id, destination_id, rule, created_at, slug, settled):
+            case _:
+                self._take_note(call)
+        return None
+
+    def _take_note(self, note: object) -> None:
+        match note:
+            case Mapped(kind, source_id, destination_id):
                 if self._only_server_knows:
                     self._there(kind, destination_id)
-                self._recorder.note(
-                    MappingNote(
-                        kind=kind,
-                        source_id=mapped_as(self._refs.policy, kind, source_id),
-                        destination_id=destination_id,
-                        rule=rule,
-                        created_at=created_at,
-                        slug=slug,
-                        settled=settled,
-                    )
-                )
+                kept_as = mapped_as(self._refs.policy, kind, source_id)
+                kept = msgspec.structs.replace(note, source_id=kept_as)
+                self._recorder.note(MappingNote(**msgspec.structs.asdict(kept)))
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
                 self._doubt(kind, destination_id)
+            case Tried():
+                self._tried(note)
             case Warn(kind, message):
                 self._warnings.append((kind, message))
             case _:
-                raise TypeError(call)
-        return None
+                raise TypeError(note)
 
     def _change(self, call: Update | Replace) -> Json:
         """Send; a rehearsal refuses, as the server would, to give something a name that is taken."""

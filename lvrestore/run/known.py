@@ -9,6 +9,7 @@ from lvrestore.looker.client import Sender
 from lvrestore.looker.protocol import Request, path
 
 COLLECTIONS = {
+    "board": "boards",
     "dashboard": "dashboards",
     "group": "groups",
     "role": "roles",
@@ -17,6 +18,7 @@ COLLECTIONS = {
     "lookml_model": "lookml_models",
     "model_set": "model_sets",
     "permission_set": "permission_sets",
+    "scheduled_plan": "scheduled_plans",
     "user": "users",
 }
 HAS_TRASH = frozenset({"dashboard", "look"})

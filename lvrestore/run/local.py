@@ -10,6 +10,7 @@ from itertools import islice
 
 import msgspec
 
+from lvrestore.content.calls import Tried
 from lvrestore.content.references import MappedId
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
@@ -72,7 +73,9 @@ class NothingRecorded:
     What would be created is remembered, and which items have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tried: Callable[[Tried], None] = lambda _note: None) -> None:
+        """`tried` hears how items are looked for."""
+        self.tried = tried
         self.planned: dict[tuple[str, str], MappedId] = {}
         self.ended: set[tuple[str, str]] = set()
 
@@ -122,6 +125,7 @@ def run_locally(
         threads,
         rehearsal.planned,
         rehearsal.ended,
+        rehearsal.tried,
     )
     drivers = threading.local()
 

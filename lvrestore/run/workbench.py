@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from lvrestore.content.calls import Restored, Steps
+from lvrestore.content.calls import Restored, Steps, Tried
 from lvrestore.content.counterparts import find_counterparts
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.references import History, MappedId, References
@@ -112,13 +112,15 @@ class Workbench:
         threads: int,
         planned: Mapping[tuple[str, str], MappedId] = {},
         rehearsed: Collection[tuple[str, str]] = (),
+        tried: Callable[[Tried], None] = lambda _note: None,
     ) -> None:
         """`stop` ends waiting; it is not the wish to finish what is in hand.
 
-        `planned` and `rehearsed` are for dry runs.
+        `planned`, `rehearsed` and `tried` are for dry runs.
         """
         self.config, self._tokens, self._stop = config, tokens, stop
         self._limiter, self._health = limiter, health
+        self._tried = tried
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
@@ -198,6 +200,7 @@ class Workbench:
             wait=self._wait,
             doubt=self._index.doubt if self._index is not None else _believe,
             there=self._index.note if self._index is not None else _believe,
+            tried=self._tried,
         )
 
     def _wait(self, seconds: float) -> None:

@@ -132,7 +132,12 @@ def _csv_entries(text: str) -> Iterator[tuple[int, Any]]:
             f"its first line must name the columns: {','.join(NEEDED)}",
         )
     reader.fieldnames = header
-    yield from ((reader.line_num, row) for row in reader)
+    try:
+        yield from ((reader.line_num, row) for row in reader)
+    except csv.Error as error:
+        raise ValidationError(
+            f"after line {reader.line_num} the file of mappings is no CSV: {error}"
+        ) from error
 
 
 def _json_entries(text: str) -> Iterator[tuple[int, Any]]:

@@ -39,7 +39,7 @@ _COLUMNS = "source_id, destination_id, state, rule, mapped_at, session_id"
 _OF_GROUP = "source_instance = ? AND destination_instance = ? AND content_type = ?"
 
 
-class Group(msgspec.Struct, frozen=True, order=True):
+class Group(msgspec.Struct, frozen=True):
     """The mappings of one kind between two instances."""
 
     source_instance: str

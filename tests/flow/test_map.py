@@ -213,3 +213,15 @@ def test_parts_of_a_board_are_found_in_its_sections():
     found = set(part_ids(ContentType.BOARD, msgspec.msgpack.encode(board)))
     assert found == {("board_section", "5"), ("board_item", "6"), ("board_section", "7")}
     assert list(part_ids(ContentType.BOARD, b"\xff")) == list(part_ids(ContentType.LOOK, b"{}")) == []
+
+
+def test_a_dash_is_stdout(invoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert invoke("export", "-o", "-").stdout == invoke("export").stdout
+    assert not (tmp_path / "-").exists()
+
+
+def test_what_is_of_nobody_knows_whom_can_be_chosen(invoke, path):
+    with StateStore(path) as store:
+        store.put_mappings([row("look", "5", "6", "unknown")])
+    assert listed(invoke, "--source-instance", "unknown") == [("look", "5", "6")]

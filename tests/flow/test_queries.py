@@ -47,7 +47,7 @@ def elsewhere(looker, dashboard_id, merge_id, sources, *, defined=True):
     for n in range(20):  # so that the ids are not the same by chance
         new_query(other, f"orders.other{n}")
     memory = Memory(same_instance=False)
-    memory.note_folder(looker.folder, other.folder)
+    memory.note_known("folder", looker.folder, other.folder)
     if defined:
         memory.merges[merge_id] = looker.call("GET", f"/merge_queries/{merge_id}")
         memory.queries |= {one: looker.call("GET", f"/queries/{one}") for one in sources}

@@ -12,6 +12,8 @@ from migrating import changed_vault, inhabited_site, letters, said_of_items, tou
 from processes import eventually, running_site
 from same_content import differences
 
+from lvrestore.vault import open_vault
+
 MEDIUM, LARGE = 220, 5000
 PATIENCE_S = 600.0
 
@@ -134,3 +136,76 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path):
             running.assert_gone()
         move(site)
         assert [str(one) for one in differences(expected, dump(site))] == []
+
+
+def below(looker, folder_id):
+    """{path below a folder: titles in it}, with the folder's own titles under the empty path."""
+    content = looker.dump()
+    titles = {
+        one["title"]
+        for t in ("dashboards", "looks")
+        for one in content[t].values()
+        if one["folder_id"] == folder_id
+    }
+    found = {"": titles}
+    for child in content["folders"].values():
+        if child.get("parent_id") == folder_id:
+            found |= {f"/{child['name']}{rest}": names for rest, names in below(looker, child["id"]).items()}
+    return found
+
+
+@pytest.fixture
+def target(vault, tmp_path):
+    """An empty instance with a folder for what comes from elsewhere."""
+    with running_site(vault, tmp_path, empty=True, first_id=50_000_000) as site:
+        shared = next(i for i, one in site.looker.dump()["folders"].items() if one.get("is_shared_root"))
+        site.target = site.looker.call("POST", "/folders", {"name": "From A", "parent_id": shared})["id"]
+        site.shared = shared
+        site.looker.clear_log()
+        yield site
+
+
+def test_a_whole_tree_goes_into_a_folder(target, vault, tmp_path):
+    reference = tmp_path / "reference"
+    reference.mkdir()
+    with running_site(vault, reference, empty=True) as site:
+        move(site)
+        shared = next(i for i, one in site.looker.dump()["folders"].items() if one.get("is_shared_root"))
+        expected = below(site.looker, shared)
+    move(target, "--target-folder", "Shared/From A")
+    assert below(target.looker, target.target) == expected
+    assert set(below(target.looker, target.shared)) == {"", *(f"/From A{path}" for path in expected)}
+    target.looker.clear_log()
+    again = move(target, "--target-folder", target.target)
+    assert [f"{r.method} {r.path}" for r in target.writes()] == [], again
+
+
+def test_single_items_go_right_into_it(target):
+    target.run(["bulk", "--type", "lookml_model", *target.arguments()])
+    ended = target.run(
+        ["bulk", "--type", "dashboard", "--ids", "4,5,6", *target.arguments("--target-folder", target.target)]
+    )
+    made = below(target.looker, target.target)
+    assert list(made) == [""]
+    assert len(made[""]) == 3, ended
+
+
+def test_a_folder_of_the_backup_goes_into_it_with_its_name(target, vault):
+    with open_vault(vault) as opened:
+        tree = opened.folder_tree
+        name = next(
+            f.name for f in tree.folders.values() if f.parent_id == "1" and tree.descendants(f.source_id)
+        )
+        ids = tree.find(f"Shared/{name}")
+    arguments = target.arguments("--folder", ids[0], "--recursive", "--target-folder", target.target)
+    target.run(["bulk", "--type", "folder", "--type", "dashboard", "--procs", "1", *arguments])
+    assert [path for path in below(target.looker, target.target) if path.count("/") == 1] == [f"/{name}"]
+
+
+def test_a_target_is_for_another_instance_and_must_be_there(site, target):
+    here = site.run(site.bulk("--target-folder", "1"))
+    assert here.code == 3
+    assert site.writes() == []
+    nowhere = move(target, "--target-folder", "Shared/Nowhere")
+    assert nowhere.code == 2
+    assert target.writes() == []

@@ -16,9 +16,12 @@ from lvrestore.cli.remap_file import read_remap
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
 from lvrestore.errors import ExitCode, RestorationError
+from lvrestore.explain import Explanation, explanation_object
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
+from lvrestore.map_import import Sorted, counts_of
 from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
+from lvrestore.plan.identity import Evidence, Verdict
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -28,7 +31,7 @@ from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.settings import Remap
 from lvrestore.state.dead_letters import DeadLetterItem
-from lvrestore.state.mapping_file import mapping_object
+from lvrestore.state.mapping_file import Problem, mapping_object
 from lvrestore.state.mappings import PARTS, Group, imported
 from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
@@ -212,6 +215,31 @@ def test_mapping_keys():
     (sample,) = samples("mapping")
     mapping = imported(Group("a", "b", "look"), "1", "2", "2026")
     assert list(sample) == list(mapping_object(mapping))
+
+
+def test_explanation_keys():
+    (sample,) = samples("explanation")
+    found = Explanation(
+        result=make_result(),
+        source_instance="a",
+        destination_instance="b",
+        verdict=Verdict(same=False, evidence=Evidence()),
+        identity={"same": False, "declared": False, "matches": 0, "contradictions": 3},
+        mapping=None,
+        tried=(calls.Tried("slug", "", "", (calls.Candidate("1", ""),)),),
+    )
+    made = explanation_object(found)
+    assert list(sample) == list(made)
+    assert sample["identity"] == made["identity"]
+    assert list(sample["tried"][2]) == list(made["tried"][0])
+    assert list(sample["tried"][2]["candidates"][0]) == list(made["tried"][0]["candidates"][0])
+
+
+def test_import_keys():
+    (sample,) = samples("imported")
+    assert list(sample) == ["type", *counts_of(Sorted([], [], [])), "dry_run"]
+    (problem,) = samples("problem")
+    assert list(problem) == ["type", *Problem.__struct_fields__]
 
 
 def test_every_rule_of_a_mapping_is_documented():

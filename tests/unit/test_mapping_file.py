@@ -47,6 +47,11 @@ def test_json_is_an_array_or_lines():
         read(f"[{one}")
 
 
+def test_what_is_no_csv_is_told_with_its_place():
+    with pytest.raises(ValidationError, match="after line 1 the file of mappings is no CSV"):
+        read(f"content_type,source_id,destination_id\nlook,1,{'9' * 200_000}\n")
+
+
 def test_what_is_no_id_is_none():
     text = '{"content_type": "look", "source_id": true, "destination_id": [1]}'
     assert read(text) == ([], [(1, "source_id and destination_id missing")])

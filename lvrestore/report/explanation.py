@@ -1,0 +1,50 @@
+"""How an item is found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lvrestore.content.calls import Candidate, Tried
+from lvrestore.report.text import printable
+from lvrestore.report.wording import named
+
+if TYPE_CHECKING:
+    from lvrestore.explain import Explanation
+    from lvrestore.state.mappings import IDMapping
+
+
+def explanation_lines(one: Explanation) -> Iterator[str]:
+    """The lines of an explanation: item, instance, mapping, rules in the order they were tried, result."""
+    result = one.result
+    yield f"{named(result.content_type)} {result.source_id} {printable(result.name)!r} of {one.source_instance}"
+    yield f"on {one.destination_instance}: {one.verdict}"
+    yield f"mapping: {_mapping(one.mapping)}"
+    for number, note in enumerate(one.tried, 1):
+        yield from _tried(number, note)
+    if not one.tried:
+        yield "no rule was tried"
+    here = f" {result.destination_id}" if result.destination_id else ""
+    reason = f": {printable(one.reason)}" if one.reason else ""
+    yield f"result: {one.outcome}{here} ({result.operation}){reason}"
+
+
+def _mapping(mapping: IDMapping | None) -> str:
+    if mapping is None:
+        return "none"
+    by = f"found by {mapping.rule}" if mapping.rule else "found by an unknown rule"
+    since = f" at {mapping.mapped_at[:19]}" if mapping.mapped_at else ""
+    session = f", session {mapping.session_id}" if mapping.session_id else ""
+    return f"to {mapping.destination_id} ({mapping.state}), {by}{since}{session}"
+
+
+def _tried(number: int, note: Tried) -> Iterator[str]:
+    asked = f" {printable(note.asked)}:" if note.asked else ""
+    yield f"{number}. {note.rule}:{asked} {printable(note.outcome)}"
+    yield from (_candidate(one) for one in note.candidates)
+
+
+def _candidate(one: Candidate) -> str:
+    where = f" ({one.where})" if one.where else ""
+    objection = f": not this one, {one.objection}" if one.objection else ""
+    return printable(f"     - {one.id} {one.name!r}{where}{objection}")
