@@ -91,6 +91,20 @@ def test_each_content_is_made_once_and_a_second_run_writes_nothing(elsewhere, pr
         assert not any(SECRET in one.out + one.err for one in (first, again, third))
 
 
+def test_where_lists_leave_out_what_tiles_show_each_dashboard_recognises_its_own(vault, tmp_path):
+    with running_site(
+        vault, tmp_path, empty=True, first_id=50_000_000, switches={"search_has_elements": "no"}
+    ) as site:
+        everything(site)
+        assert len(posted(site.looker)) > 10
+        site.state.unlink()
+        site.looker.clear_log()
+        again = everything(site)
+        assert site.writes() == []
+        assert again.summary["queries"]["query"] == {"made": 0, "found": 0, "refused": 0}
+        assert again.counts["unchanged"] > 30
+
+
 def test_a_dry_run_asks_the_source_and_counts_what_would_be_made(elsewhere):
     with live_source(elsewhere):
         planned = everything(elsewhere, "--source", "prod", "--dry-run")
