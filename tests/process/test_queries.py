@@ -47,6 +47,26 @@ def posted(looker, path="/queries"):
     return [r.body for r in looker.requests if (r.method, r.path) == ("POST", path)]
 
 
+def asked_singly(looker):
+    """What was read item by item, though the lists have shown it."""
+    collections = (
+        "dashboards",
+        "looks",
+        "folders",
+        "users",
+        "groups",
+        "scheduled_plans",
+        "queries",
+        "merge_queries",
+    )
+    found = (r.path for r in looker.requests if r.method == "GET")
+    return [
+        one
+        for one in found
+        if one.count("/") == 2 and one.split("/")[1] in collections and "search" not in one
+    ]
+
+
 def letters(site):
     listed = site.run(["dlq", "list", "--json", "--limit", "1000", "--state", str(site.state)]).out
     return [json.loads(line) for line in listed.splitlines()]
@@ -83,6 +103,7 @@ def test_each_content_is_made_once_and_a_second_run_writes_nothing(elsewhere, pr
         again = everything(elsewhere, "--source", "prod", procs=procs)
         assert elsewhere.writes() == []
         assert again.summary["source"]["fetched"] == {"query": 0, "merge_query": 0}
+        assert asked_singly(elsewhere.looker) == []
 
         elsewhere.state.unlink()
         third = everything(elsewhere, "--source", "prod", procs=procs)
