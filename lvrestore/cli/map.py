@@ -245,9 +245,8 @@ def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click pas
     config = opt.given_config({**options, "dry_run": True}, selection)
     destination = resolve(config.destination, os.environ)
     with open_vault(config.db_path) as vault:
-        found = Explain(
-            config, vault, JsonLines(force=True, summary=False), destination, os.environ
-        ).explain()
+        reporter = JsonLines(force=True, summary=False)
+        found = Explain(config, vault, reporter, destination, os.environ).explain()
     if found is None:
         return ExitCode.INTERRUPTED
     if options["as_json"]:

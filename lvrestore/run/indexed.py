@@ -91,12 +91,13 @@ class IndexedClient:
         entry = self._index.get(kind, item_id)
         if entry is None:
             return None
-        enough = entry.body.keys() >= set(asked.split(",")) if asked else self._is_enough(entry)
+        enough = entry.body.keys() >= set(asked.split(",")) if asked else self._is_enough(kind, entry)
         return Reply(OK, entry.body) if enough else None
 
-    def _is_enough(self, entry: Entry) -> bool:
-        """Whether a body does for a GET; where queries have no ids yet it must show those of its tiles."""
-        return entry.whole and (self._same_instance or shows_queries(entry.body))
+    def _is_enough(self, kind: str, entry: Entry) -> bool:
+        """Whether a body does for a GET; where queries have no ids yet a dashboard must show those of its tiles."""
+        has_queries = self._same_instance or kind != "dashboard" or shows_queries(entry.body)
+        return entry.whole and has_queries
 
     # -- writing
 

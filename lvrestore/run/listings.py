@@ -97,8 +97,8 @@ def _has_its_tiles(dashboard: Mapping[str, Json]) -> bool:
 
 def shows_queries(dashboard: Mapping[str, Json]) -> bool:
     """Whether every tile that shows a query shows what that is: a server may leave out what is so deep in a list."""
-    tiles = dashboard.get("dashboard_elements") or []
-    return all(
+    tiles = dashboard.get("dashboard_elements")
+    return isinstance(tiles, list) and all(
         isinstance(one.get("query"), dict) and one["query"].get("id") for one in tiles if one.get("query_id")
     )
 

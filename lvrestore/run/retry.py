@@ -69,9 +69,10 @@ def vaults_of(sessions: Iterable[SessionRow]) -> list[Path]:
 
 
 def witnesses(sessions: Iterable[SessionRow]) -> Iterator[VaultRow]:
-    """What these sessions saw that the instance has, as rows that can prove it again."""
+    """What these sessions saw of the instance of the backup, as rows that can prove it again."""
     for session in sessions:
-        for label, source_id, created_at in session.metadata.get("witnesses", ()):
+        seen = session.metadata.get("witnesses") or session.metadata.get("source_sample") or ()
+        for label, source_id, created_at in seen:
             blob = orjson.dumps({"id": source_id, "created_at": created_at})
             yield VaultRow(content_type=ContentType[label.upper()], source_id=source_id, name="", blob=blob)
 

@@ -65,6 +65,8 @@ def use_queries(sdk):
     source = models.MergeQuerySourceQuery(name="a", query_id=query.id, merge_fields=[])
     merged = sdk.create_merge_query(models.WriteMergeQuery(source_queries=[source]))
     assert sdk.merge_query(merged.id) == merged
+    by_slug = models.MergeQuerySourceQuery(name="a", query_slug=query.slug, merge_fields=[])
+    assert sdk.create_merge_query(models.WriteMergeQuery(source_queries=[by_slug])).id == merged.id
 
 
 def use_dashboards(sdk):

@@ -203,6 +203,9 @@ def test_everything_that_is_referred_to_exists(filled):
             assert tile["merge_result_id"] is None or tile["merge_result_id"] in dump["merge_queries"]
     for look in dump["looks"].values():
         assert look["query_id"] in dump["queries"]
+    for merge in dump["merge_queries"].values():
+        assert len(merge["source_queries"]) > 1
+        assert all(one["query_id"] in dump["queries"] for one in merge["source_queries"])
     for query in dump["queries"].values():
         assert query["model"] in dump["models"]
     assert all(part["id"] == part_id for part_id, part in store.filters.items())

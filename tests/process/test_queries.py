@@ -1,4 +1,4 @@
-"""Queries on another instance: made once each before what shows them, or fetched from the source."""
+"""Queries on another instance: made once each, before what shows them; what no backup has comes from the source."""
 
 import json
 from contextlib import contextmanager
@@ -47,6 +47,26 @@ def posted(looker, path="/queries"):
     return [r.body for r in looker.requests if (r.method, r.path) == ("POST", path)]
 
 
+def asked_singly(looker):
+    """What was read item by item, though the lists have shown it."""
+    collections = (
+        "dashboards",
+        "looks",
+        "folders",
+        "users",
+        "groups",
+        "scheduled_plans",
+        "queries",
+        "merge_queries",
+    )
+    found = (r.path for r in looker.requests if r.method == "GET")
+    return [
+        one
+        for one in found
+        if one.count("/") == 2 and one.split("/")[1] in collections and "search" not in one
+    ]
+
+
 def letters(site):
     listed = site.run(["dlq", "list", "--json", "--limit", "1000", "--state", str(site.state)]).out
     return [json.loads(line) for line in listed.splitlines()]
@@ -83,12 +103,27 @@ def test_each_content_is_made_once_and_a_second_run_writes_nothing(elsewhere, pr
         again = everything(elsewhere, "--source", "prod", procs=procs)
         assert elsewhere.writes() == []
         assert again.summary["source"]["fetched"] == {"query": 0, "merge_query": 0}
+        assert asked_singly(elsewhere.looker) == []
 
         elsewhere.state.unlink()
         third = everything(elsewhere, "--source", "prod", procs=procs)
         assert elsewhere.writes() == []
         assert third.summary["queries"]["merge_query"]["found"] > 0
         assert not any(SECRET in one.out + one.err for one in (first, again, third))
+
+
+def test_where_lists_leave_out_what_tiles_show_each_dashboard_recognises_its_own(vault, tmp_path):
+    with running_site(
+        vault, tmp_path, empty=True, first_id=50_000_000, switches={"search_has_elements": "no"}
+    ) as site:
+        everything(site)
+        assert len(posted(site.looker)) > 10
+        site.state.unlink()
+        site.looker.clear_log()
+        again = everything(site)
+        assert site.writes() == []
+        assert again.summary["queries"]["query"] == {"made": 0, "found": 0, "refused": 0}
+        assert again.counts["unchanged"] > 30
 
 
 def test_a_dry_run_asks_the_source_and_counts_what_would_be_made(elsewhere):
@@ -133,6 +168,19 @@ def test_letters_are_completed_by_a_retry_that_has_the_source(elsewhere):
         elsewhere.looker.clear_log()
         everything(elsewhere, "--source-instance", retried.summary["source_instance"])
         assert elsewhere.writes() == []
+
+
+def test_letters_are_completed_also_when_the_backup_is_gone(elsewhere, tmp_path):
+    backup, elsewhere.vault = elsewhere.vault, tmp_path / "tonight.db"
+    elsewhere.vault.write_bytes(backup.read_bytes())
+    everything(elsewhere)
+    assert undefined(elsewhere)
+    with live_source(elsewhere):
+        elsewhere.vault.unlink()
+        arguments = [one for one in elsewhere.arguments("--source", "prod") if one != str(elsewhere.vault)]
+        retried = elsewhere.run(["dlq", "retry", *(one for one in arguments if one != "--db-path")])
+        assert retried.summary["source"]["fetched"]["merge_query"] > 0, retried
+        assert undefined(elsewhere) == []
 
 
 def test_a_source_that_the_backup_is_not_of_is_refused(elsewhere, tmp_path):
