@@ -14,6 +14,7 @@ from lvrestore.looker.client import GaveUp
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.plan.identity import instance_name
+from lvrestore.report.wording import counted
 from lvrestore.run.index import Index
 from lvrestore.run.known import KnownIds
 from lvrestore.run.listings import LISTINGS
@@ -66,7 +67,7 @@ class ProblemsError(ValidationError):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(
-            f"{len(problems):,} problems in the file: nothing was written", "correct these lines"
+            f"{counted(len(problems), 'problem')} in the file: nothing was written", "correct these lines"
         )
         self.args, self.problems = (problems,), problems
 

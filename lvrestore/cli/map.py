@@ -27,6 +27,7 @@ from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.text import printable
+from lvrestore.report.wording import counted
 from lvrestore.run.source import UNKNOWN
 from lvrestore.settings import Selection, default_state_path
 from lvrestore.state.lock import RunLock
@@ -305,7 +306,7 @@ def clear_mappings(
     if as_json:
         write_line({"type": "cleared", "count": total})
     elif total:
-        click.echo(f"{total:,} mappings removed")
+        click.echo(f"{counted(total, 'mapping')} removed")
 
 
 def _of_items(
@@ -385,7 +386,9 @@ def _what_is_cleared(counts: Mapping[Group, int], path: Path) -> str:
     for group, count in counts.items():
         kinds[group.content_type] = kinds.get(group.content_type, 0) + count
     listed = ", ".join(f"{count:,} of {kind}" for kind, count in kinds.items() if count)
-    return f"Forget {total:,} mappings in {path} ({listed}): the next run looks for these objects anew."
+    return (
+        f"Forget {counted(total, 'mapping')} in {path} ({listed}): the next run looks for these objects anew."
+    )
 
 
 def _clear(path: Path, chosen: Mapping[Group, Collection[str] | None], lock_timeout_s: float) -> None:

@@ -15,7 +15,12 @@ NAMED_ITEMS = 10
 
 def plural(content_type: ContentType, n: int) -> str:
     """`1 dashboard`, `1,234 dashboards`."""
-    return f"{n:,} {named(content_type)}{'' if n == 1 else 's'}"
+    return counted(n, named(content_type))
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 mapping`, `1,234 mappings`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def named(content_type: ContentType) -> str:
@@ -49,7 +54,7 @@ def queries_line(queries: Mapping[str, Mapping[str, int]]) -> str:
 
 def api_calls(n: int) -> str:
     """`1 API call`, `1,234 API calls`."""
-    return f"{n:,} API call{'' if n == 1 else 's'}"
+    return counted(n, "API call")
 
 
 def intent_lines(intent: Intent) -> list[str]:
