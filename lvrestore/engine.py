@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
 
 from lvrestore.content.calls import Tried
-from lvrestore.content.counterparts import FINDERS
 from lvrestore.errors import (
     ApiError,
     ExitCode,
@@ -101,6 +100,7 @@ API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
+BATCH = 500
 DELETED_ON_SOURCE = "deleted_on_source"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
@@ -522,7 +522,6 @@ class Restore:
                 caller_id=self._policy.caller.id,
                 listed=listed,
                 translate=translate,
-                found_later=frozenset() if intent.verdict.same else FINDERS.keys() - FOUND_BY_KEY,
                 policy=self._policy,
             )
         self._known = {"lookml_model": ahead.known["lookml_model"]}
@@ -564,7 +563,7 @@ class Restore:
         reader = StateReader(self._state_path)
         for content_type in (one for one in self._chosen.types if self._vault.has_type(one)):
             mapped = reader.mapped_ids(intent.source, self._instance, content_type.label)
-            gone = [one for one in mapped if not self._vault.has(content_type, one[0], deleted="exclude")]
+            gone = [*_left_out(mapped, partial(self._vault.ids, content_type, deleted="exclude"))]
             if gone:
                 self._tally.warnings[DELETED_ON_SOURCE] += len(gone)
                 self._reporter.warn(left_the_source(content_type, gone))
@@ -940,6 +939,16 @@ class Restore:
         if self._verdict.same:
             return self._instance
         return self._said_source or source_name(self._backup, self._instance)
+
+
+def _left_out(
+    mapped: Iterable[tuple[str, str]], present: Callable[..., Iterable[str]]
+) -> Iterator[tuple[str, str]]:
+    """Those of (source id, destination id) that the backup does not have; asked for in batches."""
+    rest = iter(mapped)
+    while batch := list(islice(rest, BATCH)):
+        there = set(present(ids=[source_id for source_id, _ in batch]))
+        yield from (one for one in batch if one[0] not in there)
 
 
 def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection[str] | None:

@@ -12,11 +12,15 @@ from lvrestore.looker.client import GaveUp
 from lvrestore.looker.protocol import Request
 from lvrestore.model import Json
 from lvrestore.run.indexed import IndexedClient
+from lvrestore.run.preflight import UNTOLD
 from lvrestore.run.references import StateReferences
-from lvrestore.run.scan import FOUND_BY_KEY
 from lvrestore.settings import Policy
 from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import Lookups
+
+
+class _OnlyServerKnows(Exception):  # noqa: N818 - a signal from a read to the question
+    """No list has shown what a read asks for."""
 
 
 class Foreseen:
@@ -39,14 +43,11 @@ class Foreseen:
         )
 
     def __call__(self, kind: str, source_id: str) -> str | None:
-        """The id on the destination; None when no id is known for it."""
-        if kind not in FOUND_BY_KEY:
-            found = self._refs.mapped(kind, source_id)
-            return found.destination_id if found else None
+        """The id on the destination; None when there is none, `UNTOLD` when only the run itself finds out."""
         try:
             return self._play(counterpart(kind, source_id, self._refs))
-        except (Refused, GaveUp):
-            return None
+        except (_OnlyServerKnows, Refused, GaveUp):
+            return UNTOLD
 
     def _play(self, steps: Steps[str | None]) -> str | None:
         reply: Json = None
@@ -65,4 +66,6 @@ class Foreseen:
     def _read(self, get: Get) -> Json:
         """What a list has shown; the rest would be a call for each object, and the run itself asks for it."""
         request = Request("GET", get.path, get.params, fresh=get.fresh, key=get.key)
-        return self._client.call(request).json if self._client.knows(request) else None
+        if not self._client.knows(request):
+            raise _OnlyServerKnows
+        return self._client.call(request).json

@@ -34,7 +34,9 @@ NAME_MODELS = frozenset(
     }
 )
 
-# (kind, source id) -> the id that it has on the destination if it is there; None when no id is known for it.
+# What is there or not, under an id that only the run itself finds.
+UNTOLD = ""
+# (kind, source id) -> the id that it has on the destination if it is there, or `UNTOLD`; None when it has none.
 Translate = Callable[[str, str], str | None]
 
 
@@ -92,18 +94,16 @@ def look_ahead(
     caller_id: str,
     listed: Mapping[str, frozenset[str]],
     translate: Translate,
-    found_later: Collection[str] = (),
     policy: Policy = AS_BACKED_UP,
 ) -> Preflight:
     """Return the problems that a run of these rows will meet, as far as `CALLS` reads can show them.
 
     `versions` is the reply of GET /versions, `caller_id` the calling user's id (empty: it is asked for). `listed`
-    holds all living ids, by kind, that were read already. Of the kinds `found_later` only the run itself finds those
-    that have no id yet. `policy` says what is called otherwise there.
+    holds all living ids, by kind, that were read already. `policy` says what is called otherwise there.
     """
     reads = _Reads(client)
     models = reads.models() if any(backup.counts.get(one) for one in NAME_MODELS) else None
-    existing = _Existing(reads, listed, translate, found_later)
+    existing = _Existing(reads, listed, translate)
     destination = Destination(
         absent=existing.absent, versions=versions, account=reads.account(caller_id), models=models
     )
@@ -179,9 +179,8 @@ class _Existing:
         reads: _Reads,
         listed: Mapping[str, frozenset[str]],
         translate: Translate,
-        found_later: Collection[str],
     ) -> None:
-        self._reads, self._translate, self._found_later = reads, translate, found_later
+        self._reads, self._translate = reads, translate
         self._listed = dict(listed)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -195,9 +194,8 @@ class _Existing:
         """Source ids of what is not there, or has no id there that anybody knows."""
         kind = content_type.label
         ids = {source_id: self._translate(kind, source_id) for source_id in source_ids}
-        gone = self._gone(kind, {one for one in ids.values() if one is not None})
-        nowhere = {*gone, *([] if kind in self._found_later else [None])}
-        return [source_id for source_id, one in ids.items() if one in nowhere]
+        gone = self._gone(kind, {one for one in ids.values() if one})
+        return [source_id for source_id, one in ids.items() if one is None or one in gone]
 
     def _gone(self, kind: str, ids: set[str]) -> set[str]:
         unseen = ids - self._listed.get(kind, frozenset()) - self._seen[kind]
