@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from watch import members
 
+HERE = Path(__file__).resolve().parent
 KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "TMPDIR")
 START_S = 60.0
 # An empty instance begins its ids here, so that none means something in the backup by chance.
@@ -25,11 +27,20 @@ DAMAGE = ("--drop", "0.4", "--trash", "0.2", "--change", "0.2")
 class Sandbox:
     """A running stand-in, as its control paths show it."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self._http = url, urllib3.PoolManager()
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid, self._http = url, pid, urllib3.PoolManager()
 
     def _get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
-        return self._http.request("GET", f"{self.url}/_sandbox/{path}").json()
+        return self._http.request("GET", f"{self.url}/{path}").json()
+
+    def seen(self) -> dict[str, Any]:
+        """Return what an observed sandbox was asked for, see `observed.py`."""
+        seen: dict[str, Any] = self._get("_bench/seen")
+        return seen
+
+    def forget(self) -> None:
+        """Let an observed sandbox count anew."""
+        self._get("_bench/forget")
 
     def dump(self) -> dict[str, Any]:
         """Return the whole content; links to the sandbox itself do not say at which port it listens."""
@@ -39,13 +50,26 @@ class Sandbox:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the requests so far."""
-        return self._get("log")
+        return self._get("_sandbox/log")
 
 
 @contextmanager
 def running_sandbox(folder: Path, *arguments: str) -> Iterator[Sandbox]:
     """Run a sandbox while the block lasts; what it says on stderr is in `sandbox.err` of the folder."""
-    command = [sys.executable, "-m", "lvrestore", "sandbox", *arguments]
+    with _serving(folder, [sys.executable, "-m", "lvrestore", "sandbox", *arguments]) as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def observed_sandbox(folder: Path, *arguments: str, record: Path | None = None) -> Iterator[Sandbox]:
+    """Run a sandbox that counts and times what it is asked for, and writes it down if there is a file to `record`."""
+    more = ("--record", str(record)) if record else ()
+    with _serving(folder, [sys.executable, str(HERE / "observed.py"), *more, *arguments]) as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def _serving(folder: Path, command: list[str]) -> Iterator[Sandbox]:
     with (folder / "sandbox.err").open("wb") as err:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, env=_environment())  # noqa: S603 - our own program
     with process:
@@ -53,7 +77,7 @@ def running_sandbox(folder: Path, *arguments: str) -> Iterator[Sandbox]:
             first = process.stdout.readline() if process.stdout else ""
             if not first.startswith("sandbox: "):
                 raise RuntimeError(f"the sandbox did not start: {(folder / 'sandbox.err').read_text()}")
-            yield Sandbox(first.split()[1])
+            yield Sandbox(first.split()[1], process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
 
@@ -77,12 +101,12 @@ class Command:
 
     def __init__(self, folder: Path, vault: Path, url: str, *options: str) -> None:
         self.folder, self._options = folder, options
-        self._state, self._url = folder / "state.db", url
+        self.state, self._url = folder / "state.db", url
         self._files = (
             "--db-path",
             str(vault),
             "--state",
-            str(self._state),
+            str(self.state),
             "--base-url",
             url,
             "--force",
@@ -95,17 +119,21 @@ class Command:
         policy = ("--access", "restore", "--schedules", "as-backup")
         return self._start("all", *policy, *self._files, *self._options)
 
+    def restore(self, *arguments: str) -> Running:
+        """Start `single`, `bulk` or `all` with arguments of its own."""
+        return self._start(*arguments, *self._files, *self._options)
+
     def resume(self) -> Running:
         """Start to continue what was cut off."""
         return self._start("resume", *self._files, *self._options)
 
     def status(self) -> dict[str, Any]:
         """Return what the newest session did, by its journal."""
-        return self._start("status", "--state", str(self._state), "--json").end(START_S).said
+        return self._start("status", "--state", str(self.state), "--json").end(START_S).said
 
     def dead_letters(self) -> set[tuple[str, str, str]]:
         """Return type, id and kind of error of all that failed."""
-        run = self._start("dlq", "list", "--state", str(self._state), "--json")
+        run = self._start("dlq", "list", "--state", str(self.state), "--json")
         run.end(START_S)
         letters = [json.loads(line) for line in run.out.read_text().splitlines()]
         return {(one["content_type"], one["content_id"], one["error_kind"]) for one in letters}
@@ -131,6 +159,15 @@ class Running:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The parent's, and the number of the process group."""
+        return self._process.pid
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     def wait(self, seconds: float) -> None:
         """Let it run for so long, or until it ends."""
         with suppress(subprocess.TimeoutExpired):
@@ -153,7 +190,8 @@ class Running:
         """
         if self._process.poll() is not None:
             return None
-        children = dict(zip(("writer", "worker"), _children(self._process.pid), strict=False))
+        _, *spawned = members(self._process.pid) or [0]
+        children = dict(zip(("writer", "worker"), spawned, strict=False))
         with suppress(ProcessLookupError):
             if victim == "group":
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -166,15 +204,3 @@ class Running:
 def _environment() -> dict[str, str]:
     # Settings of a real instance have no say here.
     return {name: os.environ[name] for name in KEPT if name in os.environ}
-
-
-def _children(group: int) -> list[int]:
-    """Return the spawned processes of a command, the oldest first: the writer, then the workers."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):  # it may have ended meanwhile
-                pid = int(entry.name)
-                if os.getpgid(pid) == group and b"spawn_main" in (entry / "cmdline").read_bytes():
-                    found.append((int((entry / "stat").read_text().rpartition(")")[2].split()[19]), pid))
-    return [pid for _, pid in sorted(found)]
