@@ -1,4 +1,4 @@
-"""Figures of a benchmark: for people a table, for programs JSON with facts on the machine, for the eye a chart."""
+"""Figures of a benchmark: for people a table, for programs JSON with facts on the machine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("lvrestore", "apsw", "msgspec", "orjson", "urllib3", "uvicorn")
 MIB = 1024 * 1024
-
-Series = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def parser(doc: str | None, *, smoke: str) -> argparse.ArgumentParser:
@@ -27,11 +25,6 @@ def parser(doc: str | None, *, smoke: str) -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON")
     made.add_argument("--smoke", action="store_true", help=smoke)
     return made
-
-
-def whole_numbers(text: str) -> list[int]:
-    """Read `1,2,3`, as the type of an option."""
-    return [int(part) for part in text.replace("_", "").split(",")]
 
 
 def machine() -> dict[str, Any]:
@@ -75,27 +68,3 @@ def _text(cell: object) -> str:
     if isinstance(cell, float):
         return f"{cell:,.2f}" if abs(cell) < 100 else f"{cell:,.0f}"  # noqa: PLR2004 - three figures are enough
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)
-
-
-def chart(path: Path, title: str, x: str, y: str, series: Series, *, log_x: bool = False) -> None:
-    """Draw lines as SVG; the same figures give the same file."""
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
-    except ImportError:
-        raise SystemExit("charts need matplotlib: pip install 'lvrestore[bench]'") from None
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
-
-    mpl.rcParams["svg.hashsalt"] = "lvrestore"
-    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
-    for label, points in series.items():
-        axes.plot(*zip(*points, strict=True), marker="o", label=label)
-    axes.set(title=title, xlabel=x, ylabel=y)
-    axes.set_ylim(bottom=0)
-    if log_x:
-        axes.set_xscale("log")
-    axes.grid(visible=True, alpha=0.3)
-    if len(series) > 1:
-        axes.legend()
-    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)

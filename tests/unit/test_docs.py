@@ -37,7 +37,7 @@ from lvrestore.state.store import StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
-README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG = (
+README, OUTPUT, SANDBOX, REMAP, DESIGN, PERFORMANCE, CHANGELOG = (
     ROOT / name
     for name in (
         "README.md",
@@ -45,10 +45,11 @@ README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG = (
         "docs/sandbox.md",
         "docs/remap.md",
         "docs/design.md",
+        "docs/performance.md",
         "CHANGELOG.md",
     )
 )
-PAGES = (README, OUTPUT, SANDBOX, REMAP, DESIGN, CHANGELOG)
+PAGES = (README, OUTPUT, SANDBOX, REMAP, DESIGN, PERFORMANCE, CHANGELOG)
 
 
 def tables(page):
@@ -84,10 +85,17 @@ def test_every_command_is_in_the_readme_or_the_output_page(name):
 def test_every_option_that_is_documented_exists():
     known = {option for _, command in commands() for param in command.params for option in param.opts}
     known |= {"--extra-index-url"}
-    said = {
-        option for page in PAGES for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", _own_commands(page))
-    }
-    assert said <= known
+    assert {option for page in PAGES if page != PERFORMANCE for option in _options(page)} <= known
+
+
+def test_every_option_of_a_benchmark_that_is_documented_exists():
+    programs = "".join(path.read_text() for path in (ROOT / "bench").glob("*.py"))
+    known = {"--help"} | set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', programs))
+    assert set(_options(PERFORMANCE)) <= known
+
+
+def _options(page):
+    return re.findall(r"(?<![\w-])--[a-z][a-z-]+", _own_commands(page))
 
 
 def _own_commands(page):
