@@ -558,7 +558,9 @@ class Restore:
 
     def _say_what_left_the_source(self, intent: Intent) -> None:
         """What earlier runs brought here and the other instance has no more is named, and stays."""
-        if intent.verdict.same or self._chosen.ids is not None or self._chosen.folder_ids is not None:
+        # A retry has but the rows of its letters.
+        whole = self._chosen.ids is None and self._chosen.folder_ids is None and self._vault is self._backup
+        if intent.verdict.same or not whole:
             return
         reader = StateReader(self._state_path)
         for content_type in (one for one in self._chosen.types if self._vault.has_type(one)):
@@ -588,6 +590,12 @@ class Restore:
         if policy.assignments == "exact" and not self._backup.has_type(ContentType.USER):
             raise ValidationError(
                 "--assignments exact would take all roles from everybody: the backup has no users"
+            )
+        if policy.assignments == "exact" and not intent.verdict.same:
+            raise ValidationError(
+                "--assignments exact is for the instance that was backed up: here it would take from people what "
+                "they have of this instance's own",
+                "leave it out: what the backup has is added",
             )
         require_other_instance(policy.remap, same_instance=intent.verdict.same)
         self._folders = find_folders(policy.remap, self._backup, self._discovery)
