@@ -314,9 +314,7 @@ def _by_name(
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
-        one = _the_one(
-            flat, vault, body, free, refs, history, by_name=not flat.access and flat.id_field == "id"
-        )
+        one = _the_one(flat, vault, body, free, refs, history, by_name=not flat.access)
     asked = f"{flat.collection} with {_said(flat, body)}"
     shown = [{**live, "id": flat.id_of(live)} for live in listed]
     taken_one = one if one is None or isinstance(one, Restored) else {**one, "id": flat.id_of(one)}

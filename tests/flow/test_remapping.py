@@ -114,9 +114,7 @@ def test_a_person_is_found_by_the_address_of_the_destination():
 
 
 def test_a_renamed_model_keeps_the_project_of_the_destination_and_gets_its_connections():
-    there, memory = elsewhere(
-        make_looker(), adopt=True, remap=Remap(models={"old": "shop"}, connections={"a": "b"})
-    )
+    there, memory = elsewhere(make_looker(), remap=Remap(models={"old": "shop"}, connections={"a": "b"}))
     content = {"name": "old", "project_name": "old", "allowed_db_connection_names": ["a"]}
     result = restore(there, "lookml_model", content, memory, "old")
     assert (result.operation, result.destination_id) == (Operation.UPDATED, "shop")
@@ -169,12 +167,3 @@ def test_rows_in_which_nothing_is_called_otherwise_have_the_same_content(tmp_pat
             shape = KINDS[content_type].shape
             for row in vault.rows(content_type):
                 assert shaped(row, shape, remap) == shaped(row, shape, Remap())
-
-
-def test_the_configuration_of_a_model_of_the_destination_is_not_overwritten_unasked():
-    there, memory = elsewhere(make_looker(), remap=Remap(models={"old": "shop"}, connections={"a": "b"}))
-    before = there.call("GET", "/lookml_models/shop")
-    content = {"name": "old", "allowed_db_connection_names": ["a"]}
-    result = restore(there, "lookml_model", content, memory, "old")
-    assert result.operation is Operation.CONFLICT
-    assert there.call("GET", "/lookml_models/shop") == before
