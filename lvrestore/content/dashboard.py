@@ -489,7 +489,7 @@ def _repair(
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
-    if history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
+    if history.accepted and history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
