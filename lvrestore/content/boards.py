@@ -25,8 +25,9 @@ from lvrestore.content.board_parts import (
 from lvrestore.content.board_writes import difference, said, sync_parts, undelete
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Call, Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.counterparts import follow
 from lvrestore.content.finding import by_identity
-from lvrestore.content.links import may_move, name_strays
+from lvrestore.content.links import may_move
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
@@ -69,7 +70,7 @@ def restore_board(vault: VaultBoard, refs: References, history: History = NO_HIS
         # Where a second look would see nothing new, this one counts as that.
         history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
     if history.again:
-        yield from name_strays(texts_of(parts(vault.board_sections) or []), refs)
+        yield from follow(texts_of(parts(vault.board_sections) or []), refs)
     live = yield from by_identity(refs, "board", "boards", vault.id, known(vault.created_at), has_trash=False)
     if isinstance(live, Restored):
         return live

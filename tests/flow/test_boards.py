@@ -923,6 +923,27 @@ def test_links_go_to_where_their_content_is_now(known):
     assert_unchanged(looker, row, memory)
 
 
+def test_elsewhere_links_keep_their_numbers_where_nothing_tells_what_they_lead_to():
+    looker = make_looker()
+    board_id = make_board(looker)
+    item = items(looker, board_id)[3]["id"]
+    there = {"custom_url": "/dashboards/900?x=1", "custom_description": "see /boards/77 and /folders/70"}
+    here = {"custom_url": "/dashboards/42?x=1", "custom_description": "see /boards/5 and /folders/7"}
+    looker.call("PATCH", f"/board_items/{item}", here)
+    row, memory = backup(looker, board_id), Memory(same_instance=False)
+    looker.call("PATCH", f"/board_items/{item}", there)
+    memory.note_known("board", board_id)
+    memory.note_known("folder", "7", "700")
+    shown = [("dashboard", one) for one in dashboards_of(looker)]
+    for kind, one in [("user", looker.owner), ("look", looker.look), *shown]:
+        memory.note_known(kind, one)
+    (result,) = restore(looker, [row], memory)
+    assert [kind for kind, _ in result.warnings if kind.startswith("link")] == ["link_not_followed"]
+    now = {i["id"]: i for i in items(looker, board_id)}[item]
+    assert now["custom_url"] == there["custom_url"]
+    assert now["custom_description"] == "see /boards/77 and /folders/700"
+
+
 def test_links_stay_where_that_is_asked_for():
     looker = make_looker()
     board_id = make_board(looker)
