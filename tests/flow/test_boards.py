@@ -468,9 +468,53 @@ def test_an_owner_without_counterpart_leaves_the_board_with_the_caller(same_inst
     assert board(looker, result.destination_id)["user_id"] == looker.owner
 
 
-def other_instance(looker):
+@pytest.mark.parametrize("policy", ["me", "EMAIL", "keep"])
+def test_without_state_a_board_of_the_owner_that_the_policy_gives_is_known(policy):
+    looker = make_looker()
+    row = backup(looker, make_board(looker), user_id="999")
+    destroy(looker, row[0])
+    caller = looker.instance.caller_id
+    heir = {"me": caller, "EMAIL": looker.owner, "keep": None}[policy]
+    ids = [
+        restore(looker, [row], other_instance(looker, heir=heir, caller=Caller(id=caller)))[0].destination_id
+        for _ in range(2)
+    ]
+    assert ids[0] == ids[1]
+    assert len(looker.titles("boards")) == 1
+    assert board(looker, ids[0])["user_id"] == (heir or caller)
+
+
+def test_without_state_a_board_that_was_given_away_is_not_made_twice_and_can_be_adopted():
+    looker = make_looker()
+    row = backup(looker, make_board(looker))
+    destroy(looker, row[0])
+    (made,) = restore(looker, [row], other_instance(looker))
+    other = looker.add_user("Bea", "C", "bea@example.com")
+    looker.call("PATCH", f"/boards/{made.destination_id}", {"user_id": other})
+    (result,) = restore(looker, [row], other_instance(looker))
+    assert result.operation is Operation.CONFLICT
+    assert f"board {made.destination_id}" in result.reason
+    assert "other owner" in result.reason
+    (taken,) = restore(looker, [row], other_instance(looker, adopt=True))
+    assert (taken.operation, taken.destination_id) == (Operation.UPDATED, made.destination_id)
+    assert board(looker, made.destination_id)["user_id"] == looker.owner
+
+
+def test_somebody_elses_board_of_the_title_that_shows_other_things_or_nothing_is_no_hindrance():
+    looker = make_looker()
+    other = looker.add_user("Bea", "C", "bea@example.com")
+    full, empty = make_board(looker), looker.call("POST", "/boards", {"title": "Empty"})["id"]
+    rows = [backup(looker, full), backup(looker, empty, user_id=looker.owner)]
+    looker.call("PATCH", f"/boards/{empty}", {"user_id": other})
+    destroy(looker, full)
+    looker.call("POST", "/boards", {"title": "Start here", "user_id": other, "description": "All of it"})
+    results = restore(looker, rows, other_instance(looker))
+    assert [r.operation for r in results] == [Operation.CREATED] * 2
+
+
+def other_instance(looker, **policy):
     """What an earlier run knows of content that has other ids there; boards are new to it."""
-    memory = Memory(same_instance=False)
+    memory = Memory(same_instance=False, **policy)
     kinds = {"look": looker.instance.store.looks, "dashboard": looker.instance.store.dashboards}
     for kind, table in kinds.items():
         memory.mappings |= {(kind, one): MappedId(one) for one in table}
