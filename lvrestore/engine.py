@@ -647,7 +647,7 @@ class Restore:
             self._run_config(intent, scope, dry_run=True),
             chain(
                 (tasks for _, tasks in self._first(waves)),
-                waves.again(self._rehearsal.waiting(), Waits.FOR_OTHERS),
+                waves.again(self._rehearsal.waiting(same_instance=intent.verdict.same), Waits.FOR_OTHERS),
             ),
             self._nothing,
             self._rehearsal.take,
@@ -674,7 +674,7 @@ class Restore:
                 run = partial(
                     self._run_here,
                     self._run_config(intent, scope),
-                    self._all_waves(scope),
+                    self._all_waves(scope, intent),
                     LocalRecorder(store, scope),
                     self._on_result,
                     threads=max(1, min(self._config.inflight, intent.total)),
@@ -761,7 +761,7 @@ class Restore:
         crew.on_query = self._on_query
         crew.on_tick = self._on_tick
         crew.may_begin = self._budget.room
-        crew.run(self._all_waves(scope))
+        crew.run(self._all_waves(scope, intent))
 
     def _run_config(self, intent: Intent, scope: Scope, *, dry_run: bool = False) -> RunConfig:
         return RunConfig(
@@ -808,7 +808,7 @@ class Restore:
         if line := queries_line(counted(counts)):
             self._reporter.say(line)
 
-    def _all_waves(self, scope: Scope) -> Iterator[AnyTasks]:
+    def _all_waves(self, scope: Scope, intent: Intent) -> Iterator[AnyTasks]:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
@@ -816,7 +816,8 @@ class Restore:
             yield tasks
             if content_type in NAMED:
                 yield from waves.rounds(partial(nameless, (content_type,)))
-        yield from waves.again(waiting_in(self._state_path, scope), Waits.FOR_OTHERS)
+        waiting = waiting_in(self._state_path, scope, same_instance=intent.verdict.same)
+        yield from waves.again(waiting, Waits.FOR_OTHERS)
         yield from waves.rounds(partial(nameless, NAMED))
 
     def _on_tick(self) -> None:

@@ -24,7 +24,7 @@ class Memory:
         self.same_instance, self.policy = same_instance, Policy(**policy)
         self.contents, self.queries, self.made, self.again = {}, {}, set(), False
         self.merges, self.refusals, self.withheld_definitions = {}, {}, {}
-        self.deleted = set()
+        self.deleted, self.not_here = set(), set()
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
         self.tried = []

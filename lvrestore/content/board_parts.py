@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, body_of, changed, without
 from lvrestore.content.calls import Exists, Steps
-from lvrestore.content.links import relinked, unsettled_targets, without_ids
+from lvrestore.content.links import relinked, relinked_beside, unsettled_targets, without_ids
 from lvrestore.content.matching import Rule, pair
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import Text, known, parts
@@ -49,6 +49,11 @@ class Item(msgspec.Struct, frozen=True, eq=False):
     vault: VaultItem
     section: int
     body: Body
+
+    def texts_beside(self, live: Live, refs: References) -> Body:
+        """Its texts, with links to what has no id here as the live item has them."""
+        texts = {name: getattr(self.vault, name) for name in TEXTS if name in self.body}
+        return {name: relinked_beside(text, live.get(name), refs) for name, text in texts.items()}
 
 
 class Section(msgspec.Struct, frozen=True, eq=False):

@@ -80,7 +80,7 @@ def sync_parts(
     pairs, left = pair_items(all_items(sections), pool(sections, here, surplus), refs, here)
     known_ids = {one["id"] for one in items_of(sections_of(live))}
     siblings = BoardParts(work.path, known_ids, _same_item, among=lambda board: items_of(sections_of(board)))
-    placed = yield from _sync_items(work, sections, pairs, broken, here, siblings)
+    placed = yield from _sync_items(work, sections, pairs, broken, here, siblings, refs)
     _delete_last(work, surplus, left)
     if _came(found, here, placed):
         # Whether a server enters what is new into its arrays is undocumented: so they are looked up.
@@ -168,6 +168,7 @@ def _sync_items(
     broken: Collection[int],
     here: Sequence[Live],
     siblings: BoardParts,
+    refs: References,
 ) -> Steps[list[Arranged]]:
     """Make the items equal the vault's; return them by the number of their section."""
     placed = [Arranged([], set()) for _ in sections]
@@ -179,7 +180,7 @@ def _sync_items(
             yield _broken(item, standing)
             if standing is None:
                 continue
-        now = yield from _sync_item(work, item, want, standing, siblings)
+        now = yield from _sync_item(work, item, want, standing, siblings, refs)
         if now is None:
             continue
         placed[item.section].ids.append(now["id"])
@@ -189,21 +190,27 @@ def _sync_items(
 
 
 def _sync_item(
-    work: Work, item: Item, want: Body, live: Body | None, siblings: BoardParts
+    work: Work, item: Item, want: Body, live: Body | None, siblings: BoardParts, refs: References
 ) -> Steps[Body | None]:
     """The item as it is live, or None if it would show LookML that the server does not have."""
     try:
         now = live if live is not None else (yield from _create_item(work, item, want, siblings))
-        return (yield from _update_item(work, want, now))
+        return (yield from _update_item(work, item, want, now, refs))
     except Refused as refused:
         if not _lacks_lookml(item, refused):
             raise
     yield _broken(item, live)
-    return None if live is None else (yield from _update_item(work, without(want, *TARGETS), live))
+    return (
+        None if live is None else (yield from _update_item(work, item, without(want, *TARGETS), live, refs))
+    )
 
 
-def _update_item(work: Work, want: Body, live: Body) -> Steps[Body]:
-    delta = changed(_with_live_links(want, live) if work.waits else want, live)
+def _update_item(work: Work, item: Item, want: Body, live: Body, refs: References) -> Steps[Body]:
+    if work.waits:
+        want = _with_live_links(want, live)
+    elif not refs.same_instance:
+        want = {**want, **item.texts_beside(live, refs)}
+    delta = changed(want, live)
     if not delta:
         return live
     where, label = path("board_items", live["id"]), _label("items", live["id"])

@@ -25,8 +25,9 @@ from lvrestore.content.board_parts import (
 from lvrestore.content.board_writes import difference, said, sync_parts, undelete
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, shown, without
 from lvrestore.content.calls import Call, Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.counterparts import follow
 from lvrestore.content.finding import by_identity
-from lvrestore.content.links import may_move, name_strays
+from lvrestore.content.links import may_move
 from lvrestore.content.references import (
     NO_HISTORY,
     History,
@@ -69,7 +70,7 @@ def restore_board(vault: VaultBoard, refs: References, history: History = NO_HIS
         # Where a second look would see nothing new, this one counts as that.
         history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
     if history.again:
-        yield from name_strays(texts_of(parts(vault.board_sections) or []), refs)
+        yield from follow(texts_of(parts(vault.board_sections) or []), refs)
     live = yield from by_identity(refs, "board", "boards", vault.id, known(vault.created_at), has_trash=False)
     if isinstance(live, Restored):
         return live
@@ -104,7 +105,7 @@ def _bring_back(
 def _living(
     vault: VaultBoard, listed: Sequence[Body], refs: References, history: History
 ) -> Steps[Body | Restored | None]:
-    """The living board that has this title, owner and content; what else has the title and owner is a conflict."""
+    """The living board that has this title, owner and content; with one of the last two alone it is a conflict."""
     alike = [one for one in listed if _is_namesake(one, vault) and not _is_anothers(one["id"], vault, refs)]
     if not alike:
         return None
@@ -135,9 +136,31 @@ def _living(
         names = ", ".join(f"board {live['id']}" for live in equal)
         # Which of them is this one nobody can tell, and nothing is to be written to any.
         return Restored(operation=Operation.UNCHANGED, reason=f"{names} are all equal to it")
+    reason = "same title and owner, other content"
+    if not strangers:
+        others = [one for one in alike if one not in fitting and not refs.same_instance]
+        strangers = yield from _lookalikes(vault, others, owner, refs, history)
+        reason = "same title and content, other owner"
     if refs.policy.adopt and len(strangers) == 1:
         return strangers[0]
-    return _conflict(vault, strangers) if strangers else None
+    return _conflict(vault, strangers, reason) if strangers else None
+
+
+def _lookalikes(
+    vault: VaultBoard, others: Sequence[Body], owner: str | None, refs: References, history: History
+) -> Steps[list[Body]]:
+    """Those of these boards of other people that show the same: an earlier run's, perhaps, and given away since.
+
+    A board that shows nothing is like any other one. On the instance of the backup a board is known by its id.
+    """
+    found: list[Body] = []
+    if not any(section.items for section in _wanted(vault, refs) or ()):
+        return found
+    for one in others:
+        live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
+        if (yield from _is_equal(vault, live, owner, refs, history)):
+            found.append(live)
+    return found
 
 
 def _owner_there(vault: VaultBoard, refs: References) -> Steps[str | None]:
@@ -175,10 +198,9 @@ def _is_anothers(board_id: str, vault: VaultBoard, refs: References) -> bool:
     return refs.mapped_from("board", board_id) not in {None, vault.id}
 
 
-def _conflict(vault: VaultBoard, strangers: Sequence[Body]) -> Restored:
+def _conflict(vault: VaultBoard, strangers: Sequence[Body], reason: str) -> Restored:
     names = ", ".join(f"board {live['id']}" for live in strangers)
-    reason = f"{names} may be board {vault.id}, or not: same title and owner, other content"
-    return Restored(operation=Operation.CONFLICT, reason=reason)
+    return Restored(operation=Operation.CONFLICT, reason=f"{names} may be board {vault.id}, or not: {reason}")
 
 
 def _in_trash(vault: VaultBoard, listed: Sequence[Body], refs: References) -> Body | None:

@@ -1,4 +1,4 @@
-"""What stands on another instance for an object that the run does not restore, but an item of it refers to.
+"""What stands on another instance for an object that the run does not restore, but an item of it refers or links to.
 
 It is looked for by its natural key and only referred to, never written. Anything but one sure hit is none: then the
 item that refers to it says what is missing.
@@ -14,6 +14,7 @@ import msgspec
 from lvrestore.content import flat
 from lvrestore.content.bodies import Body, changed
 from lvrestore.content.calls import Get, Mapped, Steps
+from lvrestore.content.links import name_strays, unsettled_targets
 from lvrestore.content.queries import is_query
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import known
@@ -29,6 +30,19 @@ def find_counterparts(wanted: Iterable[tuple[str, str]], refs: References) -> St
     """Map each of these (kind, source id) that no item of the run has been responsible for, as far as it is found."""
     for kind, source_id in wanted:
         yield from counterpart(kind, source_id, refs)
+
+
+def follow(value: Json, refs: References) -> Steps[None]:
+    """Look for what a value links to and no item has brought, and name what is not found.
+
+    Only on another instance, and for the last time that the run comes to an item: what it restores is there by then.
+    """
+    if refs.same_instance:
+        return
+    for kind, source_id in sorted(unsettled_targets(value, refs) - refs.not_here):
+        if (yield from counterpart(kind, source_id, refs)) is None:
+            refs.not_here.add((kind, source_id))
+    yield from name_strays(value, refs)
 
 
 def counterpart(kind: str, source_id: str, refs: References) -> Steps[str | None]:

@@ -25,10 +25,11 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
+from lvrestore.content.counterparts import follow
 from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
-from lvrestore.content.links import may_move, name_strays
+from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
 from lvrestore.content.queries import (
@@ -70,6 +71,7 @@ from lvrestore.content.tiles import (
     tile_rules,
     unsettled_in,
     with_live_links,
+    with_standing_links,
 )
 from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.trying import several, tried
@@ -189,9 +191,9 @@ def restore_dashboard(
         # Where a second look would see nothing new, this one counts as that.
         history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
     if history.again:
-        tiles = parts(vault.dashboard_elements) or ()
-        yield from name_strays([text for tile in tiles for text in texts_of(tile)], refs)
-    vault = _relinked(vault, refs)
+        yield from follow(
+            [text for tile in parts(vault.dashboard_elements) or () for text in texts_of(tile)], refs
+        )
     if not refs.same_instance:
         _check_resolved(vault, parts(vault.dashboard_elements) or [], refs)
     found = yield from _find(vault, refs, history)
@@ -209,14 +211,6 @@ def restore_dashboard(
                 "still_in_trash", f"dashboard {vault.id} cannot leave the trash, as its folder is gone"
             )
     return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
-
-
-def _relinked(vault: VaultDashboard, refs: References) -> VaultDashboard:
-    """The dashboard with links to where their content is by now, so that nothing else need know of them."""
-    tiles = parts(vault.dashboard_elements)
-    if tiles is None:
-        return vault
-    return msgspec.structs.replace(vault, dashboard_elements=[relinked_tile(tile, refs) for tile in tiles])
 
 
 # --- finding it
@@ -452,7 +446,7 @@ def _adopt(
         return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
     done = yield from _repair(vault, namesake, refs, history, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
-    marks = (vault_fingerprint(vault), live_fingerprint(live))
+    marks = (vault_fingerprint(vault, refs), live_fingerprint(live))
     return msgspec.structs.replace(done, vault_fingerprint=marks[0], live_fingerprint=marks[1])
 
 
@@ -490,7 +484,7 @@ def _repair(
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
-    if history.accepted and history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
+    if history.accepted and history.accepted == (vault_fingerprint(vault, refs), live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
@@ -782,7 +776,7 @@ def _complete(
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     marks = (b"", b"")
     if work.not_kept:
-        marks = (vault_fingerprint(vault), live_fingerprint((yield Get(work.path, seen=True))))
+        marks = (vault_fingerprint(vault, refs), live_fingerprint((yield Get(work.path, seen=True))))
     return Restored(
         operation=Operation.CREATED if work.created else updated,
         destination_id=work.item_id,
@@ -873,7 +867,10 @@ def _sync_tile(
         )
         body = {**body, **only(now, ("query_id",))} if body.get("query_id") else body
     label = f"dashboard_elements[{now['id']}]."
-    body = with_live_links(body, now) if work.waits else body
+    if work.waits:
+        body = with_live_links(body, now)
+    elif not refs.same_instance:
+        body = with_standing_links(body, tile, now, refs)
     if delta := tile_changes(body, now):
         where, live = f"/dashboard_elements/{now['id']}", now
         now = yield from _with_its_query(
@@ -910,8 +907,12 @@ _OBJECTS = {"result_maker": WriteResultMakerWithIdVisConfigAndDynamicFields.__st
 _EMBEDDED = frozenset({"query", "look"})
 
 
-def vault_fingerprint(vault: VaultDashboard) -> bytes:
-    """16 bytes that change when anything restorable in the backup's dashboard does."""
+def vault_fingerprint(vault: VaultDashboard, refs: References) -> bytes:
+    """16 bytes that change when anything restorable in the backup's dashboard does, or where its links go by now."""
+    if (tiles := parts(vault.dashboard_elements)) is not None:
+        vault = msgspec.structs.replace(
+            vault, dashboard_elements=[relinked_tile(tile, refs) for tile in tiles]
+        )
     return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
 
 

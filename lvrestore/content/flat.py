@@ -310,7 +310,7 @@ def _by_name(
         body = without(
             body, "user_id"
         )  # the caller owns what was made for somebody who could not be its owner
-    free = [one for one in listed if refs.mapped_from(flat.kind, flat.id_of(one)) in {None, vault.id}]
+    free = [one for one in listed if _other_row(flat, vault, flat.id_of(one), refs) is None]
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
@@ -326,6 +326,21 @@ def _by_name(
     return Restored(operation=Operation.CREATED, held=taken)
 
 
+def _other_row(flat: Flat, vault: Shape, live_id: str, refs: References) -> str | None:
+    """The other item of the backup that a live object is, if it is one.
+
+    Where the name is the id, an earlier run with other names may have taken it for an item that has another name now.
+    """
+    other = refs.mapped_from(flat.kind, live_id)
+    if other is None or other == vault.id:
+        return None
+    if flat.id_field == "id" or refs.same_instance:
+        return other
+    content = refs.content(flat.kind, other)
+    has_other_name = content is not None and content.get(flat.id_field) != live_id
+    return None if has_other_name or not refs.in_vault(flat.kind, other) else other
+
+
 def _said(flat: Flat, body: Body) -> str:
     """The natural key of a body, to people."""
     return " and ".join(f"{field} {body.get(field)!r}" for field in flat.unique)
@@ -335,8 +350,7 @@ def _objection(flat: Flat, vault: Shape, body: Body, refs: References) -> Callab
     """What speaks against a candidate that was not taken."""
 
     def objection(live: Mapping[str, Json]) -> str:
-        other = refs.mapped_from(flat.kind, str(live["id"]))
-        if other not in {None, vault.id}:
+        if (other := _other_row(flat, vault, str(live["id"]), refs)) is not None:
             return f"it is {flat.kind} {other} of the backup"
         if has_own_row(refs, flat.kind, str(live["id"])):
             return "the backup has a row of its own for it"

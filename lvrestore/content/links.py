@@ -61,6 +61,25 @@ def rewrite_links(text: str, resolve: Resolve, hosts: Mapping[str, str] = {}) ->
     return _rewrite(text, resolve, hosts.get)
 
 
+def rewrite_beside(text: str, live: str, resolve: Resolve, hosts: Mapping[str, str] = {}) -> str:
+    """`rewrite_links`, but a link without another id stays as it is in `live`, if both differ only in their links.
+
+    So a number that means something on the destination is not replaced by one that does not. An absolute link of
+    `live` counts only at the host that links are given; elsewhere, the source's own number is right.
+    """
+    ours, theirs = _ANY.findall(text), list(_ANY.finditer(live))
+    if len(ours) != len(theirs) or without_ids(text) != without_ids(live):
+        return rewrite_links(text, resolve, hosts)
+    beside = iter(theirs)
+
+    def replaced(match: re.Match[str]) -> str:
+        there = next(beside)
+        new = _renewed(match, resolve, hosts.get)
+        return new or (there[0] if _is_counterpart(match, there, hosts) else match[0])
+
+    return _ANY.sub(replaced, text)
+
+
 def linked(text: str, hosts: Mapping[str, str] = {}) -> set[tuple[str, str]]:
     """Every (kind, source id) that a text links to."""
     return linked_in(text, hosts)
@@ -112,15 +131,32 @@ def relinked(value: Json, refs: References) -> Json:
     return rewrite_in(value, partial(_settled, refs), refs.policy.link_hosts)
 
 
+def relinked_beside(value: Json, live: Json, refs: References) -> Json:
+    """`relinked`, but what is unknown stays as the live value has it where both differ only in their links."""
+    if not may_link(value) or not refs.policy.rewrite_links or alike(value) != alike(live):
+        return relinked(value, refs)
+    return _beside(value, live, refs)
+
+
+def _beside(value: Json, live: Json, refs: References) -> Json:
+    if isinstance(value, str):
+        return rewrite_beside(value, live, partial(_settled, refs), refs.policy.link_hosts)
+    if isinstance(value, list):
+        return [_beside(one, there, refs) for one, there in zip(value, live, strict=True)]
+    if isinstance(value, dict):
+        return {key: _beside(one, live[key], refs) for key, one in value.items()}
+    return value
+
+
+def alike(value: Json) -> Json:
+    """A value with all its links made alike, as `without_ids` does for one text."""
+    return each_text(value, without_ids) if may_link(value) else value
+
+
 def _settled(refs: References, kind: str, source_id: str) -> str | None:
     """The destination's id of what a link leads to, as far as it is known by now."""
     found = refs.mapped(kind, source_id)
     return standing_in(refs, kind, source_id) or (found.destination_id if found is not None else None)
-
-
-def unsettled(value: Json, refs: References) -> bool:
-    """Whether a value links to something in the backup that has no mapping, or none yet."""
-    return bool(unsettled_targets(value, refs))
 
 
 def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
@@ -136,9 +172,9 @@ def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
 
 
 def name_strays(value: Json, refs: References) -> Steps[None]:
-    """Report links that keep a number which means something else on this instance, or nothing.
+    """Report links to what has no id on this instance: their number means something else here, or nothing.
 
-    Absolute ones still lead to where the backup was taken, which is not where it was moved to.
+    Absolute ones of the backup still lead to where it was taken, which is not where it was moved to.
     """
     if refs.same_instance or not refs.policy.rewrite_links:
         return
@@ -146,7 +182,10 @@ def name_strays(value: Json, refs: References) -> Steps[None]:
     strays = sorted(link for link in links if _settled(refs, *link) is None)
     if strays:
         names = ", ".join(f"{kind} {source_id}" for kind, source_id in strays)
-        text = f"links to {names} stay as they are, and lead elsewhere: what they led to is not restored here"
+        text = (
+            f"links to {names} cannot be followed, as none of these was restored or recognised here: a text that is "
+            "here already keeps its links, a text that is written has those of the backup, which lead elsewhere"
+        )
         yield Warn("link_not_followed", text)
 
 
@@ -160,24 +199,39 @@ def may_move(targets: Collection[tuple[str, str]], refs: References) -> Steps[bo
 
 
 def _rewrite(text: str, resolve: Resolve, host_of: HostOf) -> str:
-    def replaced(match: re.Match[str]) -> str:
-        if match["authority"] is not None:
-            return _absolute(match, resolve, host_of) or match[0]
-        return _with_id(match, resolve) or match[0]
+    return _ANY.sub(lambda match: _renewed(match, resolve, host_of) or match[0], text)
 
-    return _ANY.sub(replaced, text)
+
+def _renewed(match: re.Match[str], resolve: Resolve, host_of: HostOf) -> str | None:
+    """What takes the place of a URL or path; None if it stays."""
+    if match["authority"] is not None:
+        return _absolute(match, resolve, host_of)
+    return _with_id(match, resolve)
+
+
+def _is_counterpart(match: re.Match[str], there: re.Match[str], hosts: Mapping[str, str]) -> bool:
+    """Whether a link of another text is what this one became on the destination, or would have."""
+    name = _host(match["authority"])
+    if name is None:
+        return there["authority"] is None
+    return name in hosts and _host(there["authority"]) == _host(hosts[name].rpartition("//")[2])
+
+
+def _host(authority: str | None) -> str | None:
+    """The host name of `host:port`, lower case."""
+    name = _AUTHORITY.fullmatch(authority or "")
+    return name[1].lower() if name is not None else None
 
 
 def _absolute(url: re.Match[str], resolve: Resolve, host_of: HostOf) -> str | None:
     """A whole URL with its new id and host; the link is where its path begins (not `/api/4.0/dashboards/42`)."""
-    authority, rest = url["authority"], url["rest"]
-    name = _AUTHORITY.fullmatch(authority)
-    host = host_of(name[1].lower()) if name is not None else None
+    name, rest = _host(url["authority"]), url["rest"]
+    host = host_of(name) if name is not None else None
     link = _AT_ONCE.match(rest) if host is not None else None
     path = _with_id(link, resolve) if link is not None else None
     if name is None or host is None or link is None or path is None:
         return None
-    at = url[0][: url.start("rest") - url.start()] if host == name[1].lower() else _moved(url, host)
+    at = url[0][: url.start("rest") - url.start()] if host == name else _moved(url, host)
     return at + path + rest[link.end() :]
 
 

@@ -62,6 +62,8 @@ class References(Protocol):
 
     same_instance: bool
     policy: Policy
+    # The (kind, source id) of what links lead to and was looked for in vain, so that it is once: nobody makes it now.
+    not_here: set[tuple[str, str]]
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, settled, without
-from lvrestore.content.links import each_text, may_link, relinked, unsettled_targets, without_ids
+from lvrestore.content.links import alike, may_link, relinked, relinked_beside, unsettled_targets
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known
@@ -56,10 +56,11 @@ def lacks_filter(tile: VaultTile, refs: References, filters: Mapping[str, str]) 
 def tile_body(
     tile: VaultTile, refs: References, layouts: Mapping[str, str], filters: Mapping[str, str]
 ) -> Body:
-    """Every field the vault knows of the tile, references translated, all sources but one null.
+    """Every field the vault knows of the tile, references and links translated, all sources but one null.
 
     `layouts` and `filters` are ids of the dashboard's parts: live ones by the vault's.
     """
+    tile = relinked_tile(tile, refs)
     body = without(
         body_of(tile, WriteDashboardElement), "dashboard_id", "dashboard_layout_id", "result_maker"
     )
@@ -120,13 +121,20 @@ def with_live_links(want: Body, live: Mapping[str, Json]) -> Body:
     return body
 
 
+def with_standing_links(want: Body, tile: VaultTile, live: Mapping[str, Json], refs: References) -> Body:
+    """`want` with the live form of links to what has no id here, in texts that differ only in their links."""
+    texts = {name: relinked_beside(known(getattr(tile, name)), live.get(name), refs) for name in TEXTS}
+    body = {**want, **{name: text for name, text in texts.items() if want.get(name)}}
+    config = known(tile.result_maker.vis_config) if isinstance(tile.result_maker, Maker) else None
+    if config and want.get("result_maker") and live.get("result_maker"):
+        beside = relinked_beside(config, live["result_maker"].get("vis_config"), refs)
+        body["result_maker"] = {**want["result_maker"], "vis_config": beside}
+    return body
+
+
 def _live_where_alike(want: Body, live: Mapping[str, Json], names: Sequence[str]) -> Body:
-    alike = (name for name in names if want.get(name) and _alike(want[name]) == _alike(live.get(name)))
-    return {name: live[name] for name in alike}
-
-
-def _alike(value: Json) -> Json:
-    return each_text(value, without_ids) if may_link(value) else value
+    same = (name for name in names if want.get(name) and alike(want[name]) == alike(live.get(name)))
+    return {name: live[name] for name in same}
 
 
 def comparable(tile: Mapping[str, Json]) -> Body:
@@ -211,7 +219,7 @@ def _content(body: Mapping[str, Json]) -> tuple[Json, ...]:
 
 
 def _alike_but_for_links(body: Mapping[str, Json]) -> tuple[Json, ...]:
-    return tuple(_alike(part) for part in _content(body))
+    return tuple(alike(part) for part in _content(body))
 
 
 def _heading(body: Mapping[str, Json]) -> tuple[Json, ...]:

@@ -33,6 +33,7 @@ class StateReferences:
         self._rehearsed = rehearsed
         self._mapper = reader.mapper(scope, is_same_instance=same_instance)
         self.same_instance, self.policy = self._mapper.is_same_instance, policy
+        self.not_here: set[tuple[str, str]] = set()
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""

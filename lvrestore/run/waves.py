@@ -169,10 +169,11 @@ class Waves:
         )
 
 
-def waiting_in(path: Path, scope: Scope) -> Iterator[Waiting]:
-    """The items of a session that wait for others; links are looked at again only where something has moved."""
+def waiting_in(path: Path, scope: Scope, *, same_instance: bool) -> Iterator[Waiting]:
+    """The items of a session that wait for others; links are looked at again only where something can have moved."""
     reader = StateReader(path)
-    for content_type in (ContentType.USER, *(LINKING if reader.has_moved(scope) else ())):
+    has_moved = not same_instance or reader.has_moved(scope)
+    for content_type in (ContentType.USER, *(LINKING if has_moved else ())):
         yield from reader.waiting(scope, content_type, for_name=False)
 
 
@@ -235,11 +236,12 @@ class Rehearsal:
             else:
                 self._tell(following)
 
-    def waiting(self) -> Iterator[Waiting]:
+    def waiting(self, *, same_instance: bool) -> Iterator[Waiting]:
         """What is to be looked at again; of the others it is known by now that their links stay as they are."""
+        moved = not same_instance or self._moved
         for item, result in list(self._waiting.items()):
             error_kind = result.error.kind if result.error else None
-            if result.waits is not Waits.FOR_OTHERS or self._moved or item[0] not in LINKING:
+            if result.waits is not Waits.FOR_OTHERS or moved or item[0] not in LINKING:
                 yield Waiting(*item, result.operation, error_kind, result.waits)
             else:
                 self._tell(self._waiting.pop(item))

@@ -468,9 +468,53 @@ def test_an_owner_without_counterpart_leaves_the_board_with_the_caller(same_inst
     assert board(looker, result.destination_id)["user_id"] == looker.owner
 
 
-def other_instance(looker):
+@pytest.mark.parametrize("policy", ["me", "EMAIL", "keep"])
+def test_without_state_a_board_of_the_owner_that_the_policy_gives_is_known(policy):
+    looker = make_looker()
+    row = backup(looker, make_board(looker), user_id="999")
+    destroy(looker, row[0])
+    caller = looker.instance.caller_id
+    heir = {"me": caller, "EMAIL": looker.owner, "keep": None}[policy]
+    ids = [
+        restore(looker, [row], other_instance(looker, heir=heir, caller=Caller(id=caller)))[0].destination_id
+        for _ in range(2)
+    ]
+    assert ids[0] == ids[1]
+    assert len(looker.titles("boards")) == 1
+    assert board(looker, ids[0])["user_id"] == (heir or caller)
+
+
+def test_without_state_a_board_that_was_given_away_is_not_made_twice_and_can_be_adopted():
+    looker = make_looker()
+    row = backup(looker, make_board(looker))
+    destroy(looker, row[0])
+    (made,) = restore(looker, [row], other_instance(looker))
+    other = looker.add_user("Bea", "C", "bea@example.com")
+    looker.call("PATCH", f"/boards/{made.destination_id}", {"user_id": other})
+    (result,) = restore(looker, [row], other_instance(looker))
+    assert result.operation is Operation.CONFLICT
+    assert f"board {made.destination_id}" in result.reason
+    assert "other owner" in result.reason
+    (taken,) = restore(looker, [row], other_instance(looker, adopt=True))
+    assert (taken.operation, taken.destination_id) == (Operation.UPDATED, made.destination_id)
+    assert board(looker, made.destination_id)["user_id"] == looker.owner
+
+
+def test_somebody_elses_board_of_the_title_that_shows_other_things_or_nothing_is_no_hindrance():
+    looker = make_looker()
+    other = looker.add_user("Bea", "C", "bea@example.com")
+    full, empty = make_board(looker), looker.call("POST", "/boards", {"title": "Empty"})["id"]
+    rows = [backup(looker, full), backup(looker, empty, user_id=looker.owner)]
+    looker.call("PATCH", f"/boards/{empty}", {"user_id": other})
+    destroy(looker, full)
+    looker.call("POST", "/boards", {"title": "Start here", "user_id": other, "description": "All of it"})
+    results = restore(looker, rows, other_instance(looker))
+    assert [r.operation for r in results] == [Operation.CREATED] * 2
+
+
+def other_instance(looker, **policy):
     """What an earlier run knows of content that has other ids there; boards are new to it."""
-    memory = Memory(same_instance=False)
+    memory = Memory(same_instance=False, **policy)
     kinds = {"look": looker.instance.store.looks, "dashboard": looker.instance.store.dashboards}
     for kind, table in kinds.items():
         memory.mappings |= {(kind, one): MappedId(one) for one in table}
@@ -921,6 +965,27 @@ def test_links_go_to_where_their_content_is_now(known):
     del memory.mappings["board", other]
     memory.again = False
     assert_unchanged(looker, row, memory)
+
+
+def test_elsewhere_links_keep_their_numbers_where_nothing_tells_what_they_lead_to():
+    looker = make_looker()
+    board_id = make_board(looker)
+    item = items(looker, board_id)[3]["id"]
+    there = {"custom_url": "/dashboards/900?x=1", "custom_description": "see /boards/77 and /folders/70"}
+    here = {"custom_url": "/dashboards/42?x=1", "custom_description": "see /boards/5 and /folders/7"}
+    looker.call("PATCH", f"/board_items/{item}", here)
+    row, memory = backup(looker, board_id), Memory(same_instance=False)
+    looker.call("PATCH", f"/board_items/{item}", there)
+    memory.note_known("board", board_id)
+    memory.note_known("folder", "7", "700")
+    shown = [("dashboard", one) for one in dashboards_of(looker)]
+    for kind, one in [("user", looker.owner), ("look", looker.look), *shown]:
+        memory.note_known(kind, one)
+    (result,) = restore(looker, [row], memory)
+    assert [kind for kind, _ in result.warnings if kind.startswith("link")] == ["link_not_followed"]
+    now = {i["id"]: i for i in items(looker, board_id)}[item]
+    assert now["custom_url"] == there["custom_url"]
+    assert now["custom_description"] == "see /boards/77 and /folders/700"
 
 
 def test_links_stay_where_that_is_asked_for():

@@ -215,7 +215,7 @@ def test_elsewhere_links_that_nothing_is_known_of_are_named():
     memory.again = True
     (last,) = restore(looker, rows[:1], memory)
     (said,) = [message for kind, message in last.warnings if kind == "link_not_followed"]
-    assert f"links to dashboard {lost}, look 77, look 78 stay as they are" in said
+    assert f"links to dashboard {lost}, look 77, look 78 cannot be followed" in said
 
 
 def test_an_accepted_difference_does_not_hide_a_new_link():
@@ -276,3 +276,85 @@ def test_a_dry_run_plays_the_second_look_at_what_it_would_change():
     for source_id, result in done.items():
         assert (planned[source_id].operation, planned[source_id].error) == (result.operation, None)
         assert_no_more_calls(result, planned[source_id])
+
+
+def brought(looker, rows, source, **policy):
+    """A memory of another instance that has the folder, owner, look and queries of the backup, and no more."""
+    memory = memory_of(rows, same_instance=False, **policy)
+    for kind, one in (("folder", source.folder), ("user", source.owner), ("look", source.look)):
+        memory.note_known(kind, one)
+    for _, row in rows:
+        for tile in msgspec.msgpack.decode(row)["dashboard_elements"]:
+            if tile["query_id"]:
+                memory.note_known("query", tile["query_id"])
+    return memory
+
+
+def moved_two():
+    """Two dashboards that link to each other, restored on an instance where they have other numbers."""
+    source = make_looker()
+    rows = two_linked(source)
+    looker = make_looker()
+    make_dashboard(looker, "In the way", slug="in-the-way")
+    live_ids = [r.destination_id for r in restore_all(looker, rows, brought(looker, rows, source)).values()]
+    assert_links_go_to(looker, live_ids)
+    looker.clear_log()
+    return source, rows, looker, live_ids
+
+
+def searches(looker):
+    return [r for r in looker.requests if r.path == "/dashboards/search"]
+
+
+def test_elsewhere_a_lost_mapping_of_what_a_link_leads_to_is_found_by_its_slug():
+    source, rows, looker, live_ids = moved_two()
+    looker.call("PATCH", f"/dashboards/{live_ids[0]}", {"description": "Spoiled"})
+    looker.clear_log()
+    results = restore_all(looker, rows[:1], memory := brought(looker, rows, source))
+    assert writes(looker) == [f"PATCH /dashboards/{live_ids[0]}"]
+    assert results[rows[0][0]].warnings == ()
+    assert memory.mappings["dashboard", rows[1][0]].destination_id == live_ids[1]
+    assert_links_go_to(looker, live_ids)
+
+
+def test_elsewhere_a_new_dashboard_links_to_what_an_earlier_run_brought_and_forgot():
+    source, rows, looker, live_ids = moved_two()
+    destroy(looker, live_ids[0])
+    new_id = restore_all(looker, rows[:1], brought(looker, rows, source))[rows[0][0]].destination_id
+    assert new_id not in live_ids
+    assert texts(looker, new_id).count(f"/dashboards/{live_ids[1]}") == 6
+
+
+def test_elsewhere_links_keep_their_numbers_where_nothing_tells_what_they_lead_to():
+    source, rows, looker, live_ids = moved_two()
+    looker.call("PATCH", f"/dashboards/{live_ids[1]}", {"title": "Called otherwise by now"})
+    looker.clear_log()
+    results = restore_all(looker, rows[:1], memory := brought(looker, rows, source))
+    assert writes(looker) == []
+    assert_links_go_to(looker, live_ids)
+    ((kind, said),) = results[rows[0][0]].warnings
+    assert kind == "link_not_followed"
+    assert f"dashboard {rows[1][0]} cannot be followed" in said
+    # What is not found is looked for once, however many link to it.
+    sought = len(searches(looker))
+    restore_all(looker, rows[:1], memory)
+    assert len(searches(looker)) == sought
+
+
+def test_elsewhere_nothing_is_searched_for_links_to_what_is_mapped():
+    source, rows, looker, live_ids = moved_two()
+    memory = brought(looker, rows, source)
+    for (source_id, _), live_id in zip(rows, live_ids, strict=True):
+        memory.note_known("dashboard", source_id, live_id)
+    restore_all(looker, rows, memory)
+    assert searches(looker) == []
+    assert writes(looker) == []
+
+
+def test_elsewhere_what_the_run_could_not_bring_is_not_replaced_by_its_namesake_in_links():
+    source, rows, looker, live_ids = moved_two()
+    memory = brought(looker, rows, source)
+    memory.ended_items.add(("dashboard", rows[1][0]))
+    results = restore_all(looker, rows[:1], memory)
+    assert [kind for kind, _ in results[rows[0][0]].warnings] == ["link_not_followed"]
+    assert_links_go_to(looker, live_ids)

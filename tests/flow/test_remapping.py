@@ -124,10 +124,30 @@ def test_a_renamed_model_keeps_the_project_of_the_destination_and_gets_its_conne
 
 def test_of_two_models_that_become_one_the_second_fails_and_nothing_is_doubled():
     there, memory = elsewhere(make_looker(), remap=Remap(models={"a": "shop", "b": "shop"}))
+    models_of_backup(memory, {"a": "shop", "b": "shop"})
     ends = [restore(there, "lookml_model", {"name": name}, memory, name) for name in "ab"]
     assert [one.operation for one in ends] == [Operation.UNCHANGED, Operation.FAILED]
     assert "shop" in ends[1].error.message
     assert [one["name"] for one in there.call("GET", "/lookml_models")] == ["shop"]
+
+
+def models_of_backup(memory, names):
+    """Let the backup have these models, {its name: the name on the destination}."""
+    memory.vault_ids = {("lookml_model", one) for one in names}
+    memory.contents = {("lookml_model", one): {"name": to} for one, to in names.items()}
+
+
+def test_models_take_the_names_that_a_corrected_file_gives_them_from_those_that_had_them_before():
+    there, memory = elsewhere(make_looker(), remap=Remap(models={"a": "b", "b": "shop"}))
+    there.call("POST", "/lookml_models", {"name": "b", "project_name": "p"})
+    models_of_backup(memory, {"a": "b", "b": "shop"})
+    for name, before in {"a": "shop", "b": "b", "gone": "shop"}.items():
+        memory.note_known("lookml_model", name, before)
+    ends = [restore(there, "lookml_model", {"name": name}, memory, name) for name in "ab"]
+    assert [(one.operation, one.destination_id) for one in ends] == [
+        (Operation.UNCHANGED, "b"),
+        (Operation.UNCHANGED, "shop"),
+    ]
 
 
 @pytest.mark.parametrize("content", [{}, {"model_name": "thelook", "name": "orders"}])

@@ -12,7 +12,8 @@ from migrating import changed_vault, inhabited_site, letters, said_of_items, tou
 from processes import eventually, running_site
 from same_content import differences
 
-from lvrestore.vault import open_vault
+from lvrestore.model import ContentType
+from lvrestore.vault import decode_blob, open_vault
 
 MEDIUM, LARGE = 220, 5000
 PATIENCE_S = 600.0
@@ -47,6 +48,38 @@ def test_one_dashboard_alone_finds_its_folder_with_few_calls(moved):
     assert result["operation"] == "unchanged", ended
     assert result["calls"] < 15
     assert moved.writes() == []
+
+
+# A dashboard whose texts link to these two.
+LINKING, LINKED = "11", ("1", "18")
+
+
+def test_links_of_one_dashboard_alone_lead_to_what_an_earlier_run_brought(moved):
+    said = moved.looker.dump()
+    for more in (["--dry-run"], []):
+        ended = moved.run(["single", "dashboard", LINKING, *moved.arguments(*more)])
+        assert '"unchanged"' in ended.out, ended
+        assert "link_not_followed" not in ended.out
+        assert "cannot be followed" not in ended.err
+    assert moved.looker.dump() == said
+
+
+def test_links_to_what_nothing_recognises_keep_the_numbers_that_they_have_there(moved):
+    slugs = slugs_of(moved.vault)
+    for dashboard_id, one in moved.looker.dump()["dashboards"].items():
+        if one["slug"] in {slugs[source_id] for source_id in LINKED}:
+            moved.looker.call("PATCH", f"/dashboards/{dashboard_id}", {"title": f"Renamed {dashboard_id}"})
+    said = moved.looker.dump()
+    ended = moved.run(["bulk", "--type", "dashboard", "--ids", LINKING, *moved.arguments()])
+    assert ended.counts["unchanged"] == 1, ended
+    assert {"kind": "link_not_followed", "count": 1} in ended.summary["warnings"]
+    assert moved.looker.dump() == said
+
+
+def slugs_of(vault):
+    """The slug of each dashboard of a backup, by its id."""
+    with open_vault(vault) as opened:
+        return {r.source_id: decode_blob(r.blob)["slug"] for r in opened.rows(ContentType.DASHBOARD)}
 
 
 def without(vault, path, *items):

@@ -156,6 +156,27 @@ def test_with_a_corrected_file_content_moves_to_the_other_model(destination):
     assert destination.writes() == []
 
 
+def test_a_corrected_file_may_give_models_names_that_others_had_and_a_dry_run_tells_the_same(destination):
+    models = destination.backup.models
+    explores = sorted({one["name"] for model in models.values() for one in model["explores"]} | {"campaigns"})
+    for name in (*models, "shop"):
+        destination.looker.add_model(name, explores, project_name="of_b")
+    text, wrong = destination.file.read_text(), 'thelook = "shop"'
+    destination.file.write_text(text.replace(wrong, ""))
+    first = everything(destination)
+    right = 'thelook = "marketing"\nmarketing = "finance_eu"\nfinance_eu = "thelook"'
+    destination.file.write_text(text.replace(wrong, right))
+    foretold = json.loads(everything(destination, "--dry-run").out.splitlines()[-1])["summary"]
+    again = everything(destination)
+    for name in ("created_count", "updated_count", "unchanged_count", "error_count"):
+        assert foretold[name] == again.summary["summary"][name], name
+    assert again.counts["created"] == 0
+    assert again.counts["error"] == first.counts["error"], again.summary["error_breakdown"]
+    destination.looker.clear_log()
+    assert everything(destination).code == first.code
+    assert destination.writes() == []
+
+
 def lines_of(ended):
     return error_of(ended)["message"]
 

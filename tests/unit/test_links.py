@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvrestore.content.links import each_text, linked, linked_in, rewrite_in, rewrite_links, without_ids
+from lvrestore.content.links import (
+    each_text,
+    linked,
+    linked_in,
+    rewrite_beside,
+    rewrite_in,
+    rewrite_links,
+    without_ids,
+)
 
 NEW = {("dashboard", "42"): "97", ("look", "7"): "70", ("folder", "3"): "30", ("board", "5"): "50"}
 HOSTS = {"old.looker.com": "new.looker.com"}
@@ -231,3 +239,20 @@ def test_an_origin_takes_the_place_of_scheme_host_and_port(text, rewritten):
     hosts = {"old.looker.com": "http://new:8123"}
     assert rewrite_links(text, lambda _kind, _source_id: "97", hosts) == rewritten
     assert without_ids(text) == without_ids(rewritten)
+
+
+@pytest.mark.parametrize(
+    ("text", "live", "beside"),
+    [
+        ("/dashboards/1 /dashboards/42", "/dashboards/900 /dashboards/5", "/dashboards/900 /dashboards/97"),
+        ("/dashboards/1 and more", "/dashboards/900 and less", "/dashboards/1 and more"),
+        ("/dashboards/1", "/looks/900", "/dashboards/1"),
+        ("https://old.looker.com/looks/1", "https://new.looker.com/looks/9", "https://new.looker.com/looks/9"),
+        ("https://old.looker.com/looks/1", "https://old.looker.com/looks/9", "https://old.looker.com/looks/1"),
+        ("https://x.example/looks/1", "https://x.example/looks/9", "https://x.example/looks/1"),
+        ("https://old.looker.com/looks/1", "https://x.example/looks/9", "https://old.looker.com/looks/1"),
+        ("//x.example/a /looks/1", "//x.example/a /looks/9", "//x.example/a /looks/9"),
+    ],
+)  # fmt: skip
+def test_beside_a_live_text_only_links_to_what_is_unknown_are_as_they_are_there(text, live, beside):
+    assert rewrite_beside(text, live, resolve, HOSTS) == beside

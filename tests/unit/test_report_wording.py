@@ -110,7 +110,7 @@ def test_a_dry_run_writes_no_line_beside_a_bar_and_leaves_none_unfinished(monkey
     rehearsal.take(RestorationResult(seq=0, content_type=USER, source_id="1", waits=True, **made))
     rehearsal.take(RestorationResult(seq=1, content_type=USER, source_id="2", **made))
     rehearsal.take(RestorationResult(seq=2, content_type=BOARD, source_id="3", **made))
-    assert [one.operation for one in rehearsal.waiting()] == [Operation.UPDATED]
+    assert [one.operation for one in rehearsal.waiting(same_instance=True)] == [Operation.UPDATED]
     again = RestorationResult(seq=3, content_type=USER, source_id="1", earlier=Operation.UPDATED, **made)
     rehearsal.take(again)
     terminal.end({"status": "planned", "summary": {"total_items": 0}})
