@@ -102,3 +102,13 @@ def test_scale_restores_backups_of_so_many_rows(smoke, tmp_path):
     assert 0.9 * small["rows"] < small["items"] <= small["rows"] < large["items"] <= large["rows"]
     assert found["is_flat"] == (found["last_to_first"] <= 1.15)
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["scale-items.svg"]
+
+
+@pytest.mark.slow
+def test_writer_takes_every_load_and_has_its_share_of_a_restore(smoke, tmp_path):
+    figures = smoke("writer", "--plots", tmp_path / "plots")
+    loads = [(one["kind"], one["rate"], one["outcomes"]) for one in figures["alone"]]
+    kinds = ("updated", "created", "failed")
+    assert loads == [(kind, *load) for kind in kinds for load in ((0, 60), (200, 40))]
+    assert 0 < figures["in_a_run"]["share_of_writer"] < 1
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["writer-latency.svg"]
