@@ -24,7 +24,8 @@ MODES = {
     "unchanged": (),
     "empty": ("--first-id", str(FAR_ID)),
 }
-EVERYTHING = ("all", "--access", "restore", "--schedules", "as-backup")
+POLICY = ("--access", "restore", "--schedules", "as-backup")
+EVERYTHING = ("all", *POLICY)
 DASHBOARDS = ("bulk", "--type", "dashboard")
 FINISHED = {0, 1}
 PROFILES = ("none", "fast", "typical", "strained")

@@ -23,6 +23,7 @@ from measure import (
     EVERYTHING,
     FINISHED,
     MODES,
+    POLICY,
     PROFILES,
     Usage,
     Wave,
@@ -93,7 +94,7 @@ def command_of(given: argparse.Namespace, vault: Path, folder: Path, sandbox: Sa
 
 def start(command: Command, given: argparse.Namespace) -> Running:
     """Start the restore."""
-    return command.restore(*(EVERYTHING if given.command == "all" else (*DASHBOARDS, *EVERYTHING[1:])))
+    return command.restore(*(EVERYTHING if given.command == "all" else (*DASHBOARDS, *POLICY)))
 
 
 def whole_run(given: argparse.Namespace, vault: Path, folder: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from vaults import MIXES, dashboards_vault
 FLAT = 1.15
 # The smaller run, beside the first one of a part: large enough to have all processes started.
 SHARE_OF_SMALL = 4
+FEWEST_TILED, FEWEST_ROWS = 2 * SHARE_OF_SMALL, 40 * SHARE_OF_SMALL
 # Start and noise weigh in runs of so many rows; several are made.
 FEW_ROWS = 5000
 SMOKE = {
@@ -114,6 +115,10 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.smoke:
         vars(given).update(SMOKE)
+    if given.tiled < FEWEST_TILED or min(given.items) < FEWEST_ROWS:
+        parser.error(
+            f"use --tiled {FEWEST_TILED} and --items {FEWEST_ROWS} or more: a quarter is restored as well"
+        )
     return given
 
 

@@ -322,6 +322,10 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.smoke:
         vars(given).update(SMOKE)
+    if given.procs == 1 or given.restore <= given.inflight:
+        parser.error(
+            "so small a restore has no writer process: use --procs 2 and more --restore than --inflight"
+        )
     return given
 
 
