@@ -452,7 +452,8 @@ def _adopt(
         return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
     done = yield from _repair(vault, namesake, refs, history, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
-    return msgspec.structs.replace(done, live_fingerprint=live_fingerprint(live))
+    marks = (vault_fingerprint(vault), live_fingerprint(live))
+    return msgspec.structs.replace(done, vault_fingerprint=marks[0], live_fingerprint=marks[1])
 
 
 def _is_ours(
@@ -489,7 +490,7 @@ def _repair(
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
-    if history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
+    if history.accepted and history.accepted == (vault_fingerprint(vault), live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
@@ -779,13 +780,15 @@ def _complete(
     yield from _arrange(vault, tiles, live, refs, work, filter_ids)
     yield from work.finish()
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
-    live_mark = live_fingerprint((yield Get(work.path, seen=True))) if work.not_kept else b""
+    marks = (b"", b"")
+    if work.not_kept:
+        marks = (vault_fingerprint(vault), live_fingerprint((yield Get(work.path, seen=True))))
     return Restored(
         operation=Operation.CREATED if work.created else updated,
         destination_id=work.item_id,
         changes=tuple(work.changes),
-        vault_fingerprint=vault_fingerprint(vault),
-        live_fingerprint=live_mark,
+        vault_fingerprint=marks[0],
+        live_fingerprint=marks[1],
         incomplete=tiles.undefined if tiles is not None else (),
         waits=work.waits,
     )

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
+import msgspec
+
 from lvrestore.content.calls import Exists, Steps, Warn
 from lvrestore.content.references import References, standing_in
 from lvrestore.model import Json
@@ -45,6 +47,8 @@ _URL = rf"{_AT}(?P<rest>[^{_URL_END}]*(?:\\/[^{_URL_END}]*)*)"
 _ANY = re.compile(f"{_URL}|{_BEGINS}{_PATH}")
 _AT_ONCE = re.compile(_PATH)
 _AUTHORITY = re.compile(r"([A-Za-z0-9.-]+)(?::[0-9]+)?")
+# Part of every link, also in JSON, which doubles backslashes.
+_IN_EVERY_LINK = re.compile(rf"(?:{'|'.join(KINDS)})\\*/[0-9]".encode())
 
 
 def rewrite_links(text: str, resolve: Resolve, hosts: Mapping[str, str] = {}) -> str:
@@ -69,6 +73,8 @@ def without_ids(text: str) -> str:
 
 def rewrite_in(value: Json, resolve: Resolve, hosts: Mapping[str, str] = {}) -> Json:
     """`rewrite_links` for every string inside a JSON value; keys stay. The value itself is not changed."""
+    if not may_link(value):
+        return value
     return each_text(value, lambda text: rewrite_links(text, resolve, hosts))
 
 
@@ -81,6 +87,11 @@ def linked_in(value: Json, hosts: Mapping[str, str] = {}) -> set[tuple[str, str]
 
     rewrite_in(value, note, hosts)
     return found
+
+
+def may_link(value: Json) -> bool:
+    """Whether a JSON value can hold a link at all: one search instead of one for each of its texts."""
+    return bool(value) and _IN_EVERY_LINK.search(msgspec.json.encode(value)) is not None
 
 
 def each_text(value: Json, change: Callable[[str], str]) -> Json:

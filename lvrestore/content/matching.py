@@ -30,6 +30,8 @@ def pair(
     partner: dict[int, L] = {}
     left = list(live)
     for rule in rules:
+        if len(partner) == len(wanted) or not left:
+            break
         waiting: defaultdict[Hashable, deque[L]] = defaultdict(deque)
         for part in left:
             if (key := rule.live(part)) is not None:

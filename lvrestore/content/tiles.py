@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, settled, without
-from lvrestore.content.links import each_text, relinked, unsettled_targets, without_ids
+from lvrestore.content.links import each_text, may_link, relinked, unsettled_targets, without_ids
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known
@@ -102,6 +102,8 @@ def texts_of(tile: VaultTile) -> list[Json]:
 
 def relinked_tile(tile: VaultTile, refs: References) -> VaultTile:
     """The tile with links to where their content is by now."""
+    if not may_link(texts_of(tile)):
+        return tile
     new: Body = {name: relinked(getattr(tile, name), refs) for name in TEXTS}
     if isinstance(tile.result_maker, Maker):
         config = relinked(tile.result_maker.vis_config, refs)
@@ -124,7 +126,7 @@ def _live_where_alike(want: Body, live: Mapping[str, Json], names: Sequence[str]
 
 
 def _alike(value: Json) -> Json:
-    return each_text(value, without_ids)
+    return each_text(value, without_ids) if may_link(value) else value
 
 
 def comparable(tile: Mapping[str, Json]) -> Body:

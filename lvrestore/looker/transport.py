@@ -22,7 +22,7 @@ from lvrestore.errors import ValidationError
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 API_PATH = "/api/4.0"
 USER_AGENT = f"lvrestore/{__version__}"
@@ -107,14 +107,14 @@ class HttpTransport:
 
     def __init__(self, endpoint: Endpoint, *, inflight: int = 4) -> None:
         self.endpoint = endpoint
-        self._root = endpoint.base_url + API_PATH
         self._manager = _pool_manager(endpoint, inflight)
+        self._urlopen, self._root = _way_to(endpoint, self._manager)
 
     def send(self, request: Request) -> Answered | NoAnswer:
         """Send once and read the whole answer; redirects are answers, never followed."""
         start = time.perf_counter()
         try:
-            response = self._manager.urlopen(
+            response = self._urlopen(
                 request.method,
                 self._url(request),
                 body=_body(request),
@@ -135,6 +135,19 @@ class HttpTransport:
     def _url(self, request: Request) -> str:
         url = self._root + request.path
         return f"{url}?{urlencode(request.params)}" if request.params else url
+
+
+def _way_to(
+    endpoint: Endpoint, manager: urllib3.PoolManager
+) -> tuple[Callable[..., urllib3.BaseHTTPResponse], str]:
+    """What sends a request, and what its URL begins with.
+
+    There is one host, whose pool need not be looked up each time; a proxy of plain HTTP wants whole URLs.
+    """
+    root = urlsplit(endpoint.base_url + API_PATH)
+    if manager.proxy is not None and root.scheme == "http":
+        return manager.urlopen, root.geturl()
+    return manager.connection_from_url(endpoint.base_url).urlopen, root.path
 
 
 def _body(request: Request) -> bytes | None:

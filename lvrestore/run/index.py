@@ -205,7 +205,8 @@ class Index:
             return self._db.execute(sql, given).fetchall()
 
     def _write(self, sql: str, given: tuple[object, ...]) -> None:
-        with self._writing():
+        """Carry out one statement, which is a transaction of its own."""
+        with self._lock, self._errors():
             self._db.execute(sql, given)
 
     @contextmanager

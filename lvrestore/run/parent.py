@@ -264,7 +264,8 @@ class Crew:
 
     def _can_take(self, child: _Child, task: Task) -> bool:
         """Whether a worker has credit. An item that workers died of has one for itself, to see whether it was it."""
-        if self._is_suspect(task) or any(self._is_suspect(held) for held in child.in_hand.values()):
+        # Asked for every item and worker: where none has died there is nobody to suspect.
+        if self._deaths and any(self._is_suspect(one) for one in (task, *child.in_hand.values())):
             return child.ready and not child.in_hand
         return child.ready and len(child.in_hand) < CREDITS_PER_THREAD * self._config.inflight
 

@@ -340,6 +340,7 @@ class Seeder(Reader):
                 for component in thing.components:
                     component["dashboard_layout_id"] = row["id"]
         for tile in self.store.tiles.values():
+            self.store.note_look(tile)
             if has_source(tile) and not tile.get("result_maker_id"):
                 tile["result_maker_id"] = self.store.new_id("result_maker")
 

@@ -148,6 +148,7 @@ class Store:
         self.board_sections, self.section_items = Relation(), Relation()
         # What shows or sends `dashboard_id/7`.
         self.content_items, self.content_plans = Relation(), Relation()
+        self._shown_looks = Relation()
         self.dashboard_shelf, self.look_shelf, self.folder_shelf = Shelf(), Shelf(), Shelf()
         self.slugs: defaultdict[str, list[str]] = defaultdict(list)
         self.query_slugs: dict[str, str] = {}
@@ -303,6 +304,18 @@ class Store:
         """Add a tile, without components."""
         self.tiles[row["id"]] = row
         dashboard.tiles.append(row)
+        self.note_look(row)
+
+    def note_look(self, tile: Row) -> None:
+        """Let a tile be found by the look that it shows."""
+        if tile.get("look_id"):
+            self._shown_looks.add(tile["look_id"], tile["id"])
+
+    def tiles_of_look(self, look_id: str) -> list[Row]:
+        """Return the tiles that show a look, oldest first."""
+        # One that has got another source since, or is gone, stays noted.
+        noted = (self.tiles.get(i) for i in sorted(self._shown_looks.rights(look_id), key=id_order))
+        return [tile for tile in noted if tile is not None and tile.get("look_id") == look_id]
 
     def remove_tile(self, row: Row) -> None:
         """Remove a tile and its components."""

@@ -268,7 +268,7 @@ def _look_model(instance: Instance, look: Row, wanted: Wanted) -> Row | None:
 
 
 def _look_dashboards(instance: Instance, look: Row, wanted: Wanted) -> list[Row]:
-    tiles = (tile for tile in instance.store.tiles.values() if tile.get("look_id") == look["id"])
+    tiles = instance.store.tiles_of_look(look["id"])
     owners = {tile["dashboard_id"]: instance.store.dashboard_of(tile) for tile in tiles}
     return [DASHBOARD_BASE.render(instance, dashboard, wanted) for dashboard in owners.values()]
 

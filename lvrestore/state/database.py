@@ -19,6 +19,8 @@ READABLE_BY_OWNER_ONLY = 0o600
 # are made in groups.
 PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
 BUSY_TIMEOUT_MS = 10_000
+# KiB, as SQLite counts them. Every thread of a run reads with a connection of its own, from what the system caches.
+READER_CACHE = -256
 # What tables of earlier versions lack. New tables and indexes need no step of their own: the schema makes them.
 ADDED_COLUMNS = (
     ("claims", "failed", "INTEGER NOT NULL DEFAULT 0", "0"),
@@ -64,6 +66,7 @@ def open_for_reading(path: Path) -> apsw.Connection:
         return empty
     _refuse_device(path)
     db = _connect(path, apsw.SQLITE_OPEN_READONLY)
+    db.pragma("cache_size", READER_CACHE)
     try:
         _refuse_foreign(db, path)
         _refuse_newer(db, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from lvrestore.model import ContentType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TYPES = {one.label: one for one in ContentType}
 # Kinds that are no content type. Ids: every instance has its own. Names: the same wherever the thing exists.
@@ -127,11 +128,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 def foreign_keys_of(content_type: ContentType, content: dict[str, Any]) -> list[ForeignKey]:
     """Return every foreign key in an item, explores and palettes aside, in the order of the table."""
-    return [
-        ForeignKey(place, kind, value)
-        for path, kind in REFERENCES.get(content_type, ())
-        for place, value in _values(content, path.split("."), "$")
-    ]
+    return _keys(_KEYS.get(content_type), content)
 
 
 def references_of(content_type: ContentType, content: dict[str, Any]) -> list[Reference]:
@@ -146,26 +143,16 @@ def references_of(content_type: ContentType, content: dict[str, Any]) -> list[Re
 def explores_of(content_type: ContentType, content: dict[str, Any]) -> set[tuple[str, str]]:
     """Return the (model, explore) pairs that an item names; where it names a model only, the explore is empty."""
     found = {(model, "") for model in _models(content_type, content)}
-    for path, model, explore in EXPLORES.get(content_type, ()):
-        for _, entry in entries(content, path):
-            if isinstance(entry, dict) and isinstance(name := entry.get(model), str) and name:
-                found.add((name, str(entry.get(explore) or "")))
+    for (_, model, explore), _, entry in _at_ends(_EXPLORES.get(content_type), content):
+        if isinstance(entry, dict) and isinstance(name := entry.get(model), str) and name:
+            found.add((name, str(entry.get(explore) or "")))
     return found
 
 
 def palettes_of(content_type: ContentType, content: dict[str, Any]) -> set[tuple[str, str]]:
     """Return the (collection, palette) pairs that an item's visualisations name; the palette may be empty."""
-    return {
-        pair
-        for path in VISUALISATIONS.get(content_type, ())
-        for _, config in entries(content, path)
-        for pair in _palettes(config)
-    }
-
-
-def entries(content: dict[str, Any], path: str) -> Iterator[tuple[str, object]]:
-    """Yield everything at a path of the tables, None where a dict lacks it, each with its own place (`$.a[0].b`)."""
-    return _entries(content, path.split("."), "$")
+    configs = _at_ends(_VISUALISATIONS.get(content_type), content)
+    return {pair for _, _, config in configs for pair in _palettes(config)}
 
 
 def _palettes(value: object) -> Iterator[tuple[str, str]]:
@@ -180,26 +167,64 @@ def _palettes(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _models(content_type: ContentType, content: dict[str, Any]) -> Iterator[str]:
-    for key in foreign_keys_of(content_type, content):
+    for key in _keys(_KEYS_IN_MODELS.get(content_type), content):
         if key.kind in IN_MODELS:
             model, separator, _ = key.value.partition("::")
             if separator:
                 yield model
-        elif content_type is ContentType.MODEL_SET:
+        else:
             yield key.value
 
 
-def _values(value: object, steps: list[str], place: str) -> Iterator[tuple[str, str]]:
-    for where, found in _entries(value, steps, place):
-        if isinstance(found, str | int) and found != "":
-            yield where, str(found)
+def _keys(tree: _Step | None, content: dict[str, Any]) -> list[ForeignKey]:
+    found = _at_ends(tree, content)
+    return [ForeignKey(at, row[1], str(v)) for row, at, v in found if isinstance(v, str | int) and v != ""]
 
 
-def _entries(value: object, steps: list[str], place: str) -> Iterator[tuple[str, object]]:
-    if not steps:
-        yield place, value
-    elif steps[0] == "*":
-        for index, entry in enumerate(value if isinstance(value, list) else ()):
-            yield from _entries(entry, steps[1:], f"{place}[{index}]")
-    elif isinstance(value, dict):
-        yield from _entries(value.get(steps[0]), steps[1:], f"{place}.{steps[0]}")
+class _Step(msgspec.Struct):
+    """What is at one step of the paths of a table: the rows whose paths end here, and the steps that follow.
+
+    The paths of a table share their beginnings, so that an item is gone through once, however many they are.
+    """
+
+    ends: list[tuple[int, tuple[str, ...]]] = []
+    after: dict[str, _Step] = {}
+
+
+def _tree(table: Iterable[tuple[str, ...]]) -> _Step:
+    """The rows of a table by the steps of their paths, which come first in each."""
+    root = _Step()
+    for number, row in enumerate(table):
+        step = root
+        for name in row[0].split("."):
+            step = step.after.setdefault(name, _Step())
+        step.ends.append((number, row))
+    return root
+
+
+def _at_ends(tree: _Step | None, content: dict[str, Any]) -> list[tuple[tuple[str, ...], str, Any]]:
+    """Every value that a path of the table leads to: its row, its own place (`$.a[0].b`), and the value."""
+    found: list[tuple[int, tuple[str, ...], str, Any]] = []
+    if tree is not None:
+        _visit(content, tree, "$", found)
+    found.sort(key=itemgetter(0))
+    return [one[1:] for one in found]
+
+
+def _visit(value: Any, step: _Step, place: str, found: list[tuple[int, tuple[str, ...], str, Any]]) -> None:  # noqa: ANN401 - any JSON
+    found.extend((number, row, place, value) for number, row in step.ends)
+    for name, following in step.after.items():
+        if name == "*":
+            for index, entry in enumerate(value if isinstance(value, list) else ()):
+                _visit(entry, following, f"{place}[{index}]", found)
+        elif isinstance(value, dict) and (inner := value.get(name)) is not None:
+            _visit(inner, following, f"{place}.{name}", found)
+
+
+_KEYS = {one: _tree(table) for one, table in REFERENCES.items()}
+_KEYS_IN_MODELS = {
+    one: _tree(row for row in table if row[1] in IN_MODELS or one is ContentType.MODEL_SET)
+    for one, table in REFERENCES.items()
+}
+_EXPLORES = {one: _tree(table) for one, table in EXPLORES.items()}
+_VISUALISATIONS = {one: _tree((path,) for path in paths) for one, paths in VISUALISATIONS.items()}

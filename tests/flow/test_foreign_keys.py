@@ -22,7 +22,6 @@ from lvrestore.vault.references import (
     NAME_KINDS,
     REFERENCES,
     TYPES,
-    entries,
     explores_of,
     foreign_keys_of,
 )
@@ -112,12 +111,21 @@ def put(value, steps, found):
         put(value[at], rest, found)
 
 
+def at(value, steps):
+    """All that a path leads to."""
+    for number, step in enumerate(steps):
+        if step == "*":
+            return [one for entry in value for one in at(entry, steps[number + 1 :])]
+        value = value[step]
+    return [value]
+
+
 def changed(content, path, found):
     content = copy.deepcopy(content)
     sources = {"look_id", "query_id", "merge_result_id", "dashboard_id"}
     *within, field = path.split(".")
     if field in sources:  # there is only one
-        for _, one in entries(content, ".".join(within)) if within else [("$", content)]:
+        for one in at(content, within):
             for other in sources & one.keys() - ({"dashboard_id"} if "title_hidden" in one else set()):
                 one[other] = None
             for shown in ("query", "look", "result_maker"):
