@@ -28,8 +28,8 @@ import msgspec
 from looker_sdk import error, models40
 from looker_sdk.rtl import api_settings, auth_session, requests_transport, serialize
 from looker_sdk.sdk.api40 import methods
-from measure import MODES, PROFILES, Usage, measured, sandbox_arguments
-from rig import Command, observed_sandbox
+from measure import DASHBOARDS, MODES, PROFILES, Setup, Usage, restored, sandbox_arguments
+from rig import observed_sandbox
 from vaults import dashboards_vault
 
 from lvrestore.model import ContentType
@@ -139,8 +139,8 @@ def main() -> int:
         folder = Path(temporary)
         runs = {
             f"looker-sdk, {given.threads} threads": run_script(given, folder / "script"),
-            f"lvrestore, {equal[0]} x {equal[1]}": run_command(given, folder / "equal", *equal),
-            f"lvrestore, {DEFAULTS[0]} x {DEFAULTS[1]}": run_command(given, folder / "default", *DEFAULTS),
+            f"lvrestore, {equal[0]} x {equal[1]}": run_command(given, *equal),
+            f"lvrestore, {DEFAULTS[0]} x {DEFAULTS[1]}": run_command(given, *DEFAULTS),
         }
     found = {name: outcome.shown() for name, outcome in runs.items()}
     script, as_wide, _ = found.values()
@@ -202,14 +202,17 @@ def script_main(url: str, vault: Path, threads: int, result: Connection) -> None
     result.send(outcome)
 
 
-def run_command(given: argparse.Namespace, folder: Path, procs: int, inflight: int) -> Outcome:
+def run_command(given: argparse.Namespace, procs: int, inflight: int) -> Outcome:
     """Let the command restore; its start and its reading of the instance count in full."""
-    folder.mkdir()
-    vault = dashboards_vault(given.dashboards)
-    with observed_sandbox(folder, *sandbox_arguments(folder, vault, given.mode, given.profile)) as sandbox:
-        options = ("--procs", str(procs), "--inflight", str(inflight))
-        command = Command(folder, vault, sandbox.url, *options)
-        usage = measured(command.restore("bulk", "--type", "dashboard"), sandbox)
+    setup = Setup(
+        vault=dashboards_vault(given.dashboards),
+        mode=given.mode,
+        profile=given.profile,
+        procs=procs,
+        inflight=inflight,
+        what=DASHBOARDS,
+    )
+    usage, _ = restored(setup)
     return outcome_of(usage)
 
 

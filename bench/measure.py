@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import tempfile
 import time
 from collections import Counter
 from contextlib import closing
@@ -12,7 +13,7 @@ from typing import Any
 
 import apsw
 import msgspec
-from rig import FAR_ID, Command, Running, Sandbox
+from rig import FAR_ID, Command, Running, Sandbox, observed_sandbox
 from watch import Group, Stopwatch
 
 from lvrestore.model import ContentType
@@ -23,6 +24,10 @@ MODES = {
     "unchanged": (),
     "empty": ("--first-id", str(FAR_ID)),
 }
+POLICY = ("--access", "restore", "--schedules", "as-backup")
+EVERYTHING = ("all", *POLICY)
+DASHBOARDS = ("bulk", "--type", "dashboard")
+FINISHED = {0, 1}
 PROFILES = ("none", "fast", "typical", "strained")
 LONGEST_S = 6 * 3600.0
 # What an instance under strain does beside being slow: shares of all calls.
@@ -31,6 +36,17 @@ JOURNAL = (
     "SELECT content_type, status, calls, duration_ms, unixepoch(finished_at, 'subsec') FROM restored_items"
     " ORDER BY finished_at"
 )
+
+
+class Setup(msgspec.Struct, kw_only=True, frozen=True):
+    """What is measured: which backup, what is wrong with the instance, how slow it is, how wide the command goes."""
+
+    vault: Path
+    mode: str
+    profile: str
+    procs: int
+    inflight: int
+    what: tuple[str, ...] = EVERYTHING
 
 
 class Usage(msgspec.Struct, kw_only=True):
@@ -75,6 +91,21 @@ def _strain(path: Path) -> Path:
     )
     path.write_text("\n".join(rules))
     return path
+
+
+def restored(setup: Setup) -> tuple[Usage, float]:
+    """Restore into a sandbox of its own; return what it took, and the items a second in the middle of the run."""
+    with tempfile.TemporaryDirectory(prefix="lvrestore-bench.") as name:
+        folder = Path(name)
+        with observed_sandbox(
+            folder, *sandbox_arguments(folder, setup.vault, setup.mode, setup.profile)
+        ) as sandbox:
+            width = ("--procs", str(setup.procs), "--inflight", str(setup.inflight))
+            command = Command(folder, setup.vault, sandbox.url, *width)
+            usage = measured(command.restore(*setup.what), sandbox)
+            if usage.exit_code not in FINISHED:
+                raise RuntimeError(f"the run ended with {usage.exit_code}: {usage.said}")
+            return usage, steady_items_per_s(command.state)
 
 
 def measured(run: Running, sandbox: Sandbox, patience_s: float = LONGEST_S) -> Usage:
@@ -136,6 +167,15 @@ def waves(state: Path, began_at: float) -> list[Wave]:
     for number in sorted(found, key=ends.__getitem__):
         found[number].seconds, began_at = ends[number] - began_at, ends[number]
     return [found[number] for number in sorted(found, key=ends.__getitem__)]
+
+
+def steady_items_per_s(state: Path) -> float:
+    """Give the pace from the first quarter of the items to nine tenths: no start of processes, no stragglers."""
+    with closing(apsw.Connection(str(state), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+        ends = [at for *_, at in db.execute(JOURNAL)]
+    first, last = len(ends) // 4, len(ends) * 9 // 10
+    seconds = ends[last] - ends[first] if ends else 0.0
+    return (last - first) / seconds if seconds else 0.0
 
 
 def journaled(state: Path) -> int:

@@ -19,7 +19,11 @@ from typing import Any
 
 import figures as fig
 from measure import (
+    DASHBOARDS,
+    EVERYTHING,
+    FINISHED,
     MODES,
+    POLICY,
     PROFILES,
     Usage,
     Wave,
@@ -32,8 +36,6 @@ from measure import (
 from rig import Command, Running, Sandbox, observed_sandbox
 from vaults import mixed_vault
 
-FINISHED = {0, 1}
-POLICY = ("--access", "restore", "--schedules", "as-backup")
 SMOKE = {"items": 120, "procs": 2, "inflight": 2, "profile": "none", "resume_check": True}
 
 
@@ -92,8 +94,7 @@ def command_of(given: argparse.Namespace, vault: Path, folder: Path, sandbox: Sa
 
 def start(command: Command, given: argparse.Namespace) -> Running:
     """Start the restore."""
-    what = ("all",) if given.command == "all" else ("bulk", "--type", "dashboard")
-    return command.restore(*what, *POLICY)
+    return command.restore(*(EVERYTHING if given.command == "all" else (*DASHBOARDS, *POLICY)))
 
 
 def whole_run(given: argparse.Namespace, vault: Path, folder: Path) -> dict[str, Any]:

@@ -28,6 +28,20 @@ def mixed_vault(items: int, seed: int = 1) -> Path:
     return _cached(f"mixed-{items}-{seed}", lambda path: write_vault(path, seed=seed, **mixed(items)))
 
 
+def light_vault(items: int, seed: int = 1) -> Path:
+    """Give a backup of about so many rows that are quickly restored: looks, one dashboard in 20, few folders."""
+    counts = {"dashboards": items // 20, "folders": min(500, items // 50), "users": min(100, items // 50)}
+    looks = max(1, items - sum(counts.values()))
+    return _cached(
+        f"light-{items}-{seed}",
+        lambda path: write_vault(path, seed=seed, looks=looks, tiles=2, oddities=False, **counts),
+    )
+
+
+# Backups of which the size is given, by what they are like.
+MIXES: dict[str, Callable[[int], Path]] = {"whole": mixed_vault, "light": light_vault}
+
+
 def dashboards_vault(dashboards: int, seed: int = 1, **world: Any) -> Path:  # noqa: ANN401 - World's
     """Give a backup of so many dashboards, and little else."""
     counts = {"dashboards": dashboards, "looks": 20, "folders": 10, "users": 5, "oddities": False} | world

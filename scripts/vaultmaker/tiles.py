@@ -21,10 +21,12 @@ BUTTON = (
 
 def tiles(world: World, rng: random.Random, number: int, filters: list[Content]) -> list[Content]:
     """Return the tiles of a dashboard."""
-    # The first dashboard has one tile of every kind.
-    kinds = (
-        list(TILE_KINDS) if number == 1 else rng.choices(list(TILE_KINDS), TILE_SHARES, k=rng.randint(1, 8))
-    )
+    if number == 1 and world.tiles is None:
+        # The first dashboard has one tile of every kind.
+        kinds = list(TILE_KINDS)
+    else:
+        wanted = rng.randint(1, 8) if world.tiles is None else world.tiles
+        kinds = rng.choices(list(TILE_KINDS), TILE_SHARES, k=wanted)
     return [_tile(world, rng, number, place, kind, filters) for place, kind in enumerate(kinds)]
 
 

@@ -61,6 +61,7 @@ class World:
 
     With `whole` it also holds what only the restore of a whole instance meets: links between content,
     homes and names of all sorts, and with `oddities` other logins, embed folders and soft-deleted rows.
+    Every dashboard has as many `tiles`, without it 1 to 8.
     """
 
     def __init__(
@@ -76,12 +77,13 @@ class World:
         permission_sets: int = 0,
         model_sets: int = 0,
         plans: int = 0,
+        tiles: int | None = None,
         seed: int = 1,
         disjoint_ids: bool = False,
         oddities: bool = True,
         whole: bool = False,
     ) -> None:
-        self.seed, self.oddities, self.whole = seed, oddities, whole
+        self.seed, self.oddities, self.whole, self.tiles = seed, oddities, whole, tiles
         self.base = {kind: place * DISJOINT_STEP * disjoint_ids for place, kind in enumerate(ID_ORDER)}
         self.memory: dict[Callable[..., Any], Callable[[int], Any]] = {}
         embedded = [n for n in range(1, users + 1) if self.is_embed_user(n)]

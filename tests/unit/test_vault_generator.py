@@ -547,3 +547,10 @@ def test_the_command_line_for_a_whole_instance(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run(monkeypatch, tmp_path / "cli.db", "--items", 10)
     assert "10 rows are too few" in capsys.readouterr().err
+
+
+def test_every_dashboard_can_have_the_same_number_of_tiles(tmp_path):
+    make_vault.write_vault(tmp_path / "vault.db", dashboards=9, tiles=30, oddities=False)
+    with open_vault(tmp_path / "vault.db") as backup:
+        rows = backup.rows(ContentType.DASHBOARD)
+        assert [len(decode_blob(row.blob)["dashboard_elements"]) for row in rows] == [30] * 9
