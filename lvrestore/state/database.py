@@ -66,8 +66,8 @@ def open_for_reading(path: Path) -> apsw.Connection:
         return empty
     _refuse_device(path)
     db = _connect(path, apsw.SQLITE_OPEN_READONLY)
-    db.pragma("cache_size", READER_CACHE)
     try:
+        db.pragma("cache_size", READER_CACHE)
         _refuse_foreign(db, path)
         _refuse_newer(db, path)
     except apsw.NotADBError as error:
