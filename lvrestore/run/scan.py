@@ -114,27 +114,26 @@ class Scanner:
     def _pages(
         self, listing: Listing, params: dict[str, str], pages: int, at_most: int, *, trashed: bool
     ) -> bool:
-        """As many pages at once as the backup lets expect, then one by one until a short one."""
+        """So many pages side by side as the backup lets expect but one, then one by one until a short one."""
         size = listing.page or PAGE
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for start in self._starts(pages, at_most):
-                offsets = [str(page * size) for page in start]
-                found = list(
-                    pool.map(lambda o: self._page(listing, params, size, o, trashed=trashed), offsets)
-                )
-                if any(rows < size for rows in found):
-                    # Without an order, pages can skip rows: only a list of one page is sure.
-                    return listing.is_sorted or start == range(1)
-        return False
+        surely = range(min(pages - 1, at_most))
+        expected, short = iter(surely), False
 
-    def _starts(self, pages: int, at_most: int) -> Iterator[range]:
-        """Runs of page numbers; the last of the expected pages, and those after it, are asked for singly."""
-        page = 0
-        while page < min(pages - 1, at_most):
-            upto = min(page + AT_ONCE, pages - 1, at_most)
-            yield range(page, upto)
-            page = upto
-        yield from (range(one, one + 1) for one in range(page, at_most))
+        def ask(offsets: Iterable[int]) -> None:
+            nonlocal short
+            for page in offsets:
+                if self._page(listing, params, size, str(page * size), trashed=trashed) < size:
+                    short = True
+                if short:
+                    return
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            # All take from one iterator, so that a slow page holds up nobody.
+            list(pool.map(ask, [expected] * AT_ONCE))
+        if not short:
+            ask(range(len(surely), at_most))
+        # Without an order, pages can skip rows: only a list of one page is sure.
+        return short and (listing.is_sorted or self._calls == 1)
 
     def _page(
         self, listing: Listing, params: Mapping[str, str], size: int, offset: str, *, trashed: bool
