@@ -41,7 +41,7 @@ from lvrestore.content.references import (
     superseded,
 )
 from lvrestore.content.shapes import known, parts
-from lvrestore.content.trying import tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
@@ -176,9 +176,7 @@ def _is_anothers(board_id: str, vault: VaultBoard, refs: References) -> bool:
 
 
 def _conflict(vault: VaultBoard, strangers: Sequence[Body]) -> Restored:
-    names = ", ".join(f"board {live['id']}" for live in strangers)
-    reason = f"{names} may be board {vault.id}, or not: same title and owner, other content"
-    return Restored(operation=Operation.CONFLICT, reason=reason)
+    return doubtful("board", vault.id, known(vault.title), strangers, "same title and owner, other content")
 
 
 def _in_trash(vault: VaultBoard, listed: Sequence[Body], refs: References) -> Body | None:

@@ -50,9 +50,11 @@ _SESSION = (
     "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance, config,"
     " metadata FROM restoration_sessions"
 )
-# What is only confirmed keeps the rule by which it was found, and the time.
+# What is only confirmed keeps the rule by which it was found, and the time; but what was found by its name may be
+# adopted later.
 _FOUND = (
-    "rule = iif(destination_id = excluded.destination_id AND rule <> '', rule, excluded.rule), mapped_at ="
+    "rule = iif(destination_id = excluded.destination_id AND rule <> ''"
+    " AND (rule, excluded.rule) <> ('name', 'adopted'), rule, excluded.rule), mapped_at ="
     " iif(destination_id = excluded.destination_id, coalesce(mapped_at, excluded.mapped_at), excluded.mapped_at)"
 )
 

@@ -238,14 +238,16 @@ def test_a_slug_taken_is_left_out_said_and_no_difference_later(where):
         assert {r.status for r in looker.requests if r.method != "GET"} <= {409, 422}
 
 
-def test_a_title_taken_in_the_folder_is_a_validation_failure():
+def test_a_title_that_a_stranger_has_in_the_folder_is_a_conflict():
     looker = make_looker()
     row = backup(looker, make_dashboard(looker))
     destroy(looker, row[0])
     other = make_dashboard(looker, tiles=1)
     before = looker.dump()["dashboards"][other]
     (result,) = restore(looker, [row])
-    assert (result.operation, result.error.kind) == (Operation.FAILED, "validation")
+    assert result.operation is Operation.CONFLICT
+    assert f"on the destination, dashboard {other} may be dashboard {row[0]}" in result.reason
+    assert "--adopt" in result.reason
     assert looker.dump()["dashboards"][other] == before
 
 
@@ -333,7 +335,7 @@ def test_a_namesake_made_by_hand_is_not_taken_over_after_a_failed_attempt(sent):
     other = make_dashboard(looker, tiles=1, description="by hand")
     before = looker.dump()["dashboards"][other]
     (result,) = restore(looker, [row], uncertain_since=since)
-    assert result.error.kind == "validation"
+    assert result.operation is Operation.CONFLICT
     assert looker.dump()["dashboards"][other] == before
 
 
@@ -344,7 +346,8 @@ def test_a_dry_run_says_that_the_title_is_taken():
     make_dashboard(looker, tiles=1)
     looker.clear_log()
     (planned,) = restore(looker, [row], dry_run=True)
-    assert (planned.operation, planned.error.kind) == (Operation.FAILED, "validation")
+    assert planned.operation is Operation.CONFLICT
+    assert "--adopt" in planned.reason
     assert set(methods(looker)) == {"GET"}
 
 
