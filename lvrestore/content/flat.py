@@ -673,7 +673,10 @@ def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | No
     first = (alive or alike)[0]
     if first == vault.id:
         return None
-    return f"folder {first} of the backup has the same name in the same place, where only one can be"
+    return (
+        f"folder {first} of the backup has the same name {vault.name!r} in the same place, where only one can be, and "
+        "is restored; to have both, rename one of them where the backup comes from"
+    )
 
 
 def _mapped_alike(source_id: str, here: Mapping[str, str | None], refs: References) -> list[str]:
