@@ -66,7 +66,7 @@ from lvrestore.run.sessions import (
     unfinished_session,
 )
 from lvrestore.run.signals import stop_on_signals
-from lvrestore.run.source import require_same_source, sample_of, source_name
+from lvrestore.run.source import require_own_name, require_same_source, sample_of, source_name
 from lvrestore.run.target import stood_for
 from lvrestore.run.waves import (
     NAMED,
@@ -341,14 +341,14 @@ class Restore:
             instance=self._instance,
             source=self._source_name(),
             verdict=self._verdict,
-            mapped=0 if self._verdict.same else self._mapped(),
+            mapped=0 if self._verdict.same else self._mapped(self._source_name()),
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
         )
 
-    def _mapped(self) -> int:
-        """How many objects of the backup's instance earlier runs have brought here."""
-        return StateReader(self._state_path).mapped(self._source_name(), self._instance)
+    def _mapped(self, source: str) -> int:
+        """How many objects of an instance earlier runs have brought here."""
+        return StateReader(self._state_path).mapped(source, self._instance)
 
     @cached_property
     def _verdict(self) -> Verdict:
@@ -410,9 +410,13 @@ class Restore:
 
     def _require_same_source(self, intent: Intent) -> None:
         """Mappings are of an instance; a name alone does not prove that the backup is of that one."""
-        sample = StateReader(self._state_path).source_sample(intent.source, self._instance)
-        if not intent.verdict.same:
-            require_same_source(self._proof, sample, intent.source)
+        if intent.verdict.same:
+            return
+        samples = StateReader(self._state_path).source_samples(self._instance)
+        require_same_source(self._proof, samples.pop(intent.source, []), intent.source)
+        if intent.session is None and not intent.mapped:
+            others = {name: sample for name, sample in samples.items() if self._mapped(name)}
+            require_own_name(self._proof, others, intent.source)
 
     def _say_what_no_folder_holds(self) -> None:
         outside = [t for t in self._config.selection.types if t not in BY_FOLDER]

@@ -118,8 +118,8 @@ class DependencyError(ValidationError):
     kind = "dependency"
 
     def __init__(self, missing: tuple[str, ...], known: bool = True) -> None:  # noqa: FBT001, FBT002 - pickles
-        names = ", ".join(_explained(one) for one in missing)
-        elsewhere = f"not known under any id on this instance, and not restored: {names}"
+        names = ", ".join(explained(one) for one in missing)
+        elsewhere = f"nothing on the destination is known to be what the backup has as {names}"
         super().__init__(f"missing on the destination: {names}" if known else elsewhere)
         self.args = (missing, known)
         self.missing, self.known = missing, known
@@ -133,7 +133,7 @@ class IncompleteError(DependencyError):
         self.args = (missing,)
 
     def __str__(self) -> str:
-        names = ", ".join(_explained(one) for one in self.missing)
+        names = ", ".join(explained(one) for one in self.missing)
         return f"restored but for what refers to {names}"
 
 
@@ -149,7 +149,7 @@ class QueryRefusedError(DependencyError):
         return f"cannot be made: {', '.join(f'{what} ({why})' for what, why in self.refused)}"
 
 
-def _explained(missing: str) -> str:
+def explained(missing: str) -> str:
     """What is missing, with why the backup cannot help: queries are in it only where a tile embeds them."""
     return f"{missing} (its definition is not in the backup)" if is_undefined(missing) else missing
 

@@ -33,7 +33,9 @@ class Memory:
 
     def note(self, m):
         self.rules[m.kind, m.source_id] = m.rule
-        self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, partial=True)
+        self.mappings[m.kind, m.source_id] = MappedId(
+            m.destination_id, m.created_at, partial=True, rule=m.rule
+        )
 
     def note_known(self, kind, source_id, destination_id=None):
         """Have an item mapped, under its own id if none is given."""

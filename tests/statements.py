@@ -93,7 +93,7 @@ def read(reader, scope):
     reader.mappings.count(group, ["1"])
     reader.mapped("source", HERE)
     list(reader.mapped_ids("source", HERE, "dashboard"))
-    reader.source_sample("source", HERE)
+    reader.source_samples(HERE)
     reader.history(scope, D, "1")
     reader.status(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))

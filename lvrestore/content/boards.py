@@ -42,7 +42,7 @@ from lvrestore.content.references import (
     superseded,
 )
 from lvrestore.content.shapes import known, parts
-from lvrestore.content.trying import tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
@@ -198,9 +198,8 @@ def _is_anothers(board_id: str, vault: VaultBoard, refs: References) -> bool:
     return refs.mapped_from("board", board_id) not in {None, vault.id}
 
 
-def _conflict(vault: VaultBoard, strangers: Sequence[Body], reason: str) -> Restored:
-    names = ", ".join(f"board {live['id']}" for live in strangers)
-    return Restored(operation=Operation.CONFLICT, reason=f"{names} may be board {vault.id}, or not: {reason}")
+def _conflict(vault: VaultBoard, strangers: Sequence[Body], alike: str) -> Restored:
+    return doubtful("board", vault.id, known(vault.title), strangers, alike)
 
 
 def _in_trash(vault: VaultBoard, listed: Sequence[Body], refs: References) -> Body | None:

@@ -15,6 +15,7 @@ from lvrestore.content import flat
 from lvrestore.content.bodies import Body, changed
 from lvrestore.content.calls import Get, Mapped, Steps
 from lvrestore.content.links import name_strays, unsettled_targets
+from lvrestore.content.namesakes import taken_by_name
 from lvrestore.content.queries import is_query
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import known
@@ -60,6 +61,8 @@ def counterpart(kind: str, source_id: str, refs: References) -> Steps[str | None
     here = yield from FINDERS[kind]({**content, "id": source_id}, refs)
     if here is not None:
         yield Mapped(kind, source_id, here, _rule_of(kind, content), settled=True)
+        if kind == "group":
+            yield taken_by_name(source_id, here, content.get("name"))
     return here
 
 

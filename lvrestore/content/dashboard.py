@@ -74,7 +74,7 @@ from lvrestore.content.tiles import (
     with_standing_links,
 )
 from lvrestore.content.trash import StillInTrash, undelete
-from lvrestore.content.trying import several, tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -233,7 +233,7 @@ def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps
     ours = [one for one in holders if _fits(vault, one, refs, history)]
     end: Body | Restored | None = ours[0] if ours else None
     if len(ours) > 1:
-        end = several("dashboard", vault.id, ours, "same slug")
+        end = doubtful("dashboard", vault.id, known(vault.title), ours, "same slug")
     elif ours:
         end = superseded(refs, "dashboard", vault.id, ours[0]["id"]) or ours[0]
     objection = _objection(vault, refs)
@@ -413,7 +413,7 @@ def _by_title(
         _objection(vault, refs),
     )
     if len(free) > 1:
-        end = several("dashboard", vault.id, free, "same title in the same folder")
+        end = doubtful("dashboard", vault.id, body["title"], free, "same title in the same folder")
         yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, end, objection)
         return end
     if not found:
@@ -424,7 +424,8 @@ def _by_title(
         return None
     done = yield from _adopt(vault, namesake, body, refs, history, left_out)
     taken = namesake if done.destination_id == namesake["id"] else None
-    yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, taken, objection)
+    shown = done if done.operation is Operation.CONFLICT else taken
+    yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, shown, objection)
     return done
 
 
@@ -443,6 +444,9 @@ def _adopt(
     if stale and TITLE.of(_title_wanted(newer, refs)) == TITLE.of(body):
         return stale
     if not _is_ours(vault, namesake, refs, history, left_out):
+        if row_of("dashboard", namesake["id"], refs) is None:
+            alike = "same title in the same folder, other content"
+            return doubtful("dashboard", vault.id, body["title"], [namesake], alike)
         return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
     done = yield from _repair(vault, namesake, refs, history, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))

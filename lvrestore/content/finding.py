@@ -60,11 +60,13 @@ def _by_own_id(
         return None
     end: Body | Restored = live
     if contradicts(created_at, live.get("created_at")):
-        name = live.get("title") or live.get("name")
+        name, made_at = live.get("title") or live.get("name"), live.get("created_at")
         end = Restored(
             operation=Operation.CONFLICT,
             destination_id=source_id,
-            reason=f"{kind} {source_id} ({name!r}, created {live.get('created_at')}) is another one",
+            reason=f"on the destination, {kind} {source_id} ({name!r}, created {made_at}) is another one than that of "
+            f"the backup (created {created_at}); if the backup is of another instance, say which by "
+            "--source-instance, else say which object it is by `lvrestore map import`",
         )
     shown = {**live, "id": source_id}  # a model has no id but its name
     outcome = end if isinstance(end, Restored) else shown

@@ -12,6 +12,7 @@ from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, 
 from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
+from lvrestore.content.namesakes import follows_model, is_news, not_renamed, rule_of_namesake, taken_by_name
 from lvrestore.content.queries import is_query, make_query
 from lvrestore.content.references import (
     History,
@@ -31,7 +32,7 @@ from lvrestore.content.references import (
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
 from lvrestore.content.trash import StillInTrash, undelete
-from lvrestore.content.trying import tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
@@ -55,6 +56,7 @@ Text = str | None | UnsetType
 NESTED = {"certification_metadata": WriteCertification.__struct_fields__}
 PAGE = 500
 TAKEN = 409
+BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
 ROOTS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
 
 
@@ -135,6 +137,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     such an item here, if not its name does. `rivalry` says why another item of the backup has a better right to be
     there. `unique` is what no two of a kind share: the name, then what it is within; `is_unique` that this is
     documented, so that there is no need to try. `wanted` and `seen` bring what vault and server say into one form.
+    `by_name` says whether on another instance what has the name is the item, whatever else it has.
+    `remedy` says to people what may be done about such a conflict instead of adopting it.
     `access` are the fields that say what people may do; `gains` names what they gain by a change of those.
     """
 
@@ -154,6 +158,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     cleared: tuple[str, ...] = ()
     access: tuple[str, ...] = ()
     gains: Callable[[Body, Body], Gains] = set_gains
+    by_name: Callable[[str, Body, References, History], bool] = lambda *_: True
+    remedy: str = ""
     has_trash: bool = False
     id_field: str = "id"
     notice: str = ""
@@ -314,7 +320,8 @@ def _by_name(
     if flat.id_field == "id" and refs.same_instance:
         one = _among_rows(flat, vault, body, free, refs, history)
     else:
-        one = _the_one(flat, vault, body, free, refs, history, by_name=not flat.access)
+        by_name = flat.by_name(vault.id, body, refs, history)
+        one = _the_one(flat, vault, body, free, refs, history, by_name=by_name)
     asked = f"{flat.collection} with {_said(flat, body)}"
     shown = [{**live, "id": flat.id_of(live)} for live in listed]
     taken_one = one if one is None or isinstance(one, Restored) else {**one, "id": flat.id_of(one)}
@@ -399,11 +406,23 @@ def _the_one(
     told_apart_by_name = refs.policy.adopt or (by_name and "title" not in body)
     if len(found) == 1 and (told_apart_by_name or ours or _is_equal(body, flat.seen(found[0]))):
         return found[0]
-    names = ", ".join(f"{flat.kind} {flat.id_of(live)}" for live in found)
-    return Restored(
-        operation=Operation.CONFLICT,
-        reason=f"{names} may be {flat.kind} {vault.id}, or not: same name in the same place, other content",
+    name = body.get(flat.unique[0])
+    return doubtful(
+        flat.kind,
+        vault.id,
+        name,
+        [{**live, "id": flat.id_of(live)} for live in found],
+        _alike(flat, body, found),
+        flat.remedy,
     )
+
+
+def _alike(flat: Flat, body: Body, found: Sequence[Body]) -> str:
+    """What candidates have in common with the item, and in what one of them differs."""
+    same = f"same {flat.unique[0]}{' in the same folder' if len(flat.unique) > 1 else ''}"
+    if len(found) > 1:
+        return same
+    return f"{same}, other {', '.join(changed(body, flat.seen(found[0]), NESTED)) or 'content'}"
 
 
 def _is_equal(body: Body, seen: Body) -> bool:
@@ -511,14 +530,14 @@ def _repair(
             if owner
             else without(delta, "user_id")
         )
-    mapping, item_id = refs.mapped(flat.kind, vault.id), flat.id_of(live)
+    item_id = flat.id_of(live)
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
         reason = f"the calling account's own {flat.kind} is not changed"
         return Restored(operation=Operation.SKIPPED, reason=reason)
+    if flat.kind == "group" and (kept := not_renamed(flat.kind, vault.id, live, delta, refs)):
+        return kept
     delta = yield from _permitted(flat, vault, delta, live, refs)
-    if mapping is None or mapping.destination_id != item_id:
-        rule = matched_by(refs, history, vault.id, {**live, "id": item_id}, flat.key)
-        yield Mapped(flat.kind, vault.id, item_id, rule, live.get("created_at"))
+    yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
@@ -543,6 +562,16 @@ def _repair(
     claimant = Claimant(vault.id, item_id, {**body, **delta})
     taken = yield from settle(flat.name, claimant, refused, refs, history, rename)
     return msgspec.structs.replace(done, held=taken, changes=tuple(work.changes))
+
+
+def _note(flat: Flat, vault: Shape, live: Body, refs: References, history: History) -> Steps[None]:
+    """Map an item to what it was found to be; a group that has only its name is told."""
+    rule = rule_of_namesake(matched_by(refs, history, vault.id, live, flat.key), refs)
+    if not is_news(refs, flat.kind, vault.id, live["id"], rule):
+        return
+    yield Mapped(flat.kind, vault.id, live["id"], rule, live.get("created_at"))
+    if flat.kind == "group" and rule in BY_NAME and not refs.same_instance:
+        yield taken_by_name(vault.id, live["id"], live.get("name"))
 
 
 def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: References) -> Steps[Body]:
@@ -658,7 +687,10 @@ def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | No
     first = (alive or alike)[0]
     if first == vault.id:
         return None
-    return f"folder {first} of the backup has the same name in the same place, where only one can be"
+    return (
+        f"folder {first} of the backup has the same name {vault.name!r} in the same place, where only one can be, and "
+        "is restored; to have both, rename one of them where the backup comes from"
+    )
 
 
 def _mapped_alike(source_id: str, here: Mapping[str, str | None], refs: References) -> list[str]:
@@ -764,6 +796,8 @@ LOOKML_MODEL = Flat(
     writes=WriteLookmlModel,
     candidates=_named("lookml_models", paged=True),
     id_field="name",
+    by_name=follows_model,
+    remedy="name the model or its connections in a --remap file",
 )
 PERMISSION_SET = Flat(
     kind="permission_set",
@@ -774,6 +808,7 @@ PERMISSION_SET = Flat(
     wanted=lambda vault: _sorted_lists("permissions")(body_of(vault, WritePermissionSet)),
     seen=_sorted_lists("permissions"),
     access=("permissions",),
+    by_name=lambda *_: False,
 )
 MODEL_SET = Flat(
     kind="model_set",
@@ -784,6 +819,7 @@ MODEL_SET = Flat(
     wanted=lambda vault: _sorted_lists("models")(body_of(vault, WriteModelSet)),
     seen=_sorted_lists("models"),
     access=("models",),
+    by_name=lambda *_: False,
 )
 ROLE = Flat(
     kind="role",
@@ -795,6 +831,7 @@ ROLE = Flat(
     wanted=_role_sets,
     seen=_role_seen,
     access=("permission_set_id", "model_set_id"),
+    by_name=lambda *_: False,
     gains=role_gains,
 )
 GROUP = Flat(

@@ -64,8 +64,8 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
     waits = moves and (not history.retried or refs.ended(name.kind, str(row)))
     field = name.fields[0]
     text = (
-        f"{name.kind} {holder_id} has the {field} {one.body.get(field)!r} that {name.kind} {one.source_id} had:"
-        f" rename or move one of them, then restore again ({refused.message})"
+        f"on the destination, {name.kind} {holder_id} has the {field} {one.body.get(field)!r} that {name.kind} "
+        f"{one.source_id} has in the backup: rename or move one of them, then restore again ({refused.message})"
     )
     told = Refused(refused.kind, refused.status, text, refused.fields, refused.codes)
     return Held(told, Waits.FOR_NAME if waits else Waits.NO)

@@ -29,7 +29,7 @@ from lvrestore.content.references import (
     require,
 )
 from lvrestore.content.shapes import known
-from lvrestore.content.trying import tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError, ValidationError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -230,10 +230,8 @@ def _choose(
     if picked and all(live in equal for live in picked):
         # Which of them is this one nobody can tell, and nothing is to be written to any.
         return Restored(operation=Operation.UNCHANGED, reason=f"{names} are all equal to it")
-    return Restored(
-        operation=Operation.CONFLICT,
-        reason=f"{names} may be {KIND} {vault.id}, or not: same name, owner and content, other settings",
-    )
+    alike = "same name, owner and content, other settings"
+    return doubtful(KIND, vault.id, body["name"], picked or rivals, alike, "rename one of them to have both")
 
 
 def _objection(vault: VaultPlan, body: Body, refs: References) -> Callable[[Mapping[str, Json]], str]:

@@ -24,6 +24,8 @@ LANDS_WITHIN = timedelta(seconds=30)
 
 # What several may have, so that it needs equal content as well, or the wish to adopt what has it.
 NOT_UNIQUE = frozenset({MatchRule.TITLE_IN_FOLDER, MatchRule.TITLE_AND_OWNER, MatchRule.CONTENT_NAME_OWNER})
+# By these it was made here, or somebody has said that it is to be taken over.
+RULES_OF_OURS = frozenset({MatchRule.CREATED, MatchRule.LOST_POST, MatchRule.IMPORT, MatchRule.ADOPTED})
 # Kinds that are what their definition says.
 DEFINED = frozenset({"query", "merge_query"})
 
@@ -31,12 +33,14 @@ DEFINED = frozenset({"query", "merge_query"})
 class MappedId(msgspec.Struct, frozen=True):
     """Where a source id lives on the destination. `created_at` is the live object's, ISO text.
 
-    `partial`: no attempt has come to the item's end since it was mapped there.
+    `partial`: no attempt has come to the item's end since it was mapped there. `rule`: a `MatchRule`, by which it was
+    found; empty where an older version has not said it.
     """
 
     destination_id: str
     created_at: str | None = None
     partial: bool = False
+    rule: str = ""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -168,6 +172,17 @@ def left_unfinished(refs: References, kind: str, source_id: str) -> bool:
     if mapping is None or made is None or not mapping.partial:
         return False
     return made.destination_id == mapping.destination_id
+
+
+def is_ours(refs: References, kind: str, source_id: str, destination_id: str) -> bool:
+    """Whether this tool made the object that an item is mapped to, or somebody has said that it is that item.
+
+    What was found by its name alone was there before, and is somebody else's.
+    """
+    mapping, made = refs.mapped(kind, source_id), refs.mapped(made_kind(kind), source_id)
+    if mapping is None or mapping.destination_id != destination_id:
+        return False
+    return mapping.rule in RULES_OF_OURS or (made is not None and made.destination_id == destination_id)
 
 
 def has_own_row(refs: References, kind: str, destination_id: str) -> bool:

@@ -52,9 +52,19 @@ def outcome_of(end: Live | Restored | None, taken: str | None) -> str:
     return f"matched {taken}" if taken is not None else "not found"
 
 
-def several(kind: str, source_id: str, found: Sequence[Live], alike: str) -> Restored:
-    """The end of an item that can be any of several objects: all are named, and none is touched."""
+def doubtful(
+    kind: str, source_id: str, name: Json, found: Sequence[Live], alike: str, instead: str = ""
+) -> Restored:
+    """The end of an item that can be any of these objects, or none: all are named, and none is touched.
+
+    `alike` says what speaks for and against them. One can be adopted, or what `instead` says be done.
+    """
     names = ", ".join(f"{kind} {one['id']}" for one in found)
-    return Restored(
-        operation=Operation.CONFLICT, reason=f"{names} may be {kind} {source_id}, or not: {alike}"
+    instead = instead or "rename or move one of them to have both"
+    todo = (
+        f"it is left as it is: --adopt takes and overwrites it, or {instead}"
+        if len(found) == 1
+        else "all are left as they are: rename, move or delete all but one, or say which by `lvrestore map import`"
     )
+    reason = f"on the destination, {names} may be {kind} {source_id} {name!r} of the backup, or not ({alike}); {todo}"
+    return Restored(operation=Operation.CONFLICT, reason=reason)

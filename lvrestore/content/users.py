@@ -28,7 +28,7 @@ from lvrestore.content.references import (
     superseded,
 )
 from lvrestore.content.shapes import known
-from lvrestore.content.trying import several, tried
+from lvrestore.content.trying import doubtful, tried
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
@@ -206,7 +206,7 @@ def _by_address(address: str, vault: VaultUser, refs: References) -> Steps[Body 
     if len(free) == 1:
         end = superseded(refs, "user", vault.id, str(free[0]["id"])) or free[0]
     elif found:
-        end = several("user", vault.id, found, "same e-mail address")
+        end = doubtful("user", vault.id, address, found, "same e-mail address")
     yield tried(MatchRule.EMAIL, f"users with the address {address}", found, end, _objection(vault, refs))
     return end
 
@@ -235,9 +235,13 @@ def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body
     if len(same) == 1 and (people == 1 or history.uncertain_since):
         end = same[0]
     elif len(same) >= people:
-        end = several("user", vault.id, same, "same name, no e-mail")
+        end = doubtful("user", vault.id, _called(vault), same, "same name, no e-mail address")
     yield tried(MatchRule.NAME, "users of the same name without any login", same, end)
     return end
+
+
+def _called(vault: VaultUser) -> str:
+    return " ".join(filter(None, (known(vault.first_name), known(vault.last_name))))
 
 
 def _others_of_name(vault: VaultUser, refs: References) -> Steps[int]:

@@ -34,10 +34,8 @@ from lvrestore.errors import (
     DependencyError,
     DeserializationError,
     IncompleteError,
-    QueryRefusedError,
     RestorationError,
     ValidationError,
-    is_undefined,
 )
 from lvrestore.looker.classify import Failure, FailureKind, Refused
 from lvrestore.looker.client import CallCounts, GaveUp, Sender, UnknownOutcome
@@ -56,6 +54,7 @@ from lvrestore.model import (
     Waits,
 )
 from lvrestore.run.known import KnownIds
+from lvrestore.run.missing import message_of
 from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
 
@@ -416,23 +415,6 @@ class Driver:
             self._wait(min(wait_s, left))
             wait_s = min(wait_s * 2, LONGEST_LOOK_AGAIN_S)
 
-    def _left_out(self, missing: tuple[str, ...]) -> str:
-        """What to do about that which is in the backup and was not asked for."""
-        named = (one.partition(" ") for one in missing)
-        left_out = [f"{kind} {i}" for kind, _, i in named if self._refs.marked_deleted(kind, i)]
-        if not left_out:
-            return ""
-        return f" (the backup marks {', '.join(left_out)} deleted: --deleted include takes such rows)"
-
-    def _undefined(self, missing: tuple[str, ...]) -> str:
-        """Where the definition of a query can be had, that is in no backup, or why the source does not give it."""
-        undefined = [one for one in missing if is_undefined(one) and not self._refs.same_instance]
-        reasons = {one: self._refs.withheld(*one.split(" ", 1)) for one in undefined}
-        said = [f"the source does not give {one}: {why}" for one, why in reasons.items() if why]
-        if undefined and not said:
-            return "; --source NAME, with [instances.NAME] in the config file, fetches it from the instance itself"
-        return "".join(f"; {one}" for one in said)
-
     def _item_error(self, failure: Refused | GaveUp | ValidationError) -> ItemError:
         last = self._client.last_response
         seen: dict[str, Any] = (
@@ -452,9 +434,7 @@ class Driver:
                     **seen,
                 )
             case DependencyError():
-                message = str(failure) + self._left_out(failure.missing)
-                if not isinstance(failure, QueryRefusedError):
-                    message += self._undefined(failure.missing)
+                message = message_of(failure, self._refs)
                 return ItemError(kind=failure.kind, message=message, blockers=failure.missing)
             case DeserializationError(field=field):
                 return ItemError(kind=failure.kind, message=str(failure), field=field or None)

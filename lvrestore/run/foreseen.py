@@ -61,7 +61,7 @@ class Foreseen:
             if isinstance(step, Get):
                 reply = self._folders() if step.path == "/folders" else self._read(step)
             elif isinstance(step, Mapped):
-                self._found[step.kind, step.source_id] = MappedId(step.destination_id)
+                self._found[step.kind, step.source_id] = MappedId(step.destination_id, rule=step.rule)
 
     def _read(self, get: Get) -> Json:
         """What a list has shown; the rest would be a call for each object, and the run itself asks for it."""

@@ -81,7 +81,7 @@ class NothingRecorded:
 
     def note(self, mapping: MappingNote) -> None:
         """Remember where the item would be, for those that refer to it."""
-        self.planned[mapping.kind, mapping.source_id] = MappedId(mapping.destination_id)
+        self.planned[mapping.kind, mapping.source_id] = MappedId(mapping.destination_id, rule=mapping.rule)
 
     def keep(self, kind: str, destination_id: str, body: bytes) -> None:
         """Forget a before-image."""

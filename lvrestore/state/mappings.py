@@ -90,7 +90,7 @@ class IDMapper:
         rows = (
             self._connection()
             .execute(
-                "SELECT destination_id, created_at, state = 'partial' FROM id_mappings"
+                "SELECT destination_id, created_at, state = 'partial', rule FROM id_mappings"
                 " WHERE source_instance = ? AND destination_instance = ? AND content_type = ? AND source_id = ?",
                 (*self._pair, kind, source_id),
             )
@@ -104,7 +104,7 @@ class IDMapper:
         rows = (
             self._connection()
             .execute(
-                "SELECT source_id, destination_id, created_at, state = 'partial' FROM json_each(?)"
+                "SELECT source_id, destination_id, created_at, state = 'partial', rule FROM json_each(?)"
                 " CROSS JOIN id_mappings WHERE source_instance = ? AND destination_instance = ?"
                 " AND content_type = ? AND source_id = json_each.value",
                 (orjson.dumps(list(source_ids)).decode(), *self._pair, kind),
@@ -128,8 +128,10 @@ class IDMapper:
 
 
 def _mapped(row: Any) -> MappedId:  # noqa: ANN401 - a row
-    destination_id, created_at, partial = row
-    return MappedId(str(destination_id), cast("str | None", created_at), partial=bool(partial))
+    destination_id, created_at, partial, rule = row
+    return MappedId(
+        str(destination_id), cast("str | None", created_at), partial=bool(partial), rule=str(rule or "")
+    )
 
 
 class Mappings:

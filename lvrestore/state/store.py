@@ -50,9 +50,11 @@ _SESSION = (
     "SELECT id, started_at, completed_at, status, generation, source_instance, destination_instance, config,"
     " metadata FROM restoration_sessions"
 )
-# What is only confirmed keeps the rule by which it was found, and the time.
+# What is only confirmed keeps the rule by which it was found, and the time; but what was found by its name may be
+# adopted later.
 _FOUND = (
-    "rule = iif(destination_id = excluded.destination_id AND rule <> '', rule, excluded.rule), mapped_at ="
+    "rule = iif(destination_id = excluded.destination_id AND rule <> ''"
+    " AND (rule, excluded.rule) <> ('name', 'adopted'), rule, excluded.rule), mapped_at ="
     " iif(destination_id = excluded.destination_id, coalesce(mapped_at, excluded.mapped_at), excluded.mapped_at)"
 )
 
@@ -611,15 +613,15 @@ class StateReader:
             after = str(rows[-1][0])
             yield from ((str(source_id), str(here)) for source_id, here in rows)
 
-    def source_sample(self, source: str, destination: str) -> list[list[str]]:
-        """What the newest session that restored from this source remembers of it; empty if none did."""
+    def source_samples(self, destination: str) -> dict[str, list[list[str]]]:
+        """What the newest session of each source that restored to this destination remembers of it."""
         rows: list[Any] = self._db.execute(
             "SELECT id, source_instance, destination_instance FROM restoration_sessions"
-            " WHERE json_extract(metadata, '$.source_sample') IS NOT NULL ORDER BY started_at DESC"
+            " WHERE json_extract(metadata, '$.source_sample') IS NOT NULL ORDER BY started_at"
         ).fetchall()
-        newest = next((one for one, *between in rows if between == [source, destination]), None)
-        session = self.session(newest) if newest is not None else None
-        return session.metadata["source_sample"] if session is not None else []
+        newest = {str(source): str(session_id) for session_id, source, there in rows if there == destination}
+        sessions = ((source, self.session(session_id)) for source, session_id in newest.items())
+        return {source: one.metadata["source_sample"] for source, one in sessions if one is not None}
 
     def newest_session(self) -> SessionRow | None:
         """The session that was begun last."""

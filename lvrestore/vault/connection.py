@@ -78,7 +78,8 @@ class Database:
         self._copy = tempfile.TemporaryDirectory(prefix="lvrestore-vault-")
         copy = _copy_at_rest(self._real, Path(self._copy.name))
         # Read-write, because SQLite must fold the log into the file; both are ours.
-        return apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READWRITE)
+        # With URIs, as a state file is attached by one.
+        return apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
 
     def _remove_copy(self) -> None:
         if self._copy is not None:

@@ -238,14 +238,16 @@ def test_a_slug_taken_is_left_out_said_and_no_difference_later(where):
         assert {r.status for r in looker.requests if r.method != "GET"} <= {409, 422}
 
 
-def test_a_title_taken_in_the_folder_is_a_validation_failure():
+def test_a_title_that_a_stranger_has_in_the_folder_is_a_conflict():
     looker = make_looker()
     row = backup(looker, make_dashboard(looker))
     destroy(looker, row[0])
     other = make_dashboard(looker, tiles=1)
     before = looker.dump()["dashboards"][other]
     (result,) = restore(looker, [row])
-    assert (result.operation, result.error.kind) == (Operation.FAILED, "validation")
+    assert result.operation is Operation.CONFLICT
+    assert f"on the destination, dashboard {other} may be dashboard {row[0]}" in result.reason
+    assert "--adopt" in result.reason
     assert looker.dump()["dashboards"][other] == before
 
 
@@ -333,7 +335,7 @@ def test_a_namesake_made_by_hand_is_not_taken_over_after_a_failed_attempt(sent):
     other = make_dashboard(looker, tiles=1, description="by hand")
     before = looker.dump()["dashboards"][other]
     (result,) = restore(looker, [row], uncertain_since=since)
-    assert result.error.kind == "validation"
+    assert result.operation is Operation.CONFLICT
     assert looker.dump()["dashboards"][other] == before
 
 
@@ -344,7 +346,8 @@ def test_a_dry_run_says_that_the_title_is_taken():
     make_dashboard(looker, tiles=1)
     looker.clear_log()
     (planned,) = restore(looker, [row], dry_run=True)
-    assert (planned.operation, planned.error.kind) == (Operation.FAILED, "validation")
+    assert planned.operation is Operation.CONFLICT
+    assert "--adopt" in planned.reason
     assert set(methods(looker)) == {"GET"}
 
 
@@ -492,3 +495,39 @@ def test_no_query_is_made_for_a_dashboard_that_lacks_something():
     memory.mappings["look", looker.look] = MappedId(elsewhere.look)
     (result,) = restore(elsewhere, [row], memory)
     assert result.operation is Operation.CREATED
+
+
+def test_what_a_dashboard_of_another_instance_lacks_is_said_with_name_side_and_remedy():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker, tiles=1), slug=...)
+    elsewhere, memory = make_looker(), Memory(same_instance=False)
+    home = {"name": "Ann B", "is_personal": True, "creator_id": "5"}
+    memory.contents = {
+        ("folder", looker.folder): home,
+        ("user", "5"): {"first_name": "Ann", "last_name": "B"},
+    }
+    memory.vault_ids = set(memory.contents)
+    memory.ended_items = {("folder", looker.folder)}
+    (result,) = restore(elsewhere, [row], memory)
+    assert result.error.blockers == (f"folder {looker.folder}",)
+    assert f"folder {looker.folder} 'Ann B' (the personal folder of user 5 'Ann B'" in result.error.message
+    assert "nothing on the destination" in result.error.message
+    assert "--remap" in result.error.message
+    memory.contents["folder", looker.folder] = {"name": "Sales", "parent_id": "99"}
+    (result,) = restore(elsewhere, [row], memory)
+    assert f"folder {looker.folder} 'Sales' (not brought there by this run" in result.error.message
+    memory.ended_items = set()
+    (result,) = restore(elsewhere, [row], memory)
+    assert "dlq retry --fix-dependencies" in result.error.message
+
+
+def test_what_is_missing_on_the_instance_of_the_backup_is_said_by_name():
+    looker = make_looker()
+    row = backup(looker, make_dashboard(looker))
+    destroy(looker, row[0])
+    looker.call("DELETE", f"/looks/{looker.look}")
+    memory = Memory()
+    memory.contents["look", looker.look] = {"title": "Revenue"}
+    (result,) = restore(looker, [row], memory)
+    assert f"missing on the destination: look {looker.look} 'Revenue'" in result.error.message
+    assert "--remap" not in result.error.message

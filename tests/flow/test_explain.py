@@ -61,13 +61,13 @@ def test_a_dashboard_that_has_the_slug_and_another_title_is_shown_with_the_reaso
     assert result.operation is Operation.CREATED
 
 
-def test_a_dashboard_of_the_title_is_shown_where_the_server_would_refuse_a_second_one(looker):
+def test_a_dashboard_of_the_title_and_other_content_is_a_conflict(looker):
     dashboard = make_dashboard(looker)
     content = backup(looker, f"/dashboards/{dashboard}", slug="own", description="Other")
     result, tried = look_for(looker, "dashboard", content)
     assert rules(tried) == ["mapping", "id", "slug", "title_in_folder"]
-    assert said(tried[-1]) == ("not found", [(dashboard, "other content")])
-    assert result.operation is Operation.FAILED
+    assert said(tried[-1]) == (f"conflict: {result.reason}", [(dashboard, "other content")])
+    assert result.operation is Operation.CONFLICT
 
 
 def test_of_several_dashboards_of_a_title_none_is_taken(looker):

@@ -8,6 +8,7 @@ from harness import restore as restore_any
 
 from lvrestore.content.references import MappedId
 from lvrestore.model import ContentType, Operation
+from lvrestore.settings import Remap
 
 MADE = {
     "permission_set": {"name": "Editors", "permissions": ["access_data", "see_looks"]},
@@ -238,3 +239,86 @@ def test_elsewhere_a_role_of_the_same_name_with_other_sets_is_a_conflict(seller)
     assert result.operation is Operation.CONFLICT
     assert f"role {seller.role}" in result.reason
     assert not writes(seller)
+
+
+def models_elsewhere(**policy):
+    """Another instance with a model `shop` of its own, and a backup that has one of this name."""
+    looker = make_looker()
+    make(looker, "lookml_model", allowed_db_connection_names=["theirs"])
+    ours = {**MADE["lookml_model"], "project_name": "ours"}
+    looker.clear_log()
+    return (
+        looker,
+        ("shop", msgspec.msgpack.encode({**ours, "id": "shop"})),
+        Memory(same_instance=False, **policy),
+    )
+
+
+def test_elsewhere_the_configuration_of_a_namesake_is_left_as_it_is_until_somebody_adopts_it():
+    looker, row, memory = models_elsewhere()
+    (result,) = restore(looker, "lookml_model", [row], memory)
+    assert (result.operation, writes(looker)) == (Operation.CONFLICT, [])
+    assert "lookml_model shop" in result.reason
+    for said in ("on the destination", "of the backup", "project_name", "--adopt", "--remap"):
+        assert said in result.reason
+    memory.policy = Memory(adopt=True).policy
+    (result,) = restore(looker, "lookml_model", [row], memory)
+    assert result.operation is Operation.UPDATED
+    looker.call("PATCH", "/lookml_models/shop", {"allowed_db_connection_names": ["changed"]})
+    memory.policy = Memory().policy
+    (result,) = restore(looker, "lookml_model", [row], memory)  # what was adopted follows the backup
+    assert result.operation is Operation.UPDATED
+
+
+def test_elsewhere_a_configuration_that_this_tool_made_follows_the_backup():
+    looker, row, memory = models_elsewhere()
+    looker.call("DELETE", "/lookml_models/shop")
+    assert restore(looker, "lookml_model", [row], memory)[0].operation is Operation.CREATED
+    looker.call("PATCH", "/lookml_models/shop", {"project_name": "changed"})
+    assert restore(looker, "lookml_model", [row], memory)[0].operation is Operation.UPDATED
+
+
+@pytest.mark.parametrize(
+    "remap", [Remap(models={"shop": "shop"}), Remap(connections={"w": "warehouse"}), Remap(models={"x": "y"})]
+)
+def test_elsewhere_a_configuration_is_changed_that_a_remap_file_names(remap):
+    looker, row, memory = models_elsewhere(remap=remap)
+    (result,) = restore(looker, "lookml_model", [row], memory)
+    named = "x" not in remap.models
+    assert result.operation is (Operation.UPDATED if named else Operation.CONFLICT)
+
+
+def test_elsewhere_a_group_that_has_only_the_name_is_told_and_never_renamed():
+    looker = make_looker()
+    item_id = make(looker, "group")
+    _, blob = backup(looker, "group", item_id)
+    memory = Memory(same_instance=False)
+    (result,) = restore(looker, "group", [("900", blob)], memory)
+    assert result.operation is Operation.UNCHANGED
+    told = dict(result.warnings)["matched_by_name"]
+    assert "group 900" in told
+    assert f"group {item_id}" in told
+    (again,) = restore(looker, "group", [("900", blob)], memory)
+    assert not again.warnings
+    renamed = msgspec.msgpack.encode({**msgspec.msgpack.decode(blob), "name": "Renamed at home"})
+    looker.clear_log()
+    (result,) = restore(looker, "group", [("900", renamed)], memory)
+    assert (result.operation, writes(looker)) == (Operation.CONFLICT, [])
+    assert all(
+        said in result.reason for said in (f"group {item_id}", "Renamed at home", "map clear group:900")
+    )
+    memory.policy = Memory(adopt=True).policy
+    (result,) = restore(looker, "group", [("900", renamed)], memory)
+    assert result.operation is Operation.UPDATED
+    assert looker.call("GET", f"/groups/{item_id}")["name"] == "Renamed at home"
+
+
+def test_elsewhere_a_group_that_this_tool_made_is_renamed_as_the_backup_says():
+    looker, memory = make_looker(), Memory(same_instance=False)
+    content = {"id": "900", "name": "Sales"}
+    (made,) = restore(looker, "group", [("900", msgspec.msgpack.encode(content))], memory)
+    (result,) = restore(
+        looker, "group", [("900", msgspec.msgpack.encode({**content, "name": "New"}))], memory
+    )
+    assert (made.operation, result.operation) == (Operation.CREATED, Operation.UPDATED)
+    assert not made.warnings

@@ -783,3 +783,16 @@ def test_an_address_that_a_stranger_has_is_named_and_all_else_is_restored(looker
     assert f"user {stranger} has the email" in result.error.message
     live = view(looker, "user", looker.bob)
     assert (live["locale"], looker.group in live["group_ids"]) == ("fr", True)
+
+
+def test_a_group_that_is_only_joined_is_told_when_it_is_a_namesake(looker):
+    """Users alone are restored: their group is looked for by its name."""
+    memory = Memory(same_instance=False)
+    memory.contents["group", "700"] = {"id": "700", "name": "Sellers"}
+    content = {"first_name": "New", "last_name": "One", "email": "new@example.com", "group_ids": ["700"]}
+    row = "900", msgspec.msgpack.encode({**content, "id": "900"})
+    (result,) = restore_any(looker, [row], memory, content_type=ContentType.USER)
+    assert result.operation is Operation.CREATED
+    assert f"group {looker.group} of the destination" in dict(result.warnings)["matched_by_name"]
+    members = looker.call("GET", f"/groups/{looker.group}/users")
+    assert result.destination_id in {one["id"] for one in members}

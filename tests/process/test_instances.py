@@ -1,10 +1,14 @@
 """Which instance a backup is of, and which one is written to: judged by evidence, and by what the caller says."""
 
 import json
+from contextlib import closing
 
+import apsw
 import pytest
 from make_vault import write_vault
 from processes import running_site
+
+from lvrestore.model import ContentType
 
 STRANGER = "https://another.example.com"
 
@@ -71,6 +75,41 @@ def test_a_name_of_mappings_is_not_another_instance_by_and_by(elsewhere, vault, 
     assert everything(elsewhere, "--source-instance", "https://a-third.example.com").counts["created"]
     elsewhere.vault = vault
     assert everything(elsewhere, "--source-instance", STRANGER).counts["created"] == 0
+
+
+def test_a_backup_whose_instance_is_known_by_another_name_is_refused_before_it_is_doubled(elsewhere, vault):
+    assert everything(elsewhere, "--source-instance", STRANGER).counts["created"]
+    before = elsewhere.looker.dump()
+    for forgotten in ((), ("--source-instance", "https://anotther.example.com")):
+        for more in ((), ("--dry-run",)):
+            refused = everything(elsewhere, *forgotten, *more)
+            assert refused.code == 3
+            assert STRANGER in error(refused)["message"]
+            assert f"--source-instance {STRANGER}" in error(refused)["hint"]
+            assert (forgotten or ("https://looker.example.com",))[-1] in error(refused)["message"]
+    assert elsewhere.looker.dump() == before
+    cleared = ["map", "clear", "--source-instance", STRANGER, "--force", "--state", str(elsewhere.state)]
+    assert elsewhere.run(cleared).code == 0
+    assert everything(elsewhere).code != 3
+
+
+def test_mappings_of_no_name_get_one_by_a_file(elsewhere, vault, tmp_path):
+    elsewhere.vault = tmp_path / "folders.db"
+    elsewhere.vault.write_bytes(vault.read_bytes())
+    with closing(apsw.Connection(str(elsewhere.vault))) as db:  # folders do not tell where they come from
+        db.execute("DELETE FROM content_items WHERE content_type <> ?", (ContentType.FOLDER,))
+    first = everything(elsewhere)
+    assert first.summary["source_instance"] == "unknown"
+    refused = everything(elsewhere, "--source-instance", STRANGER)
+    assert refused.code == 3
+    assert "map import" in error(refused)["hint"]
+    exported = elsewhere.run(["map", "export", "--state", str(elsewhere.state)])
+    mappings = tmp_path / "mappings.csv"
+    mappings.write_text(exported.out.replace("unknown", STRANGER))
+    given = elsewhere.arguments("--source-instance", STRANGER)
+    assert elsewhere.run(["map", "import", str(mappings), *given]).code == 0
+    again = everything(elsewhere, "--source-instance", STRANGER)
+    assert again.counts["created"] == 0
 
 
 def test_mappings_outlive_the_backup_file(elsewhere, vault, tmp_path):

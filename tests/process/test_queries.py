@@ -220,9 +220,10 @@ def test_a_query_that_the_destination_refuses_is_asked_for_once_and_named(elsewh
 
 
 def test_a_look_and_a_dashboard_alone_get_what_they_show(elsewhere):
-    everything(elsewhere, "--exclude-types", "look,dashboard,board,scheduled_plan")
+    first = everything(elsewhere, "--exclude-types", "look,dashboard,board,scheduled_plan")
+    given = ["--source", "prod", "--source-instance", first.summary["source_instance"]]
     with live_source(elsewhere) as source:
         elsewhere.looker.clear_log()
-        single = elsewhere.run(["single", "look", "2", *elsewhere.arguments("--source", "prod")])
+        single = elsewhere.run(["single", "look", "2", *elsewhere.arguments(*given)])
         assert json.loads(single.out)["operation"] == "created", single
         assert len([r for r in source.requests if r.path.startswith("/queries/")]) <= 1

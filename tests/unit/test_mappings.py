@@ -40,7 +40,7 @@ def test_a_mapping_is_partial_until_its_item_is_done(store, path):
     scope, look = begin(store), mapper(path)
     assert look.get("dashboard", "1") is None
     store.write(scope, [note("1", "900", created_at=AT)])
-    assert look.get("dashboard", "1") == MappedId("900", AT, partial=True)
+    assert look.get("dashboard", "1") == MappedId("900", AT, partial=True, rule=MatchRule.SLUG)
     done = RestorationResult(
         seq=0,
         content_type=ContentType.DASHBOARD,
@@ -50,7 +50,7 @@ def test_a_mapping_is_partial_until_its_item_is_done(store, path):
         destination_id="900",
     )
     store.write(scope, [done])
-    assert look.get("dashboard", "1") == MappedId("900", AT)
+    assert look.get("dashboard", "1") == MappedId("900", AT, rule=MatchRule.SLUG)
     assert look.source_of("dashboard", "900") == "1"
     assert look.get("look", "1") is look.source_of("look", "900") is None
 
@@ -97,7 +97,7 @@ def test_what_somebody_says_replaces_what_was_known(store, path):
     group = Group(THERE, HERE, "dashboard")
     store.write(begin(store), [note("1", "900", created_at=AT)])
     store.put_mappings([imported(group, "1", "901", AT), imported(group, "2", "902", AT)])
-    assert mapper(path).get("dashboard", "1") == MappedId("901")
+    assert mapper(path).get("dashboard", "1") == MappedId("901", rule=MatchRule.IMPORT)
     found = StateReader(path).mappings.get(group, "1")
     assert (found.rule, found.state, found.mapped_at) == ("import", "done", AT)
 

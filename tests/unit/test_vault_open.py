@@ -15,7 +15,8 @@ import pytest
 
 from lvrestore.errors import ExitCode, NotFoundError, VaultError
 from lvrestore.model import ContentType
-from lvrestore.vault import decode_blob, open_vault
+from lvrestore.state.store import StateStore
+from lvrestore.vault import DoneIn, decode_blob, open_vault
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 make_vault = importlib.import_module("make_vault")
@@ -77,6 +78,13 @@ def test_rows_waiting_in_the_wal_are_read_from_a_private_copy(vault, tmp_path, m
         assert backup.info().size_bytes == sum(map(len, before.values()))
     assert beside(killed) == before
     assert list(scratch.iterdir()) == []
+
+
+def test_what_a_session_has_done_is_left_out_of_a_private_copy_as_well(vault, tmp_path):
+    killed, state = leave_rows_in_wal(vault), tmp_path / "state.db"
+    StateStore(state).close()
+    with open_vault(killed) as backup:
+        assert backup.count(ContentType.DASHBOARD, deleted="include", done_in=DoneIn(state, "none")) == 30
 
 
 def test_the_wal_is_found_beside_the_file_a_link_points_to(vault, tmp_path):

@@ -1,0 +1,120 @@
+"""Say what an item lacks: by name, on which side, why, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lvrestore.content.references import References
+from lvrestore.errors import DependencyError, IncompleteError, QueryRefusedError, explained, is_undefined
+from lvrestore.model import ContentType, Json
+
+# What a remap file can give another name to.
+REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
+
+
+def message_of(failure: DependencyError, refs: References) -> str:
+    """The whole text of a dependency error."""
+    missing = failure.missing
+    if isinstance(failure, QueryRefusedError):
+        return str(failure) + _left_out(missing, refs)
+    of_backup = not failure.known or isinstance(failure, IncompleteError)
+    names = ", ".join(_described(one, refs, of_backup=of_backup) for one in missing)
+    if isinstance(failure, IncompleteError):
+        text = f"restored but for what refers to {names}"
+    elif failure.known:
+        text = f"missing on the destination: {names}"
+    else:
+        text = f"nothing on the destination is known to be what the backup has as {names}"
+    return (
+        text
+        + _advice(missing, refs, of_backup=of_backup)
+        + _left_out(missing, refs)
+        + _undefined(missing, refs)
+    )
+
+
+def _described(missing: str, refs: References, *, of_backup: bool) -> str:
+    """What is missing, like `folder 7`, with its name in the backup and what is particular to it."""
+    kind, item_id = _item(missing)
+    source_id = _source_id(kind, item_id, refs, of_backup=of_backup)
+    content = _content(kind, source_id, refs)
+    if content is None or source_id is None:
+        return explained(missing)
+    text = f"{missing} {name!r}" if (name := _name(content)) not in {"", item_id} else missing
+    if kind == "folder" and content.get("is_personal") is True:
+        return f"{text} ({_whose(source_id, refs)})"
+    return (
+        f"{text} (not brought there by this run: see what became of it)"
+        if refs.ended(kind, source_id)
+        else text
+    )
+
+
+def _whose(folder_id: str, refs: References) -> str:
+    owner = refs.owner_of(folder_id)
+    if owner is None:
+        return "a personal folder, which is made with its user"
+    user = f"user {owner} {_name(refs.content('user', owner) or {})!r}"
+    return f"the personal folder of {user}, which is there only with that account"
+
+
+def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool) -> str:
+    """What can be done: about that which the backup has, and about names that differ."""
+    items = [_item(one) for one in missing]
+    found = [
+        (kind, source_id)
+        for kind, item_id in items
+        if (source_id := _source_id(kind, item_id, refs, of_backup=of_backup)) is not None
+        and _content(kind, source_id, refs) is not None
+        and not refs.marked_deleted(kind, source_id)
+        and not refs.ended(kind, source_id)
+    ]
+    advice = []
+    if found:
+        advice.append("`lvrestore dlq retry --fix-dependencies` restores first what the backup has of it")
+    if not refs.same_instance and any(kind in REMAPPED for kind, _ in items):
+        advice.append("a --remap file says what is called otherwise there")
+    return f"; {', '.join(advice)}" if advice else ""
+
+
+def _left_out(missing: tuple[str, ...], refs: References) -> str:
+    """What to do about that which is in the backup and was not asked for."""
+    left_out = [f"{kind} {i}" for kind, i in map(_item, missing) if refs.marked_deleted(kind, i)]
+    if not left_out:
+        return ""
+    return f" (the backup marks {', '.join(left_out)} deleted: --deleted include takes such rows)"
+
+
+def _undefined(missing: tuple[str, ...], refs: References) -> str:
+    """Where the definition of a query can be had, that is in no backup, or why the source does not give it."""
+    undefined = [one for one in missing if is_undefined(one) and not refs.same_instance]
+    reasons = {one: refs.withheld(*one.split(" ", 1)) for one in undefined}
+    said = [f"the source does not give {one}: {why}" for one, why in reasons.items() if why]
+    if undefined and not said:
+        return (
+            "; --source NAME, with [instances.NAME] in the config file, fetches it from the instance itself"
+        )
+    return "".join(f"; {one}" for one in said)
+
+
+def _item(missing: str) -> tuple[str, str]:
+    kind, _, item_id = missing.partition(" ")
+    return kind, item_id
+
+
+def _source_id(kind: str, item_id: str, refs: References, *, of_backup: bool) -> str | None:
+    """The backup's id of what is missing; what a reference was translated to has the destination's id."""
+    if of_backup:
+        return item_id
+    return refs.mapped_from(kind, item_id) or (item_id if refs.same_instance else None)
+
+
+def _content(kind: str, source_id: str | None, refs: References) -> Mapping[str, Json] | None:
+    if source_id is None or kind.upper() not in ContentType.__members__:
+        return None
+    return refs.content(kind, source_id)
+
+
+def _name(content: Mapping[str, Json]) -> str:
+    person = " ".join(str(content[part]) for part in ("first_name", "last_name") if content.get(part))
+    return str(content.get("title") or content.get("name") or person)
