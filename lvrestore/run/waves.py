@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from lvrestore.model import (
 )
 from lvrestore.plan.dependencies import DependencyGraph, by_depth
 from lvrestore.state.store import Scope, StateReader, Waiting
-from lvrestore.vault import Deleted, DoneIn, Vault, Wanted
+from lvrestore.vault import Deleted, DoneIn, Size, Vault, Wanted
 
 # What has links, and what they lead to.
 LINKING = (ContentType.DASHBOARD, ContentType.BOARD)
@@ -105,11 +105,13 @@ class Waves:
     def _rows(self, content_type: ContentType) -> Iterator[Tasks]:
         """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
 
-        Looking for the others takes as long as the session has items; there are few, or none.
+        Looking for the others takes as long as the session has items; there are few, or none. Large ones begin before
+        those, as what takes longest and begins last is waited for by everybody.
         """
         if (position := self._positions.get(content_type)) is not None:
             yield self._tasks(content_type, self._chosen.ids, after=position)
-        yield self._tasks(content_type, self._chosen.ids)
+        large = self._tasks(content_type, self._chosen.ids, size="large")
+        yield chain(large, self._tasks(content_type, self._chosen.ids, size="other"))
 
     def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
         """The items that wait, once more."""
@@ -145,8 +147,14 @@ class Waves:
         if lost := [row.source_id for row in rows if row.source_id not in folders]:
             yield self._tasks(ContentType.FOLDER, lost)
 
-    def _tasks(self, content_type: ContentType, ids: Sequence[str] | None, after: str | None = None) -> Tasks:
-        wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after}
+    def _tasks(
+        self,
+        content_type: ContentType,
+        ids: Sequence[str] | None,
+        after: str | None = None,
+        size: Size | None = None,
+    ) -> Tasks:
+        wanted: Wanted = {**self._chosen.rows(self._done_in), "ids": ids, "after": after, "size": size}
         for row in self._vault.rows(content_type, **wanted):
             if self._passes((row.content_type, row.source_id)):
                 yield self._task(row)

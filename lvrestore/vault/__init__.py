@@ -19,7 +19,7 @@ from lvrestore.vault.reader import (
     open_vault,
 )
 from lvrestore.vault.references import Reference, explores_of, palettes_of, references_of
-from lvrestore.vault.selection import Deleted, DoneIn, Wanted, bare_id
+from lvrestore.vault.selection import Deleted, DoneIn, Size, Wanted, bare_id
 
 __all__ = [
     "BlobError",
@@ -30,6 +30,7 @@ __all__ = [
     "IdForm",
     "Lookups",
     "Reference",
+    "Size",
     "TypeCount",
     "Vault",
     "VaultInfo",

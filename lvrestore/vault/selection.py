@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 Deleted = Literal["exclude", "include", "only"]
+Size = Literal["large", "other"]
 
 # Row numbers, not rows, are fetched in chunks: no statement stays open while the consumer works, so
 # that an attached state file can be checkpointed by its writer, and only one blob is in memory.
 CHUNK_ROWS = 2000
+# Bytes of content from which on a row is large: of dashboards, about one in ten.
+LARGE_BYTES = 32_768
 IN_FOLDERS = frozenset({ContentType.DASHBOARD, ContentType.LOOK})
 
 _DELETED: dict[Deleted, str] = {
@@ -25,6 +28,11 @@ _DELETED: dict[Deleted, str] = {
     "include": "",
     # The plus keeps SQLite in row order: its index on deleted_at would sort all of them for each chunk.
     "only": "AND +item.deleted_at IS NOT NULL",
+}
+# SQLite reads a length without reading the content.
+_SIZE: dict[Size, str] = {
+    "large": f"AND length(item.content_data) >= {LARGE_BYTES}",
+    "other": f"AND coalesce(length(item.content_data), 0) < {LARGE_BYTES}",
 }
 _ALL = "content_items AS item"
 _BY_ID = "json_each(:ids) AS wanted CROSS JOIN content_items AS item ON item.id = wanted.value"
@@ -51,7 +59,7 @@ class Wanted(TypedDict, total=False):
     """Which rows are wanted, as a caller says it; what is not given is no condition, `deleted` is `exclude`.
 
     `folder_ids` takes dashboards and looks in these folders, and of folders these themselves. `after` takes rows that
-    are stored after this item's; all, when the vault does not have it.
+    are stored after this item's; all, when the vault does not have it. `size`: those of `LARGE_BYTES` or the others.
     """
 
     ids: Collection[str] | None
@@ -59,6 +67,7 @@ class Wanted(TypedDict, total=False):
     folder_ids: Collection[str] | None
     done_in: DoneIn | None
     after: str | None
+    size: Size | None
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +79,12 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     folder_ids: frozenset[str] | None
     done_in: DoneIn | None
     after: str | None = None
+    size: Size | None = None
 
     @property
     def is_whole_type(self) -> bool:
         """Whether every row of the type is wanted, but for what `deleted` says."""
-        conditions = (self.ids, self.folder_ids, self.done_in, self.after)
+        conditions = (self.ids, self.folder_ids, self.done_in, self.after, self.size)
         return all(one is None for one in conditions)
 
 
@@ -95,6 +105,7 @@ def select(
     folder_ids: Collection[str] | None = None,
     done_in: DoneIn | None = None,
     after: str | None = None,
+    size: Size | None = None,
 ) -> Selection:
     """Return the selection, with ids in the bare form."""
     wanted = None if ids is None else frozenset(bare_id(content_type, i) for i in ids)
@@ -110,6 +121,7 @@ def select(
         folder_ids=folders,
         done_in=done_in,
         after=None if after is None else bare_id(content_type, after),
+        size=size,
     )
 
 
@@ -122,6 +134,8 @@ def chunk_statement(
     by_column = selection.folder_ids is not None and has_folder_id
     if by_column:
         conditions.append(_IN_FOLDER)
+    if selection.size is not None:
+        conditions.append(_SIZE[selection.size])
     if selection.done_in is not None:
         conditions.append(_NOT_DONE.format(alias=state_alias))
     sql = _CHUNK.format(

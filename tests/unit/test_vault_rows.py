@@ -11,6 +11,7 @@ import pytest
 
 from lvrestore.errors import NotFoundError, UsageError, ValidationError
 from lvrestore.model import ContentType
+from lvrestore.run.waves import Chosen, Unfinished, Waves
 from lvrestore.vault import DoneIn, TypeCount, decode_blob, open_vault, selection
 from lvrestore.vault.check import BadRow, Superseded, check
 
@@ -370,3 +371,35 @@ def test_rows_after_one_of_them(tmp_path):
         assert list(vault.ids(ContentType.DASHBOARD, after=f"dashboard::{ids[9]}")) == ids[10:]
         assert list(vault.ids(ContentType.DASHBOARD, after="not there")) == ids
         assert vault.count(ContentType.DASHBOARD, after=ids[-1]) == 0
+
+
+def test_large_rows_and_the_others_are_all_rows(any_form):
+    path, _, _ = any_form
+    with open_vault(path) as vault:
+        every = ids(vault.rows(DASHBOARD))
+        large = list(vault.rows(DASHBOARD, size="large"))
+        other = list(vault.rows(DASHBOARD, size="other"))
+        assert vault.count(DASHBOARD, size="large") == len(large)
+    assert large
+    assert other
+    assert min(len(row.blob) for row in large) >= selection.LARGE_BYTES > max(len(row.blob) for row in other)
+    assert sorted(ids(large) + ids(other)) == sorted(every)
+
+
+def test_a_row_without_content_is_not_large(path):
+    change(path, "CREATE TABLE loose AS SELECT * FROM content_items")
+    change(path, "DROP TABLE content_items")
+    change(path, "ALTER TABLE loose RENAME TO content_items")
+    change(path, "UPDATE content_items SET content_data = NULL WHERE id = '7'")
+    with open_vault(path) as vault:
+        assert "7" in ids(vault.rows(DASHBOARD, size="other"))
+
+
+def test_large_items_begin_first_and_each_item_once(path):
+    with open_vault(path) as vault:
+        waves = Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), None)
+        tasks = [task for _, wave in waves.first() for task in wave]
+        sizes = [len(task.blob) >= selection.LARGE_BYTES for task in tasks]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sorted(task.source_id for task in tasks) == sorted(ids(vault.rows(DASHBOARD)))
+    assert any(sizes)
