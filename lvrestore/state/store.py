@@ -382,7 +382,7 @@ class StateStore:
     def _keep_before_image(self, scope: Scope, image: BeforeImage) -> None:
         self._db.execute(
             "INSERT INTO before_images VALUES (?, ?, ?, ?, ?)",
-            (scope.session_id, image.kind, image.destination_id, zlib.compress(image.body), now_text()),
+            (scope.session_id, image.kind, image.destination_id, zlib.compress(image.body, 1), now_text()),
         )
 
     def _note_create(self, scope: Scope, sent: CreateSent) -> None:
