@@ -23,8 +23,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import orjson
-import urllib3
+from sandbox import log_in
 
 from lvrestore.looker.client import GaveUp, LookerClient
 from lvrestore.looker.limiter import SharedLimiter
@@ -103,14 +102,6 @@ def load(url: str, given: argparse.Namespace) -> tuple[float, list[Sending]]:
         process.join()
     limiter.close()
     return start, sendings
-
-
-def log_in(url: str) -> str:
-    """Give an access token."""
-    form = "client_id=bench&client_secret=bench"
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    reply = urllib3.request("POST", f"{url}/api/4.0/login", body=form, headers=headers)
-    return orjson.loads(reply.data)["access_token"]
 
 
 class Tokens:

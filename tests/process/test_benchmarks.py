@@ -66,6 +66,12 @@ def test_start_is_that_of_the_command_and_its_imports_are_listed(smoke):
     assert [name for name in bulk if name.startswith(("urllib3", "rich", "lvrestore."))]
 
 
+def test_a_lost_dashboard_is_made_again_in_every_run(smoke):
+    (figures,) = [one for name, one in smoke("single").items() if name.endswith(" ms")]
+    assert figures["calls"] > 3
+    assert figures["is_within"] is None  # there is a budget for other latencies alone
+
+
 @pytest.mark.slow
 def test_memory_is_that_of_all_processes(smoke, tmp_path):
     figures = smoke("memory", "--plots", tmp_path / "plots")
