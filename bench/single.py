@@ -1,6 +1,6 @@
 """How long it takes to put one lost dashboard back, validation included, against an instance that is near or far.
 
-    python bench/single.py --tiles 8 --latency 20 300 --runs 5
+    python bench/single.py --tiles 3 --latency 20 300 --runs 5
 
 The dashboard is destroyed before each run, so that all of it is made again. Budget for up to 25 calls: 1.5 s where
 every call takes 20 ms, 10 s where it takes 300 ms.
@@ -47,7 +47,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = fig.parser(__doc__, smoke="one run; a few seconds")
-    parser.add_argument("--tiles", type=int, default=8)
+    parser.add_argument("--tiles", type=int, default=3)
     parser.add_argument(
         "--latency", type=int, nargs="+", default=list(BUDGET_S), help="ms that every call takes"
     )

@@ -51,6 +51,12 @@ class Memory:
     def create(self, task):
         self.sent = task.source_id
 
+    def begin_item(self):
+        """Nothing is remembered for an item."""
+
+    def forget(self, kind, source_id):
+        """As above."""
+
     def mapped(self, kind, source_id):
         return self.mappings.get((kind, mapped_as(self.policy, kind, source_id)))
 
@@ -64,6 +70,9 @@ class Memory:
         if self.vault_ids is not None:
             return (kind, source_id) in self.vault_ids
         return kind != self.kind or source_id in self.ids
+
+    def has_row(self, kind, source_id):
+        return (kind, source_id) in self.contents
 
     def marked_deleted(self, kind, source_id):
         return (kind, source_id) in self.deleted

@@ -163,11 +163,11 @@ def unsettled_targets(value: Json, refs: References) -> set[tuple[str, str]]:
     """The (kind, source id) of everything in the backup that a value links to and that has no mapping yet."""
     if not refs.policy.rewrite_links:
         return set()
-    # The content itself is asked for: `in_vault` says yes as well for a type that was not backed up at all.
+    # The row itself is asked for: `in_vault` says yes as well for a type that was not backed up at all.
     return {
         (kind, source_id)
         for kind, source_id in linked_in(value, refs.policy.link_hosts)
-        if _settled(refs, kind, source_id) is None and refs.content(kind, source_id) is not None
+        if _settled(refs, kind, source_id) is None and refs.has_row(kind, source_id)
     }
 
 

@@ -69,8 +69,16 @@ class References(Protocol):
     # The (kind, source id) of what links lead to and was looked for in vain, so that it is once: nobody makes it now.
     not_here: set[tuple[str, str]]
 
+    def begin_item(self) -> None:
+        """From now on this thread asks for another item: what it was told of mappings for the last one is old."""
+        ...
+
+    def forget(self, kind: str, source_id: str) -> None:
+        """The item under way has just been given this mapping, or a part of it: what was known before is old."""
+        ...
+
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
-        """The committed mapping, if there is one."""
+        """The committed mapping, if there is one; for one item the same answer each time."""
         ...
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:
@@ -79,6 +87,10 @@ class References(Protocol):
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or holds nothing of that kind and so cannot tell."""
+        ...
+
+    def has_row(self, kind: str, source_id: str) -> bool:
+        """Whether the vault holds the item itself, also one that it marks deleted."""
         ...
 
     def marked_deleted(self, kind: str, source_id: str) -> bool:
@@ -252,7 +264,7 @@ def require(needed: dict[str, set[str]]) -> Steps[None]:
 
 def orphanage(refs: References, source_id: str) -> Steps[str | None]:
     """The destination's folder for what lay in a folder that is neither there nor in the backup, with a report."""
-    if refs.policy.orphans_to is None or refs.content("folder", source_id) is not None:
+    if refs.policy.orphans_to is None or refs.has_row("folder", source_id):
         return None
     yield Warn("orphan", f"folder {source_id} is nowhere: put into folder {refs.policy.orphans_to}")
     return refs.policy.orphans_to

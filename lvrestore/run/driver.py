@@ -170,6 +170,7 @@ class Driver:
         self._lands_until = 0.0
         before = self._client.counts
         here = refused = None
+        self._refs.begin_item()
         try:
             here = self._play(bring_query(task, self._refs))
         except (Refused, ValidationError) as failure:
@@ -251,6 +252,7 @@ class Driver:
         """Play the item; from the start again if it must wait for what an earlier attempt may have sent."""
         while True:
             self._warnings, self._checked = [], []
+            self._refs.begin_item()
             try:
                 return self._play(self._generators(task, self._refs, self._history(task)))
             except _Unsettled:
@@ -317,6 +319,7 @@ class Driver:
                 kept_as = mapped_as(self._refs.policy, kind, source_id)
                 kept = msgspec.structs.replace(note, source_id=kept_as)
                 self._recorder.note(MappingNote(**msgspec.structs.asdict(kept)))
+                self._refs.forget(kind, source_id)
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
                 self._doubt(kind, destination_id)

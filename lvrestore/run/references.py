@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 
 from lvrestore.content.references import MappedId, mapped_as
@@ -12,9 +13,16 @@ from lvrestore.state.store import Scope, StateReader
 from lvrestore.vault import Lookups
 
 
-class StateReferences:
-    """Committed mappings, read fresh each time: another worker may have just made one.
+class _OfItem(threading.local):
+    """What a thread was told of mappings since it has begun its item; None without one."""
 
+    mapped: dict[tuple[str, str], MappedId | None] | None = None
+
+
+class StateReferences:
+    """Committed mappings, read fresh for each item: another worker may have just made one.
+
+    A dashboard asks for the same ones again and again. Who has begun no item is answered from the file each time.
     `planned` are the mappings of a dry run, which commits nothing, and `rehearsed` the items that it has come to.
     """
 
@@ -33,12 +41,29 @@ class StateReferences:
         self._rehearsed = rehearsed
         self._mapper = reader.mapper(scope, is_same_instance=same_instance)
         self.same_instance, self.policy = self._mapper.is_same_instance, policy
+        self._item = _OfItem()
         self.not_here: set[tuple[str, str]] = set()
+
+    def begin_item(self) -> None:
+        """What this thread was told of mappings is not so for the next item."""
+        self._item.mapped = {}
+
+    def forget(self, kind: str, source_id: str) -> None:
+        """What this thread was told of a mapping is not so any more."""
+        if self._item.mapped is not None:
+            self._item.mapped.pop((kind, mapped_as(self.policy, kind, source_id)), None)
 
     def mapped(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping, if there is one."""
-        source_id = mapped_as(self.policy, kind, source_id)
-        return self._planned.get((kind, source_id)) or self._mapper.get(kind, source_id)
+        told, key = self._item.mapped, (kind, mapped_as(self.policy, kind, source_id))
+        if told is None:
+            return self._mapped(key)
+        if key not in told:
+            told[key] = self._mapped(key)
+        return told[key]
+
+    def _mapped(self, key: tuple[str, str]) -> MappedId | None:
+        return self._planned.get(key) or self._mapper.get(*key)
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:
         """A source id that is mapped to a destination's id."""
@@ -50,6 +75,10 @@ class StateReferences:
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""
         return self._lookups.has(ContentType[kind.upper()], source_id)
+
+    def has_row(self, kind: str, source_id: str) -> bool:
+        """Whether the vault holds the item itself."""
+        return self._lookups.has_row(ContentType[kind.upper()], source_id)
 
     def marked_deleted(self, kind: str, source_id: str) -> bool:
         """Whether the backup holds the item, but marks it deleted."""

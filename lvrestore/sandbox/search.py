@@ -112,8 +112,24 @@ def ordered(instance: Instance, things: list[Any], params: Params, view: View) -
         name, _, direction = order.strip().partition(" ")
         if name not in view.defaults:
             raise invalid("sorts", f"{name} is not a field of {view.type_name}")
-        things = sorted(things, key=_sort_key(name), reverse=direction.strip().lower() == "desc")
+        backwards = direction.strip().lower() == "desc"
+        things = (
+            _by_id(things, backwards)
+            if name == "id"
+            else sorted(things, key=_sort_key(name), reverse=backwards)
+        )
     return things
+
+
+def _by_id(things: list[Any], backwards: bool) -> list[Any]:  # noqa: FBT001 - it is one
+    """Sort as every reader of pages asks for each of them: ids first become numbers, all at once."""
+    ids = [row_of(thing)["id"] for thing in things]
+    try:
+        keys: list[Any] = list(map(int, ids))
+    except ValueError:
+        keys = list(map(id_order, ids))
+    places = sorted(range(len(things)), key=keys.__getitem__, reverse=backwards)
+    return [things[place] for place in places]
 
 
 def _unsorted(instance: Instance, things: list[Any]) -> list[Any]:

@@ -74,6 +74,11 @@ class Lookups:
             vault = self._open()
             return not vault.has_type(content_type) or vault.has(content_type, source_id)
 
+    def has_row(self, content_type: ContentType, source_id: str) -> bool:
+        """Whether the vault holds the item itself."""
+        with self._lock:
+            return self._open().has(content_type, source_id)
+
     def content(self, content_type: ContentType, source_id: str) -> dict[str, Any] | None:
         """The content of an item; None when the vault lacks it or it cannot be decoded."""
         with self._lock:

@@ -18,6 +18,7 @@ from lvrestore.vault.decode import BlobError, decode_as
 from lvrestore.vault.folders import Folder, FolderTree
 from lvrestore.vault.schema import read_schema
 from lvrestore.vault.selection import (
+    DELETED,
     Deleted,
     Selection,
     Wanted,
@@ -52,6 +53,8 @@ _TOTALS = """SELECT content_type, count(*), CAST(min(synced_at) AS TEXT), CAST(m
     sum(content_size) FROM content_items GROUP BY content_type ORDER BY content_type"""
 _COMPOSITE = """SELECT count(*) FROM content_items
     WHERE content_type = :content_type AND id >= :prefix AND id < :prefix_end"""
+_HAS = """SELECT 1 FROM content_items AS item WHERE item.content_type = :content_type
+    AND item.id IN (:bare, :whole) AND item.rowid NOT IN temp.superseded {deleted} LIMIT 1"""
 # Both forms of one id: the row synced last counts. An extraction with another number of workers makes these.
 _SUPERSEDE = """INSERT INTO temp.superseded
     SELECT CASE WHEN (coalesce(julianday(long.synced_at), 0), long.rowid)
@@ -162,8 +165,9 @@ class Vault:
 
     def has(self, content_type: ContentType, source_id: str, *, deleted: Deleted = "include") -> bool:
         """Tell whether the vault has this item, without reading its content."""
-        selection = select(content_type, [source_id], deleted)
-        return next(self._row_numbers(selection), None) is not None
+        bare = bare_id(content_type, source_id)
+        given = {"content_type": content_type, "bare": bare, "whole": prefix_of(content_type) + bare}
+        return bool(self._all(_HAS.format(deleted=DELETED[deleted]), given))
 
     # -- what is in it ------------------------------------------------------------------------------
 

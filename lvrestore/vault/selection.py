@@ -23,7 +23,7 @@ CHUNK_ROWS = 2000
 LARGE_BYTES = 32_768
 IN_FOLDERS = frozenset({ContentType.DASHBOARD, ContentType.LOOK})
 
-_DELETED: dict[Deleted, str] = {
+DELETED: dict[Deleted, str] = {
     "exclude": "AND item.deleted_at IS NULL",
     "include": "",
     # The plus keeps SQLite in row order: its index on deleted_at would sort all of them for each chunk.
@@ -130,7 +130,7 @@ def chunk_statement(
 ) -> tuple[str, dict[str, Any]]:
     """Return the statement for the next row numbers after `:after`, with all other values to bind."""
     prefix = prefix_of(selection.content_type)
-    conditions, given = [_DELETED[selection.deleted]], _given(selection, prefix)
+    conditions, given = [DELETED[selection.deleted]], _given(selection, prefix)
     by_column = selection.folder_ids is not None and has_folder_id
     if by_column:
         conditions.append(_IN_FOLDER)
