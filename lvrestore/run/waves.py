@@ -95,23 +95,27 @@ class Waves:
         self._positions = positions
         self._numbers = count()
 
-    def first(self) -> Iterator[tuple[ContentType, Tasks]]:
-        """Every selected row once: types in dependency order, folders by depth."""
-        for content_type in self._chosen.in_order:
-            is_folder = content_type is ContentType.FOLDER
-            for tasks in self._folders() if is_folder else self._rows(content_type):
-                yield content_type, tasks
+    def first(self) -> Iterator[tuple[Sequence[ContentType], Tasks]]:
+        """Every selected row once, with the types in a wave: in dependency order, folders by depth and alone."""
+        for types in DependencyGraph().get_waves(self._chosen.types):
+            if others := [one for one in types if one is not ContentType.FOLDER]:
+                for tasks in self._rows(others):
+                    yield others, tasks
+            if ContentType.FOLDER in types:
+                for tasks in self._folders():
+                    yield [ContentType.FOLDER], tasks
 
-    def _rows(self, content_type: ContentType) -> Iterator[Tasks]:
-        """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
+    def _rows(self, types: Sequence[ContentType]) -> Iterator[Tasks]:
+        """The rows of types: those after the last one that was stored first, so that a resume is soon at work.
 
         Looking for the others takes as long as the session has items; there are few, or none. Large ones begin before
         those, as what takes longest and begins last is waited for by everybody.
         """
-        if (position := self._positions.get(content_type)) is not None:
-            yield self._tasks(content_type, self._chosen.ids, after=position)
-        large = self._tasks(content_type, self._chosen.ids, size="large")
-        yield chain(large, self._tasks(content_type, self._chosen.ids, size="other"))
+        ids = self._chosen.ids
+        if stored := [(one, self._positions[one]) for one in types if one in self._positions]:
+            yield chain.from_iterable(self._tasks(one, ids, after=position) for one, position in stored)
+        sizes: tuple[Size, ...] = ("large", "other")
+        yield chain.from_iterable(self._tasks(one, ids, size=size) for size in sizes for one in types)
 
     def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
         """The items that wait, once more."""
