@@ -50,6 +50,7 @@ from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
 from lvrestore.run.live_source import LiveSource, note_lacking
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
+from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
 from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
@@ -271,6 +272,7 @@ class Restore:
     def _connect(self, stack: ExitStack) -> None:
         """Log in, learn the destination's name, find its state file."""
         config = self._config
+        keep_one_heap()
         self._scratch = private_folder()
         stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._stop = stack.enter_context(stop_on_signals())

@@ -19,6 +19,7 @@ from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
 from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryTask, RestorationTask
+from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.messages import (
     Fatal,
     Hello,
@@ -145,6 +146,7 @@ def worker_main(
 ) -> None:
     """Entry of a worker process. Holding `lock` keeps the destination ours while a request may be under way."""
     leave_signals_to_the_parent()
+    keep_one_heap()
     try:
         writer = meet(folder)
         writer.send(Hello(number))
