@@ -266,7 +266,7 @@ def _lost_everywhere(asked: Mapping[tuple[str, str], list[Item]], refs: Referenc
         for gone in (yield Exists(kind, ids)) if ids else ():
             items = asked[kind, gone]
             _, source_id = target_of(items[0].vault) or ("", "")
-            if refs.has_row(kind, source_id):
+            if refs.in_vault(kind, source_id) and refs.content(kind, source_id) is not None:
                 missing.append(f"{kind} {gone}")
             else:
                 broken |= {id(item) for item in items}

@@ -156,9 +156,12 @@ def _lookalikes(
     found: list[Body] = []
     if not any(section.items for section in _wanted(vault, refs) or ()):
         return found
-    for one in others:
+    text = _bare(known(vault.description))
+    for one in (other for other in others if not text or _bare(other.get("description")) == text):
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
-        if (yield from _is_equal(vault, live, owner, refs, history)):
+        is_equal = yield from _is_equal(vault, live, owner, refs, history)
+        # Asked once more: when the list was read, another item of this run may have just made it.
+        if is_equal and not _is_anothers(live["id"], vault, refs):
             found.append(live)
     return found
 

@@ -20,6 +20,8 @@ from lvrestore.content.queries import is_query
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import known
 from lvrestore.content.users import VaultUser, users_of_address
+from lvrestore.errors import ValidationError
+from lvrestore.looker.classify import Refused
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule
 
@@ -41,7 +43,11 @@ def follow(value: Json, refs: References) -> Steps[None]:
     if refs.same_instance:
         return
     for kind, source_id in sorted(unsettled_targets(value, refs) - refs.not_here):
-        if (yield from counterpart(kind, source_id, refs)) is None:
+        try:
+            here = yield from counterpart(kind, source_id, refs)
+        except (Refused, ValidationError):
+            here = None  # the item itself is well without it
+        if here is None:
             refs.not_here.add((kind, source_id))
     yield from name_strays(value, refs)
 

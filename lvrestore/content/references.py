@@ -264,7 +264,7 @@ def require(needed: dict[str, set[str]]) -> Steps[None]:
 
 def orphanage(refs: References, source_id: str) -> Steps[str | None]:
     """The destination's folder for what lay in a folder that is neither there nor in the backup, with a report."""
-    if refs.policy.orphans_to is None or refs.has_row("folder", source_id):
+    if refs.policy.orphans_to is None or refs.content("folder", source_id) is not None:
         return None
     yield Warn("orphan", f"folder {source_id} is nowhere: put into folder {refs.policy.orphans_to}")
     return refs.policy.orphans_to

@@ -354,8 +354,13 @@ def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body
 
 
 def _others_may_be_made(vault: VaultUser, refs: References) -> bool:
-    others = (other for other in refs.namesakes("user", vault.id) if other != vault.id)
-    return any(refs.mapped("user", other) is None for other in others)
+    for other in refs.namesakes("user", vault.id):
+        if other == vault.id:
+            continue
+        refs.forget("user", other)  # it may have been made since this item asked last
+        if refs.mapped("user", other) is None:
+            return True
+    return False
 
 
 def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> Steps[tuple[Work, Body]]:

@@ -122,8 +122,12 @@ class Scanner:
         def ask(offsets: Iterable[int]) -> None:
             nonlocal short
             for page in offsets:
-                if self._page(listing, params, size, str(page * size), trashed=trashed) < size:
-                    short = True
+                try:
+                    rows = self._page(listing, params, size, str(page * size), trashed=trashed)
+                except Exception:
+                    short = True  # nobody need go on with a list that has a hole
+                    raise
+                short = short or rows < size
                 if short:
                     return
 

@@ -96,26 +96,25 @@ class Waves:
         self._numbers = count()
 
     def first(self) -> Iterator[tuple[Sequence[ContentType], Tasks]]:
-        """Every selected row once, with the types in a wave: in dependency order, folders by depth and alone."""
+        """Every selected row once, with the types that come to their end so: in dependency order, folders by depth."""
         for types in DependencyGraph().get_waves(self._chosen.types):
             if others := [one for one in types if one is not ContentType.FOLDER]:
-                for tasks in self._rows(others):
-                    yield others, tasks
+                yield from self._rows(others)
             if ContentType.FOLDER in types:
                 for tasks in self._folders():
                     yield [ContentType.FOLDER], tasks
 
-    def _rows(self, types: Sequence[ContentType]) -> Iterator[Tasks]:
+    def _rows(self, types: Sequence[ContentType]) -> Iterator[tuple[Sequence[ContentType], Tasks]]:
         """The rows of types: those after the last one that was stored first, so that a resume is soon at work.
 
-        Looking for the others takes as long as the session has items; there are few, or none. Large ones begin before
-        those, as what takes longest and begins last is waited for by everybody.
+        Looking for the others takes as long as the session has items. Of those large ones begin first, as what takes
+        longest and begins last is waited for by everybody; a plan is read in the order of the backup.
         """
         ids = self._chosen.ids
         if stored := [(one, self._positions[one]) for one in types if one in self._positions]:
-            yield chain.from_iterable(self._tasks(one, ids, after=position) for one, position in stored)
-        sizes: tuple[Size, ...] = ("large", "other")
-        yield chain.from_iterable(self._tasks(one, ids, size=size) for size in sizes for one in types)
+            yield (), chain.from_iterable(self._tasks(one, ids, after=position) for one, position in stored)
+        sizes: tuple[Size | None, ...] = (None,) if self._done_in is None else ("large", "other")
+        yield types, chain.from_iterable(self._tasks(one, ids, size=size) for size in sizes for one in types)
 
     def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
         """The items that wait, once more."""

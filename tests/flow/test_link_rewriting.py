@@ -358,3 +358,15 @@ def test_elsewhere_what_the_run_could_not_bring_is_not_replaced_by_its_namesake_
     results = restore_all(looker, rows[:1], memory)
     assert [kind for kind, _ in results[rows[0][0]].warnings] == ["link_not_followed"]
     assert_links_go_to(looker, live_ids)
+
+
+def test_elsewhere_a_search_for_what_a_link_leads_to_may_be_refused():
+    source, rows, looker, live_ids = moved_two()
+    memory = brought(looker, rows, source)
+    memory.note_known("dashboard", rows[0][0], live_ids[0])
+    looker.on("GET", "/dashboards/search").answer(403, {"message": "No"})
+    result = restore_all(looker, rows[:1], memory)[rows[0][0]]
+    assert len(searches(looker)) == 1
+    assert (result.operation, result.error) == (Operation.UNCHANGED, None)
+    assert [kind for kind, _ in result.warnings] == ["link_not_followed"]
+    assert_links_go_to(looker, live_ids)

@@ -395,11 +395,36 @@ def test_a_row_without_content_is_not_large(path):
         assert "7" in ids(vault.rows(DASHBOARD, size="other"))
 
 
-def test_large_items_begin_first_and_each_item_once(path):
+def waves_of(vault, state, **more):
+    done = DoneIn(write_state(state, []), "s1")
+    return list(Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), done, **more).first())
+
+
+def test_large_items_begin_first_and_each_item_once(path, tmp_path):
     with open_vault(path) as vault:
-        waves = Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), None)
-        tasks = [task for _, wave in waves.first() for task in wave]
+        ((types, wave),) = waves_of(vault, tmp_path / "state.db")
+        tasks = list(wave)
         sizes = [len(task.blob) >= selection.LARGE_BYTES for task in tasks]
+        assert types == [DASHBOARD]
         assert sizes == sorted(sizes, reverse=True)
         assert sorted(task.source_id for task in tasks) == sorted(ids(vault.rows(DASHBOARD)))
     assert any(sizes)
+
+
+def test_a_plan_is_in_the_order_of_the_backup(path):
+    with open_vault(path) as vault:
+        ((_, wave),) = Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), None).first()
+        assert [task.source_id for task in wave] == ids(vault.rows(DASHBOARD))
+
+
+def test_a_type_has_not_come_to_its_end_with_what_a_resume_begins_with(path, tmp_path):
+    with open_vault(path) as vault:
+        every = ids(vault.rows(DASHBOARD))
+        (begun, first), (ended, rest) = waves_of(
+            vault, tmp_path / "state.db", positions={DASHBOARD: every[40]}
+        )
+        # Who looks for names that are free by now would look too soon.
+        assert list(begun) == []
+        assert ended == [DASHBOARD]
+        assert [task.source_id for task in first] == every[41:]
+        assert sorted(task.source_id for task in rest) == sorted(every)  # nothing was stored meanwhile
