@@ -246,7 +246,7 @@ class MatchRule(StrEnum):
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A source id has its destination id, known before the item is done. With a ticket the sender waits for it.
 
-    `settled`: nothing of what it maps is left to do.
+    `settled`: nothing of what it maps is left to do. `referred`: only another item refers to it.
     """
 
     kind: str
@@ -256,6 +256,7 @@ class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     created_at: str | None = None
     slug: str | None = None
     settled: bool = False
+    referred: bool = False
     ticket: int | None = None
 
 

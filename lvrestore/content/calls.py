@@ -89,8 +89,9 @@ class Mapped(msgspec.Struct, frozen=True):
     """A source id has got this id on the destination. Written down at once, before the item is done.
 
     `rule` says how that was found. A mapping that is only confirmed keeps the rule that it has.
-    `settled`: nothing of it is left to do, as of a query, or of what was there before and is only referred to. It is
-    stored before the generator goes on, which looks it up.
+    `settled`: nothing of it is left to do, as of a query, or of what was there before. `referred`: another item
+    refers to it, and its own, if it is ever restored, is to find out for itself. Both are stored before the generator
+    goes on, which looks them up.
     """
 
     kind: str
@@ -100,6 +101,7 @@ class Mapped(msgspec.Struct, frozen=True):
     created_at: str | None = None
     slug: str | None = None
     settled: bool = False
+    referred: bool = False
 
 
 class Replaces(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 from lvrestore.content import flat
 from lvrestore.content.bodies import Body, changed
 from lvrestore.content.calls import Get, Mapped, Steps
+from lvrestore.content.finding import FOUND_ANEW
 from lvrestore.content.links import name_strays, unsettled_targets
 from lvrestore.content.namesakes import taken_by_name
 from lvrestore.content.queries import is_query
@@ -66,7 +67,9 @@ def counterpart(kind: str, source_id: str, refs: References) -> Steps[str | None
         return None
     here = yield from FINDERS[kind]({**content, "id": source_id}, refs)
     if here is not None:
-        yield Mapped(kind, source_id, here, _rule_of(kind, content), settled=True)
+        referred = kind in FOUND_ANEW
+        rule = _rule_of(kind, content)
+        yield Mapped(kind, source_id, here, rule, settled=not referred, referred=referred)
         if kind == "group":
             yield taken_by_name(source_id, here, content.get("name"))
     return here

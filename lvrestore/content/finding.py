@@ -9,6 +9,10 @@ from lvrestore.content.trying import MAPPING, tried
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
 
+# Of these the natural key alone does not tell that one may be overwritten: they must be equal as well. Where an item
+# that refers to one has found it, its own item looks for it once more, as if nobody had.
+FOUND_ANEW = frozenset({"dashboard", "look"})
+BY_KEY = frozenset({MatchRule.SLUG, MatchRule.TITLE_IN_FOLDER})
 MADE_AT_ANOTHER_TIME = "it was created at another time"
 
 
@@ -22,6 +26,9 @@ def by_identity(
     mapping = refs.mapped(kind, source_id)
     if mapping is None:
         yield Tried(MAPPING, f"the mapping of {kind} {source_id}", "there is none")
+    elif kind in FOUND_ANEW and mapping.partial and mapping.rule in BY_KEY and not refs.same_instance:
+        referred = f"{kind} {mapping.destination_id} was only referred to so far: looked for anew"
+        yield Tried(MAPPING, f"the mapping of {kind} {source_id}", referred)
     else:
         found = yield from _by_mapping(refs, kind, collection, source_id, mapping, has_trash=has_trash)
         if found is not None:

@@ -94,9 +94,9 @@ class PipeRecorder:
     def note(self, mapping: MappingNote) -> None:
         """Send a mapping; the item's own result follows on the same pipe.
 
-        One that is settled is waited for: the item goes on to look it up.
+        One that is settled or referred to is waited for: the item goes on to look it up.
         """
-        if mapping.settled:
+        if mapping.settled or mapping.referred:
             self._store(lambda ticket: msgspec.structs.replace(mapping, ticket=ticket))
         else:
             self._writer.send(mapping)

@@ -7,7 +7,8 @@ import pytest
 from factory import make_dashboard, make_looker
 from harness import Memory, restore
 
-from lvrestore.model import ContentType, Operation
+from lvrestore.content.references import MappedId
+from lvrestore.model import ContentType, MatchRule, Operation
 
 
 def backup(looker, path, **changes):
@@ -126,6 +127,20 @@ def test_a_look_of_other_content_is_named_with_what_differs(looker):
     result, tried = look_for(looker, "look", content)
     assert result.operation is Operation.CONFLICT
     assert said(tried[-1])[1] == [(looker.look, "it has other description")]
+
+
+@pytest.mark.parametrize(
+    ("only_referred", "operation"), [(True, Operation.CONFLICT), (False, Operation.UPDATED)]
+)
+def test_a_look_that_others_referred_to_is_no_more_ours_for_that(looker, only_referred, operation):
+    content = backup(looker, f"/looks/{looker.look}", description="Other")
+    memory = Memory(same_instance=False)
+    memory.mappings["look", content["id"]] = MappedId(
+        looker.look, partial=only_referred, rule=MatchRule.TITLE_IN_FOLDER
+    )
+    result, tried = look_for(looker, "look", content, memory)
+    assert result.operation is operation
+    assert ("only referred to" in tried[0].outcome) == only_referred
 
 
 def test_groups_of_one_name_are_all_named():

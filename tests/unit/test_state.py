@@ -178,3 +178,13 @@ def test_a_session_that_was_cut_off_is_summed_up_from_its_journal(store, path):
     assert summary["summary"]["total_items"] == 2
     assert summary["error_breakdown"] == {"conflict": 1}
     assert summary["calls"]["total"] == 2
+
+
+def test_what_is_only_referred_to_has_not_come_to_its_end(store, path):
+    scope = begin(store)
+    note = mapping("900", MatchRule.SLUG, referred=True)
+    store.write(scope, [note])
+    mapper = StateReader(path).mapper(scope)
+    assert mapper.get(note.kind, note.source_id).partial
+    store.write(scope, [result(note.source_id, Operation.UNCHANGED, destination_id="900")])
+    assert not mapper.get(note.kind, note.source_id).partial
