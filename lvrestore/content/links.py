@@ -190,7 +190,13 @@ def name_strays(value: Json, refs: References) -> Steps[None]:
 
 
 def may_move(targets: Collection[tuple[str, str]], refs: References) -> Steps[bool]:
-    """Whether one of these can have another id at the end of the run: not so what is there under its own."""
+    """Whether one of these can have another id at the end of the run: not so what is there under its own.
+
+    What the backup marks deleted is hardly there, and to ask for it, for every link to it, costs more than to look at
+    the link again, which is done only where something has moved.
+    """
+    if any(refs.marked_deleted(kind, source_id) for kind, source_id in targets):
+        return True
     ids = {kind: tuple(sorted(i for k, i in targets if k == kind)) for kind, _ in targets}
     for kind, wanted in ids.items():
         if not refs.same_instance or kind not in ASKED_FOR or (yield Exists(kind, wanted, quiet=True)):

@@ -91,8 +91,7 @@ class Lookups:
     def marked_deleted(self, content_type: ContentType, source_id: str) -> bool:
         """Whether the vault holds the item and marks it deleted."""
         with self._lock:
-            row = self._open().get(content_type, source_id)
-        return row is not None and row.deleted_at is not None
+            return self._open().has(content_type, source_id, deleted="only")
 
     def holders(self, kind: str, source_id: str, *, managed: bool = False) -> tuple[str, ...]:
         """Users whose `role_ids` or `group_ids` hold a role or group, without those that the vault marks deleted.
