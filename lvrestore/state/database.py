@@ -20,7 +20,7 @@ READABLE_BY_OWNER_ONLY = 0o600
 PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
 BUSY_TIMEOUT_MS = 10_000
 # KiB, as SQLite counts them. Every thread of a run reads with a connection of its own, from what the system caches.
-READER_CACHE = -256
+READER_CACHE = -100
 # What tables of earlier versions lack. New tables and indexes need no step of their own: the schema makes them.
 ADDED_COLUMNS = (
     ("claims", "failed", "INTEGER NOT NULL DEFAULT 0", "0"),
