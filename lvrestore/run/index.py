@@ -21,8 +21,9 @@ from lvrestore.errors import StateError
 from lvrestore.model import Json
 from lvrestore.run.listings import LISTINGS, Listing
 
-# The timeout comes first: to see that the file is in WAL mode may already mean to wait for another process.
-PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=OFF")
+# The timeout comes first: to see that the file is in WAL mode may already mean to wait for another process. Every
+# process of a run has the file open, and the system caches it for all of them: few pages (KiB) are kept besides.
+PRAGMAS = ("busy_timeout=30000", "journal_mode=WAL", "synchronous=OFF", "cache_size=-300")
 FILE = "destination.db"
 NEVER = -1e18
 SCHEMA = """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COPY_ATTEMPTS = 3
 # Companions that hold content which is not in the main file yet.
 _LEFTOVERS = ("-wal", "-journal")
-_PRAGMAS = ("PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -1000")
+_PRAGMAS = ("PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -400")
 _BUSY_TIMEOUT_MS = 5000
 _HEADER_BYTES = 100
 
