@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -799,15 +799,15 @@ class Restore:
         done_in = DoneIn(self._state_path, scope.session_id)
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
-    def _first(self, waves: Waves) -> Iterator[tuple[Sequence[ContentType], AnyTasks]]:
-        """Every item once, with its types, and before the first that shows queries, these."""
+    def _first(self, waves: Waves) -> Iterator[tuple[ContentType | None, AnyTasks]]:
+        """Every item once, with the type that comes to its end so; before the first that shows queries, these."""
         queries_made = self._queries is None
-        for types, tasks in waves.first():
-            if not queries_made and any(one in SHOWING for one in types):
-                yield from (((), queries) for queries in self._queries or ())
+        for content_type, tasks, is_last in waves.first():
+            if content_type in SHOWING and not queries_made:
+                yield from ((None, queries) for queries in self._queries or ())
                 self._say_what_queries_were_made()
                 queries_made = True
-            yield types, tasks
+            yield content_type if is_last else None, tasks
 
     def _say_what_queries_were_made(self) -> None:
         counts = self._queries.counts if self._queries is not None else QueryCounts()
@@ -818,9 +818,10 @@ class Restore:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
-        for types, tasks in self._first(waves):
+        for content_type, tasks in self._first(waves):
             yield tasks
-            yield from waves.rounds(partial(nameless, [one for one in types if one in NAMED]))
+            if content_type in NAMED:
+                yield from waves.rounds(partial(nameless, (content_type,)))
         waiting = waiting_in(self._state_path, scope, same_instance=intent.verdict.same)
         yield from waves.again(waiting, Waits.FOR_OTHERS)
         yield from waves.rounds(partial(nameless, NAMED))

@@ -65,16 +65,6 @@ class DependencyGraph:
             sorter.done(*ready)
         return [one for one in order if one in types]
 
-    def get_waves(self, types: Collection[ContentType]) -> list[list[ContentType]]:
-        """The given types in the order of restoration, together those of which none depends on another."""
-        waves: list[list[ContentType]] = []
-        for one in self.get_restoration_order(types):
-            if waves and self.get_dependencies(one).isdisjoint(waves[-1]):
-                waves[-1].append(one)
-            else:
-                waves.append([one])
-        return waves
-
 
 def by_depth(parents: Mapping[str, str | None]) -> list[list[str]]:
     """Ids in waves, parents before children.

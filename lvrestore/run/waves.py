@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -74,6 +75,14 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
     lands_until: datetime | None = None
 
 
+class FirstWave(NamedTuple):
+    """Rows of a type that have not been looked at; but for `is_last` it has not come to its end with them."""
+
+    content_type: ContentType
+    tasks: Tasks
+    is_last: bool = True
+
+
 class Waves:
     """The tasks of one run."""
 
@@ -95,26 +104,27 @@ class Waves:
         self._positions = positions
         self._numbers = count()
 
-    def first(self) -> Iterator[tuple[Sequence[ContentType], Tasks]]:
-        """Every selected row once, with the types that come to their end so: in dependency order, folders by depth."""
-        for types in DependencyGraph().get_waves(self._chosen.types):
-            if others := [one for one in types if one is not ContentType.FOLDER]:
-                yield from self._rows(others)
-            if ContentType.FOLDER in types:
+    def first(self) -> Iterator[FirstWave]:
+        """Every selected row once: types in dependency order, folders by depth."""
+        for content_type in self._chosen.in_order:
+            if content_type is ContentType.FOLDER:
                 for tasks in self._folders():
-                    yield [ContentType.FOLDER], tasks
+                    yield FirstWave(content_type, tasks)
+            else:
+                yield from self._rows(content_type)
 
-    def _rows(self, types: Sequence[ContentType]) -> Iterator[tuple[Sequence[ContentType], Tasks]]:
-        """The rows of types: those after the last one that was stored first, so that a resume is soon at work.
+    def _rows(self, content_type: ContentType) -> Iterator[FirstWave]:
+        """The rows of a type: those after the last one that was stored first, so that a resume is soon at work.
 
         Looking for the others takes as long as the session has items. Of those large ones begin first, as what takes
         longest and begins last is waited for by everybody; a plan is read in the order of the backup.
         """
         ids = self._chosen.ids
-        if stored := [(one, self._positions[one]) for one in types if one in self._positions]:
-            yield (), chain.from_iterable(self._tasks(one, ids, after=position) for one, position in stored)
+        if (position := self._positions.get(content_type)) is not None:
+            yield FirstWave(content_type, self._tasks(content_type, ids, after=position), is_last=False)
         sizes: tuple[Size | None, ...] = (None,) if self._done_in is None else ("large", "other")
-        yield types, chain.from_iterable(self._tasks(one, ids, size=size) for size in sizes for one in types)
+        tasks = chain.from_iterable(self._tasks(content_type, ids, size=size) for size in sizes)
+        yield FirstWave(content_type, tasks)
 
     def again(self, waiting: Iterable[Waiting], reason: Waits) -> Iterator[Tasks]:
         """The items that wait, once more."""

@@ -16,15 +16,6 @@ def test_every_type_comes_after_all_it_depends_on():
         assert not {other for other in DEPENDS_ON[one] if order.index(other) > order.index(one)}
 
 
-@given(st.sets(st.sampled_from(list(ContentType))))
-def test_types_that_are_restored_together_do_not_depend_on_each_other(types):
-    graph = DependencyGraph()
-    waves = graph.get_waves(types)
-    assert [one for wave in waves for one in wave] == graph.get_restoration_order(types)
-    for wave in waves:
-        assert all(graph.get_dependencies(one).isdisjoint(wave) for one in wave)
-
-
 def test_dependencies_at_any_distance():
     found = DependencyGraph().get_dependencies(ContentType.BOARD)
     assert {ContentType.DASHBOARD, ContentType.FOLDER, ContentType.PERMISSION_SET} <= found

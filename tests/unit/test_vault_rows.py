@@ -402,10 +402,10 @@ def waves_of(vault, state, **more):
 
 def test_large_items_begin_first_and_each_item_once(path, tmp_path):
     with open_vault(path) as vault:
-        ((types, wave),) = waves_of(vault, tmp_path / "state.db")
+        ((content_type, wave, is_last),) = waves_of(vault, tmp_path / "state.db")
         tasks = list(wave)
         sizes = [len(task.blob) >= selection.LARGE_BYTES for task in tasks]
-        assert types == [DASHBOARD]
+        assert (content_type, is_last) == (DASHBOARD, True)
         assert sizes == sorted(sizes, reverse=True)
         assert sorted(task.source_id for task in tasks) == sorted(ids(vault.rows(DASHBOARD)))
     assert any(sizes)
@@ -413,18 +413,17 @@ def test_large_items_begin_first_and_each_item_once(path, tmp_path):
 
 def test_a_plan_is_in_the_order_of_the_backup(path):
     with open_vault(path) as vault:
-        ((_, wave),) = Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), None).first()
+        ((_, wave, _),) = Waves(vault, Chosen(types=(DASHBOARD,)), Unfinished(), None).first()
         assert [task.source_id for task in wave] == ids(vault.rows(DASHBOARD))
 
 
 def test_a_type_has_not_come_to_its_end_with_what_a_resume_begins_with(path, tmp_path):
     with open_vault(path) as vault:
         every = ids(vault.rows(DASHBOARD))
-        (begun, first), (ended, rest) = waves_of(
+        (_, first, is_end), (_, rest, is_last) = waves_of(
             vault, tmp_path / "state.db", positions={DASHBOARD: every[40]}
         )
         # Who looks for names that are free by now would look too soon.
-        assert list(begun) == []
-        assert ended == [DASHBOARD]
+        assert (is_end, is_last) == (False, True)
         assert [task.source_id for task in first] == every[41:]
         assert sorted(task.source_id for task in rest) == sorted(every)  # nothing was stored meanwhile
