@@ -80,11 +80,6 @@ def rewrite_beside(text: str, live: str, resolve: Resolve, hosts: Mapping[str, s
     return _ANY.sub(replaced, text)
 
 
-def linked(text: str, hosts: Mapping[str, str] = {}) -> set[tuple[str, str]]:
-    """Every (kind, source id) that a text links to."""
-    return linked_in(text, hosts)
-
-
 def without_ids(text: str) -> str:
     """The text with all its links made alike: equal for two texts that differ only in where they link to."""
     return _rewrite(text, lambda _kind, _source_id: "0", lambda _host: "")

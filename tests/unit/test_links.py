@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from lvrestore.content.links import (
     each_text,
-    linked,
     linked_in,
     rewrite_beside,
     rewrite_in,
@@ -89,7 +88,7 @@ def test_a_relative_link_gets_the_new_id_and_keeps_the_rest(text, rewritten):
 )
 def test_what_only_looks_like_a_link_stays(text):
     assert rewrite_links(text, resolve, HOSTS) == text
-    assert linked(text, HOSTS) & NEW.keys() == set()
+    assert linked_in(text, HOSTS) & NEW.keys() == set()
 
 
 @pytest.mark.parametrize(
@@ -134,14 +133,14 @@ def test_another_absolute_link_stays(text):
 
 def test_a_foreign_link_does_not_hide_the_next_one():
     text = '[a](https://other.com/x),[b](/dashboards/42) "https://other.com","/looks/7"'
-    assert linked(text) == {("dashboard", "42"), ("look", "7")}
+    assert linked_in(text) == {("dashboard", "42"), ("look", "7")}
     assert "(/dashboards/97)" in rewrite_links(text, resolve)
 
 
 def test_linked_names_kinds_and_ids():
     text = "/dashboards/42 /dashboards-next/42 /looks/7 /folders/3 /boards/5 https://old.looker.com/looks/8"
-    assert linked(text) == NEW.keys()
-    assert linked(text, HOSTS) == {*NEW, ("look", "8")}
+    assert linked_in(text) == NEW.keys()
+    assert linked_in(text, HOSTS) == {*NEW, ("look", "8")}
 
 
 def test_every_string_inside_a_value_is_rewritten_and_nothing_else():
@@ -170,7 +169,7 @@ def test_texts_that_differ_only_in_where_they_link_to_are_alike():
 @pytest.mark.parametrize("unit", ["x", "/", "//", r"\/", "/dashboards/", "a:", "/embed/dashboards/1"])
 def test_a_large_text_comes_to_an_end(unit):
     # With a pattern whose time grows with the square of the text, the suite's time limit would end this.
-    assert linked(unit * (1_000_000 // len(unit))) & NEW.keys() == set()
+    assert linked_in(unit * (1_000_000 // len(unit))) & NEW.keys() == set()
 
 
 # --- any text
@@ -198,7 +197,7 @@ def test_swapped_ids_are_swapped_back(text, order):
     back = {new: old for old, new in there.items()}
     swapped = rewrite_links(text, lambda _kind, source_id: there.get(source_id))
     assert rewrite_links(swapped, lambda _kind, source_id: back.get(source_id)) == text
-    assert linked(swapped) == {(kind, there.get(one, one)) for kind, one in linked(text)}
+    assert linked_in(swapped) == {(kind, there.get(one, one)) for kind, one in linked_in(text)}
 
 
 @given(PIECES, st.permutations([str(n) for n in range(13)]))
