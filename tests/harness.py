@@ -154,7 +154,7 @@ def restore(
     listening = {}
     if index is not None:
         client = IndexedClient(client, index, same_instance=memory.same_instance)
-        listening = {"doubt": index.doubt, "there": index.note}
+        listening = {"doubt": index.doubt, "there": index.note, "having": index.having}
 
     def run(seq, source_id, blob, before=None):
         played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())

@@ -19,6 +19,7 @@ from lvrestore.content.calls import (
     Delete,
     Exists,
     Get,
+    Having,
     Replace,
     Replaces,
     Steps,
@@ -280,9 +281,14 @@ def _people(refs: References, users: Iterable[str]) -> Steps[dict[str, str]]:
 
 
 def _missing_holders(role: Role, wanted: Mapping[str, str]) -> Steps[list[str]]:
-    """Those who do not have the role, not even through a group: a direct grant would outlive that."""
+    """Those who do not have the role, not even through a group: a direct grant would outlive that.
+
+    Who has it by the list of users has it; that list may leave out what comes through a group.
+    """
     if role.empty or not wanted:
         return list(wanted)
+    if wanted.keys() <= (yield Having("user", "role_ids", role.role_id)):
+        return []
     holders = _ids((yield Get(path("roles", role.role_id, "users"), IDS)))
     return [user_id for user_id in wanted if user_id not in holders]
 
@@ -295,8 +301,13 @@ def _assign(where: str, role_id: str, before: list[str], after: list[str]) -> St
     return [Change("users", before, after)]
 
 
-def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> Steps[list[Change]]:
-    """Give a user its roles, for a run that does not restore the roles themselves."""
+def sync_roles(
+    user: Person, vault_roles: Collection[str], live: Mapping[str, Json], refs: References
+) -> Steps[list[Change]]:
+    """Give a user its roles, for a run that does not restore the roles themselves.
+
+    What `live` shows the user has; it may leave out what comes through a group.
+    """
     source_id, user_id = user.source_id, user.user_id
     where = path("users", user_id, "roles")
     wanted = {r: i for i in vault_roles if (r := destination_of(refs, "role", i)) is not None}
@@ -304,7 +315,9 @@ def sync_roles(user: Person, vault_roles: Collection[str], refs: References) -> 
         yield Warn(
             "access_differs", f"user {source_id} has role {unknown} in the backup: it is not known here"
         )
-    held = _ids((yield Get(where, IDS))) if wanted else set()
+    held = {str(one) for one in live.get("role_ids") or ()}
+    if not wanted.keys() <= held:
+        held = _ids((yield Get(where, IDS)))
     missing = [r for r in wanted if r not in held]
     absent = (yield Exists("role", tuple(missing))) if missing else ()
     added = []

@@ -85,6 +85,17 @@ class Exists(msgspec.Struct, frozen=True):
     quiet: bool = False
 
 
+class Having(msgspec.Struct, frozen=True):
+    """Which objects have this value, as far as a list shows it? The reply is a set of ids.
+
+    Nobody is asked: what is not among them may have it all the same.
+    """
+
+    kind: str
+    field: str
+    value: str
+
+
 class Mapped(msgspec.Struct, frozen=True):
     """A source id has got this id on the destination. Written down at once, before the item is done.
 
@@ -141,7 +152,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 Call = Get | Create | Update | Replace | Delete
-Note = Exists | Mapped | Replaces | Tried | Warn
+Note = Exists | Having | Mapped | Replaces | Tried | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
 

@@ -510,7 +510,7 @@ def _sync_access(
     groups, roles = known(vault.group_ids), known(vault.role_ids)
     me = Person(vault.id, work.item_id, created=work.created)
     if roles and vault.roles_externally_managed is not True and not refs.policy.grants_by_role:
-        changes += yield from sync_roles(me, roles, refs)
+        changes += yield from sync_roles(me, roles, live, refs)
     if groups is not None:
         changes += yield from sync_groups(me, groups, live, refs, lost)
     return changes

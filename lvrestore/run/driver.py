@@ -17,6 +17,7 @@ from lvrestore.content.calls import (
     Delete,
     Exists,
     Get,
+    Having,
     Mapped,
     Replace,
     Replaces,
@@ -140,19 +141,21 @@ class Driver:
         wait: Callable[[float], None],
         doubt: Callable[[str, str], None] = lambda _kind, _id: None,
         there: Callable[[str, str], None] = lambda _kind, _id: None,
+        having: Callable[[str, str, str], frozenset[str]] = lambda _kind, _field, _value: frozenset(),
         tried: Callable[[Tried], None] = lambda _note: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
 
         `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
-        answer was lost, or whose process: nobody else could know of them. `tried` hears how items are looked for.
+        answer was lost, or whose process: nobody else could know of them. `having` gives the ids that a list shows
+        with a value. `tried` hears how items are looked for.
         """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
         self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
-        self._tried = tried
+        self._having, self._tried = having, tried
         self._repeats = 0
         self._only_server_knows = self._is_uncertain = False
         self._lands_until = 0.0
@@ -301,15 +304,18 @@ class Driver:
                 return self._get(call)
             case Create():
                 return self._create(call)
-            case Update() | Replace():
+            case Update() | Replace() | Delete():
                 return self._change(call)
-            case Delete(path):
-                return self._send(Request("DELETE", path))
             case Exists():
                 return self._absent(call)
+            case Having():
+                return self._shown(call)
             case _:
                 self._take_note(call)
         return None
+
+    def _shown(self, call: Having) -> frozenset[str]:
+        return frozenset() if self._only_server_knows else self._having(call.kind, call.field, call.value)
 
     def _take_note(self, note: object) -> None:
         match note:
@@ -330,8 +336,10 @@ class Driver:
             case _:
                 raise TypeError(note)
 
-    def _change(self, call: Update | Replace) -> Json:
+    def _change(self, call: Update | Replace | Delete) -> Json:
         """Send; a rehearsal refuses, as the server would, to give something a name that is taken."""
+        if isinstance(call, Delete):
+            return self._send(Request("DELETE", call.path))
         if isinstance(call, Replace):
             return self._send(Request("PUT", call.path, body=call.body))
         if self._is_rehearsal and call.is_taken is not None and self._play(call.is_taken()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -121,6 +121,17 @@ class Index:
             return None
         return [entry.body for *row, _ in rows if not (entry := _entry(*row)).trashed]
 
+    def having(self, kind: str, field: str, value: str) -> frozenset[str]:
+        """The ids of living objects that were seen with this value and not changed since; there may be others."""
+        rows = self._ask(
+            "SELECT entries.id FROM keys CROSS JOIN entries"
+            " ON entries.kind = keys.kind AND entries.id = keys.id"
+            " WHERE keys.kind = ? AND keys.field = ? AND keys.value = ? AND NOT entries.trashed"
+            " AND entries.at >= ?",
+            (kind, field, _key(field, value), self._since()),
+        )
+        return frozenset(one for (one,) in rows)
+
     def ids(self, kind: str) -> frozenset[str]:
         """The ids of all living objects of a kind that were seen."""
         rows = self._ask("SELECT id FROM entries WHERE kind = ? AND NOT trashed", (kind,))
@@ -164,6 +175,14 @@ class Index:
         """An object, or a part of it, is about to be changed: what was read of it is stale."""
         self._write("UPDATE entries SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
 
+    def doubt_having(self, kind: str, field: str, value: str) -> None:
+        """The value is about to be taken from objects that have it."""
+        self._write(
+            "UPDATE entries SET at = ? WHERE kind = ? AND id IN"
+            " (SELECT id FROM keys WHERE kind = ? AND field = ? AND value = ?)",
+            (NEVER, kind, kind, field, value),
+        )
+
     def note(self, kind: str, item_id: str) -> None:
         """An object is there of which nothing was read. Parts of objects are in no list, and not noted."""
         if kind not in LISTINGS:
@@ -192,7 +211,7 @@ class Index:
         self._db.execute("DELETE FROM keys WHERE kind = ? AND id = ?", (kind, item_id))
         self._db.executemany(
             "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
-            [(kind, f, _key(f, body[f]), item_id) for f in listing.keys if body.get(f) is not None],
+            [(kind, field, value, item_id) for field, value in _keys(listing, body)],
         )
         self._db.execute(
             "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
@@ -221,6 +240,14 @@ class Index:
             yield
         except apsw.Error as error:
             raise StateError(str(self._file), str(error)) from error
+
+
+def _keys(listing: Listing, body: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """The (field, value) pairs that an object is looked up by."""
+    for field in listing.keys:
+        found = body.get(field)
+        values = found if isinstance(found, list) else [found]
+        yield from ((field, _key(field, value)) for value in values if value is not None)
 
 
 def _key(field: str, value: Json) -> str:

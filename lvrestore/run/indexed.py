@@ -19,6 +19,8 @@ IN_FOLDER = re.compile(r"/folders/(?P<folder_id>[^/]+)/(?P<sort>children|looks|d
 SEARCH = re.compile(r"/(?P<collection>dashboards|looks|users)/search")
 PLANS = re.compile(r"/scheduled_plans/(?P<kind>dashboard|look)/(?P<item_id>[^/]+)")
 MEMBERS = re.compile(r"/groups/[^/]+/users(?:/(?P<user_id>[^/]+))?")
+ROLES = re.compile(r"/users/(?P<user_id>[^/]+)/roles")
+HOLDERS = re.compile(r"/roles/(?P<role_id>[^/]+)/users")
 OF_FOLDER = {
     "children": ("folder", "parent_id"),
     "looks": ("look", "folder_id"),
@@ -124,7 +126,10 @@ class IndexedClient:
         """The kind and the id of what a write is about, if the index has such objects."""
         if member := MEMBERS.fullmatch(request.path):
             self._index.doubt("user", str(member["user_id"] or (request.body or {}).get("user_id")))
-            return None, None
+        if holder := ROLES.fullmatch(request.path):
+            self._index.doubt("user", unquote(holder["user_id"]))
+        if role := HOLDERS.fullmatch(request.path):
+            self._index.doubt_having("user", "role_ids", unquote(role["role_id"]))
         collection, _, item_id = request.path.lstrip("/").partition("/")
         if collection not in KIND_OF or "/" in item_id:
             return None, None

@@ -46,7 +46,8 @@ def _always(_body: Mapping[str, Json]) -> bool:
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of object.
 
-    `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by. An object
+    `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by, also by each
+    value of a list. An object
     is as good as the answer to a GET of its own if it has `parts`, lists or objects that a server may leave out of
     a list, with at least these fields in each of them, and if it is `plausible`. `elsewhere` are the `fields` to
     ask for on another instance than the backup's, where ids of queries mean nothing. `page` is the number of rows of a
@@ -170,7 +171,7 @@ LISTINGS: Mapping[str, Listing] = {
                 + f",credentials_email({_names(WriteCredentialsEmail)})"
             ),
             page=PAGE,
-            keys=("email",),
+            keys=("email", "role_ids"),
             parts={"group_ids": ()},
         ),
         Listing(

@@ -200,6 +200,7 @@ class Workbench:
             wait=self._wait,
             doubt=self._index.doubt if self._index is not None else _believe,
             there=self._index.note if self._index is not None else _believe,
+            having=self._index.having if self._index is not None else _nobody,
             tried=self._tried,
         )
 
@@ -215,3 +216,8 @@ class Workbench:
 
 def _believe(_kind: str, _item_id: str) -> None:
     """Without an index nothing was read before it is asked for."""
+
+
+def _nobody(_kind: str, _field: str, _value: str) -> frozenset[str]:
+    """Without an index no list shows who has what."""
+    return frozenset()

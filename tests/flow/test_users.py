@@ -1,5 +1,7 @@
 """Users, their logins, groups and roles, every situation, in memory."""
 
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,7 +12,12 @@ from harness import restore as restore_any
 
 from lvrestore.content.calls import Mapped
 from lvrestore.content.references import MappedId
+from lvrestore.looker.client import LookerClient
+from lvrestore.looker.protocol import Request
 from lvrestore.model import ContentType, MatchRule, Operation
+from lvrestore.run.index import Index
+from lvrestore.run.indexed import IndexedClient
+from lvrestore.run.listings import LISTINGS
 from lvrestore.settings import Caller
 
 KEPT = ("first_name", "last_name", "locale", "is_disabled", "home_folder_id", "ui_state", "email")
@@ -334,6 +341,53 @@ def test_a_role_that_comes_from_a_group_is_not_given_again(looker):
     memory = memory_of(looker, access="restore")
     memory.contents["user", looker.bob]["role_ids"] = [looker.role]
     assert restore(looker, memory, "role", looker.role).operation is Operation.UNCHANGED
+
+
+@pytest.fixture
+def index(tmp_path):
+    """What a run reads of users and roles before it begins, filled by `read_in_bulk`."""
+    with closing(Index(tmp_path, 600.0)) as index:
+        yield index
+
+
+def read_in_bulk(looker, index):
+    for kind in ("user", "role"):
+        listing = LISTINGS[kind]
+        index.put(kind, looker.call("GET", listing.path, params={"fields": listing.fields}))
+        index.set_scanned(kind, time.monotonic(), complete=True, trash=True)
+    looker.clear_log()
+
+
+def test_whom_the_list_of_users_shows_with_a_role_nobody_is_asked_about(looker, index):
+    memory = memory_of(looker, access="restore", grants_by_role=True)
+    read_in_bulk(looker, index)
+    for kind, one in (("user", looker.bob), ("role", looker.role)):
+        assert restore(looker, memory, kind, one, index=index).operation is Operation.UNCHANGED
+    assert not [r.path for r in looker.requests if "role" in r.path]
+
+
+def test_a_list_of_users_that_lacks_roles_of_groups_is_not_believed(looker, index):
+    looker.call("PUT", f"/roles/{looker.role}/users", [])
+    looker.call("PUT", f"/roles/{looker.role}/groups", [looker.group])
+    memory = memory_of(looker, access="restore", grants_by_role=True)
+    memory.contents["user", looker.bob]["role_ids"] = [looker.role]
+    read_in_bulk(looker, index)
+    index.put("user", [{"id": looker.bob, "role_ids": []}])
+    assert restore(looker, memory, "role", looker.role, index=index).operation is Operation.UNCHANGED
+    assert f"/roles/{looker.role}/users" in {r.path for r in looker.requests}
+
+
+@pytest.mark.widens_access
+def test_who_has_lost_a_role_in_this_run_gets_it_back(looker, index):
+    memory = memory_of(looker, access="restore", grants_by_role=True)
+    read_in_bulk(looker, index)
+    client = IndexedClient(LookerClient(looker), index, same_instance=True)
+    client.call(Request("PUT", f"/roles/{looker.role}/users", body=[]))
+    assert restore(looker, memory, "role", looker.role, index=index).operation is Operation.UPDATED
+    assert [one["id"] for one in looker.call("GET", f"/roles/{looker.role}/users")] == [looker.bob]
+    read_in_bulk(looker, index)
+    client.call(Request("PUT", f"/users/{looker.bob}/roles", body=[]))
+    assert restore(looker, memory, "role", looker.role, index=index).operation is Operation.UPDATED
 
 
 def test_a_new_role_and_a_new_group_get_their_people_back(looker):
