@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lvrestore.sandbox.looker import Looker
 
 Act = Callable[["Breaker", Row], bool]
+# So often an id is drawn until one fits; then the whole table is looked through.
+TRIES = 20
 
 
 class Breaker:
@@ -27,11 +29,18 @@ class Breaker:
     def __init__(self, looker: Looker, rng: random.Random) -> None:
         self.looker, self.rng = looker, rng
         self.instance, self.store = looker.instance, looker.instance.store
+        self._ids: dict[int, list[str]] = {}
 
     def other(self, table: dict[str, Any], *but: str | None) -> str | None:
-        """Choose an id of a table, not these."""
-        ids = [object_id for object_id in table if object_id not in but]
-        return self.rng.choice(ids) if ids else None
+        """Choose an id of a table of the store, not these."""
+        if id(table) not in self._ids:
+            self._ids[id(table)] = list(table)
+        ids = self._ids[id(table)]
+        for _ in range(TRIES if ids else 0):
+            if (one := self.rng.choice(ids)) in table and one not in but:
+                return one
+        left = [object_id for object_id in table if object_id not in but]
+        return self.rng.choice(left) if left else None
 
     def delete(self, path: str) -> bool:
         """Delete through the API."""
@@ -474,14 +483,14 @@ def _break_first(
     breaker: Breaker, waiting: list[str], count: int, table: dict[str, Row], act: Act
 ) -> list[str]:
     """Do something to the first so many that it can be done to, and take these off the list."""
-    done: list[str] = []
-    for object_id in list(waiting):
+    done: dict[str, None] = {}
+    for object_id in waiting:
         if len(done) >= count:
             break
         if act(breaker, table[object_id]):
-            done.append(object_id)
-            waiting.remove(object_id)
-    return done
+            done[object_id] = None
+    waiting[:] = [object_id for object_id in waiting if object_id not in done]
+    return list(done)
 
 
 def _one_of(acts: tuple[Act, ...], rng: random.Random) -> Act:
