@@ -8,7 +8,7 @@ from lvrestore.sandbox.call import Call, accepted, merged, need, not_blank, refe
 from lvrestore.sandbox.destroy import destroy_dashboard
 from lvrestore.sandbox.parts import new_layout
 from lvrestore.sandbox.refusals import conflict, not_found, not_modifiable, taken
-from lvrestore.sandbox.search import listing
+from lvrestore.sandbox.search import listing, long_listing
 from lvrestore.sandbox.store import Dashboard
 from lvrestore.sandbox.trash import stays_put, trashed
 from lvrestore.sandbox.views import DASHBOARD, DASHBOARD_BASE, DASHBOARD_FOUND, FILTER, LAYOUT, TILE
@@ -138,13 +138,14 @@ def all_dashboards(call: Call) -> list[Row]:
 def search_dashboards(call: Call) -> list[Row]:
     """Find dashboards, alive ones unless `deleted=true` asks for the trash."""
     in_trash = call.params.get("deleted") == "true"
-    candidates = [d for d in _candidates(call) if bool(d.row.get("deleted")) == in_trash]
+    candidates = (d for d in _candidates(call) if bool(d.row.get("deleted")) == in_trash)
     if call.params.get("not_owned_by") == "true" and "user_id" in call.params:
-        owner = call.params.pop("user_id")
-        candidates = [d for d in candidates if d.row.get("user_id") != owner]
+        owner = call.params["not_owned_by"] = call.params.pop("user_id")
+        candidates = (d for d in candidates if d.row.get("user_id") != owner)
     view = DASHBOARD if call.instance.on("search_has_elements", "yes") else DASHBOARD_FOUND
     return [
-        call.show(view, dashboard) for dashboard in listing(call.instance, candidates, call.params, DASHBOARD)
+        call.show(view, dashboard)
+        for dashboard in long_listing(call.instance, candidates, call.params, DASHBOARD)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lvrestore.sandbox.founding import add_built_ins, add_roots
 from lvrestore.sandbox.refusals import not_found
@@ -40,6 +40,8 @@ class Instance:
         self.at: float | None = None
         self.ahead_s = 0.0
         self.turn = 0
+        # What was asked for, without the page, and all that is to come, in order: gone with the next write.
+        self.kept_order: tuple[Any, list[Any]] | None = None
         self.store: Store
         self.fresh: set[tuple[str, str]] = set()
         self.caller_id = ""

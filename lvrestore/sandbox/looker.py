@@ -357,6 +357,8 @@ class Looker:
 
     def _dispatch(self, logged: Logged) -> Any:  # noqa: ANN401 - any JSON
         route, ids = find_route(logged.method, logged.path)
+        if logged.method != "GET":
+            self.instance.kept_order = None
         strict = self.instance.on("unknown_fields", "refused")
         if logged.params:
             check_params(route.endpoint, logged.params, strict=strict)

@@ -8,7 +8,7 @@ from lvrestore.sandbox.call import Call, accepted, merged, need, not_blank, refe
 from lvrestore.sandbox.destroy import destroy_look
 from lvrestore.sandbox.queries import make_query
 from lvrestore.sandbox.refusals import not_found, taken
-from lvrestore.sandbox.search import listing
+from lvrestore.sandbox.search import long_listing
 from lvrestore.sandbox.trash import stays_put, trashed
 from lvrestore.sandbox.views import LOOK, LOOK_WITH_QUERY
 
@@ -107,8 +107,8 @@ def get_look(call: Call) -> Row:
 def search_looks(call: Call) -> list[Row]:
     """Find looks, alive ones unless `deleted=true` asks for the trash."""
     in_trash = call.params.get("deleted") == "true"
-    looks = [row for row in call.instance.store.looks.values() if bool(row.get("deleted")) == in_trash]
-    return [call.show(LOOK, row) for row in listing(call.instance, looks, call.params, LOOK)]
+    looks = (row for row in call.instance.store.looks.values() if bool(row.get("deleted")) == in_trash)
+    return [call.show(LOOK, row) for row in long_listing(call.instance, looks, call.params, LOOK)]
 
 
 ROUTES = {

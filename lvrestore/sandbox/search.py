@@ -29,6 +29,10 @@ _NO_FILTERS = frozenset(
     }
 )
 
+_OF_PAGE = frozenset({"limit", "offset", "page", "per_page", "fields"})
+# To sort so many for each of their pages takes longer than to show them.
+MANY = 10_000
+
 # Parameters that are not named like the field they look at.
 _VALUES: dict[str, Callable[[Row], Any]] = {
     "full_name": lambda row: row.get("display_name"),
@@ -153,3 +157,14 @@ def page(things: list[Any], params: Params) -> list[Any]:
 def listing(instance: Instance, things: Iterable[Any], params: Params, view: View) -> list[Any]:
     """Search, sort and page."""
     return page(ordered(instance, found(instance, things, params, view), params, view), params)
+
+
+def long_listing(instance: Instance, things: Iterable[Any], params: Params, view: View) -> list[Any]:
+    """Search, sort and page; sorted once for all pages that are asked for before something is written."""
+    asked = (view.type_name, *sorted((name, params[name]) for name in params.keys() - _OF_PAGE))
+    if instance.kept_order is not None and instance.kept_order[0] == asked:
+        return page(instance.kept_order[1], params)
+    in_order = ordered(instance, found(instance, things, params, view), params, view)
+    if "sorts" in params and len(in_order) > MANY:
+        instance.kept_order = (asked, in_order)
+    return page(in_order, params)

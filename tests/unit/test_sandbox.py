@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from factory import make_looker
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lvrestore.errors import UsageError
 from lvrestore.looker.protocol import Answered, Request, Transport
+from lvrestore.sandbox import search
 from lvrestore.sandbox.facts import FACTS, IDS, parse_body, writable
 from lvrestore.sandbox.faults import Faults, path_pattern
 from lvrestore.sandbox.founding import ROOTS
@@ -437,3 +439,23 @@ def test_many_threads_do_not_share_an_id():
     with ThreadPoolExecutor(8) as pool:
         ids = [made for batch in pool.map(create, range(8)) for made in batch]
     assert len(set(ids)) == 200
+
+
+def test_pages_of_many_are_those_of_one_list_and_of_what_was_written_since(monkeypatch):
+    monkeypatch.setattr(search, "MANY", 2)
+    looker = make_looker()
+    folder = looker.call("POST", "/folders", {"name": "Many", "parent_id": "1"})["id"]
+    for title in "bca":
+        looker.call("POST", "/looks", {"title": title, "folder_id": folder, "query_id": looker.query})
+
+    def pages(**asked):
+        asked = {"sorts": "title", "limit": "2", "fields": "title", "folder_id": folder, **asked}
+        both = [looker.call("GET", "/looks/search", params={**asked, "offset": at}) for at in ("0", "2")]
+        return [[one["title"] for one in page] for page in both]
+
+    assert pages() == [["a", "b"], ["c"]]
+    assert pages(sorts="title desc") == [["c", "b"], ["a"]]
+    assert pages(title="b") == [["b"], []]
+    gone = looker.call("GET", "/looks/search", params={"title": "a"})[0]["id"]
+    looker.call("DELETE", f"/looks/{gone}")
+    assert pages() == [["b", "c"], []]
