@@ -29,11 +29,11 @@ def mixed_vault(items: int, seed: int = 1) -> Path:
 
 
 def light_vault(items: int, seed: int = 1) -> Path:
-    """Give a backup of about so many rows that are quickly restored: looks, one dashboard in 20, few folders."""
-    counts = {"dashboards": items // 20, "folders": min(500, items // 50), "users": min(100, items // 50)}
+    """Give a backup of about so many rows that are quickly restored: looks, one dashboard in 20, few users."""
+    counts = {"dashboards": items // 20, "folders": items // 50, "users": min(100, items // 50)}
     looks = max(1, items - sum(counts.values()))
     return _cached(
-        f"light-{items}-{seed}",
+        f"light-{items}-folders{counts['folders']}-{seed}",
         lambda path: write_vault(path, seed=seed, looks=looks, tiles=2, oddities=False, **counts),
     )
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -53,7 +55,7 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
-from lvrestore.run.preflight import SelectedRows, Translate, look_ahead
+from lvrestore.run.preflight import SelectedRows, Standing, Translate, look_ahead
 from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
 from lvrestore.run.references import StateReferences
 from lvrestore.run.remap import check_names, find_folders, require_other_instance
@@ -102,6 +104,7 @@ IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
 BATCH = 500
+T = TypeVar("T")
 DELETED_ON_SOURCE = "deleted_on_source"
 ABOUT_PEOPLE = frozenset({ContentType.USER, ContentType.GROUP, ContentType.ROLE})
 
@@ -449,7 +452,9 @@ class Restore:
                     kinds.discard("lookml_model")  # looking ahead needs more of them than their names
                 scanned += [self._scan_referred(scanner, kind, intent) for kind in sorted(kinds)]
                 if intent.session is None:
-                    self._look_ahead(intent, {one.kind: index.ids(one.kind) for one in scanned}, index)
+                    self._look_ahead(
+                        intent, {o.kind: partial(index.standing, o.kind) for o in scanned}, index
+                    )
             there = self._there(intent, scanned, index)
         return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there)
 
@@ -457,12 +462,15 @@ class Restore:
         """How many items are on the destination already, of the types that were listed to the end."""
         if not intent.verdict.same or self._config.dry_run:
             return {}
-        translate, there = self._translator(intent), {}
+        translate, there = self._translator(intent), Counter[ContentType]()
         for one in scanned:
-            if one.items and one.complete:
-                content_type, alive = ContentType[one.kind.upper()], index.ids(one.kind)
-                ids = self._vault.ids(content_type, **self._rows_left(intent))
-                there[content_type] = sum(translate(one.kind, source_id) in alive for source_id in ids)
+            if not one.items or not one.complete:
+                continue
+            content_type = ContentType[one.kind.upper()]
+            for ids in batches(self._vault.ids(content_type, **self._rows_left(intent))):
+                here = [to for source_id in ids if (to := translate(one.kind, source_id)) is not None]
+                alive = index.standing(one.kind, here)
+                there[content_type] += sum(to in alive for to in here)
         return there
 
     def _rows_left(self, intent: Intent) -> Wanted:
@@ -477,8 +485,9 @@ class Restore:
                 continue
 
             def missing(content_type: ContentType = content_type, kind: str = kind) -> Iterator[str]:
-                alive = index.ids(kind)
-                return (one for one in self._vault.ids(content_type, **rows) if one not in alive)
+                for ids in batches(self._vault.ids(content_type, **rows)):
+                    alive = index.standing(kind, ids)
+                    yield from (one for one in ids if one not in alive)
 
             found = scanner.scan(kind, items, self._vault.count(content_type), missing)
             if found is not None:
@@ -506,7 +515,7 @@ class Restore:
 
         return translate
 
-    def _look_ahead(self, intent: Intent, listed: dict[str, frozenset[str]], index: Index) -> None:
+    def _look_ahead(self, intent: Intent, listed: Mapping[str, Standing], index: Index) -> None:
         with ExitStack() as stack:
             translate = self._translator(intent)
             if not intent.verdict.same:
@@ -530,7 +539,7 @@ class Restore:
                 translate=translate,
                 policy=self._policy,
             )
-        self._known = {"lookml_model": ahead.known["lookml_model"]}
+        self._known = {"lookml_model": ahead.models}
         for problem in ahead.problems:
             self._reporter.warn(problem.message)
 
@@ -960,8 +969,7 @@ def _left_out(
     mapped: Iterable[tuple[str, str]], present: Callable[..., Iterable[str]]
 ) -> Iterator[tuple[str, str]]:
     """Those of (source id, destination id) that the backup does not have; asked for in batches."""
-    rest = iter(mapped)
-    while batch := list(islice(rest, BATCH)):
+    for batch in batches(mapped):
         there = set(present(ids=[source_id for source_id, _ in batch]))
         yield from (one for one in batch if one[0] not in there)
 
@@ -977,3 +985,10 @@ def _folders(vault: Vault, folder: str | None, *, recursive: bool) -> Collection
             raise
         root = folder
     return {root, *(vault.subfolders(root) if recursive else ())}
+
+
+def batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """All items, so many at a time as one statement asks about."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

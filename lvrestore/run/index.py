@@ -92,6 +92,15 @@ class Index:
             self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ? AND NOT trashed", (kind, item_id))
         )
 
+    def standing(self, kind: str, ids: Iterable[str]) -> set[str]:
+        """Those of these ids that were seen alive, however they may have changed since."""
+        # CROSS JOIN: the ids are gone through, and each is looked up.
+        rows = self._ask(
+            "SELECT id FROM json_each(?) CROSS JOIN entries WHERE kind = ? AND id = value AND NOT trashed",
+            (orjson.dumps(list(ids)).decode(), kind),
+        )
+        return {one for (one,) in rows}
+
     def lacks(self, kind: str, item_id: str) -> bool:
         """Whether it is sure that there is no such object, alive or in the trash."""
         if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):
@@ -199,6 +208,7 @@ class Index:
     def now(self, kind: str, body: Mapping[str, Json]) -> None:
         """An answer shows an object; with parts that are still being written it is only known to be there."""
         listing = LISTINGS[kind]
+        body = {name: value for name, value in body.items() if name not in listing.contents}
         whole = not listing.parts and listing.is_whole(body)
         with self._writing():
             self._store(listing, body, self._clock(), whole=whole, trashed=False)

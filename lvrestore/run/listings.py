@@ -46,13 +46,14 @@ def _always(_body: Mapping[str, Json]) -> bool:
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of object.
 
-    `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by, also by each
-    value of a list. An object
-    is as good as the answer to a GET of its own if it has `parts`, lists or objects that a server may leave out of
-    a list, with at least these fields in each of them, and if it is `plausible`. `elsewhere` are the `fields` to
-    ask for on another instance than the backup's, where ids of queries mean nothing. `page` is the number of rows of a
-    page, None where the list comes as a whole. `proves_absence` says that what is not in the list (nor in the
-    trash, where `has_trash`) is answered with 404.
+    `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by, also by
+    each value of a list. An object is as good as the answer to a GET of its own if it has `parts`, lists or
+    objects that a server may leave out of a list, with at least these fields in each of them, and if it is
+    `plausible`. `elsewhere` are the `fields` to ask for on another instance than the backup's, where ids of
+    queries mean nothing. `page` is the number of rows of a page, None where the list comes as a whole. `contents`
+    are lists of what lies in an object, which an answer to a write shows whole, however long: nobody looks at them
+    there. `proves_absence` says that what is not in the list (nor in the trash, where `has_trash`) is answered
+    with 404.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = {}
     plausible: Callable[[Mapping[str, Json]], bool] = _always
+    contents: tuple[str, ...] = ()
     id_field: str = "id"
     has_trash: bool = False
     proves_absence: bool = True
@@ -161,6 +163,7 @@ LISTINGS: Mapping[str, Listing] = {
                 "is_shared_root,is_users_root,is_embed_shared_root,is_embed_users_root"
             ),
             keys=("parent_id",),
+            contents=("dashboards", "looks"),
         ),
         Listing(
             kind="user",

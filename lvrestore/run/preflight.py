@@ -38,13 +38,15 @@ NAME_MODELS = frozenset(
 UNTOLD = ""
 # (kind, source id) -> the id that it has on the destination if it is there, or `UNTOLD`; None when it has none.
 Translate = Callable[[str, str], str | None]
+# Those of these ids of a kind that a list of all of them had.
+Standing = Callable[[Collection[str]], Collection[str]]
 
 
 class Preflight(msgspec.Struct, frozen=True):
-    """What was found. `known` are the ids, by kind, that the destination was seen to have, `listed` included."""
+    """What was found. `models` are the names of the models that the destination has a configuration of."""
 
     problems: list[Problem]
-    known: dict[str, frozenset[str]]
+    models: frozenset[str]
 
 
 class SelectedRows:
@@ -92,14 +94,14 @@ def look_ahead(
     *,
     versions: Mapping[str, Json],
     caller_id: str,
-    listed: Mapping[str, frozenset[str]],
+    listed: Mapping[str, Standing],
     translate: Translate,
     policy: Policy = AS_BACKED_UP,
 ) -> Preflight:
     """Return the problems that a run of these rows will meet, as far as `CALLS` reads can show them.
 
     `versions` is the reply of GET /versions, `caller_id` the calling user's id (empty: it is asked for). `listed`
-    holds all living ids, by kind, that were read already. `policy` says what is called otherwise there.
+    are the kinds of which all living ids were read already. `policy` says what is called otherwise there.
     """
     reads = _Reads(client)
     models = reads.models() if any(backup.counts.get(one) for one in NAME_MODELS) else None
@@ -108,7 +110,7 @@ def look_ahead(
         absent=existing.absent, versions=versions, account=reads.account(caller_id), models=models
     )
     problems = RestorationValidator(destination, policy=policy).validate_pre_flight(backup)
-    return Preflight(problems, {**existing.known, "lookml_model": frozenset(models or ())})
+    return Preflight(problems, frozenset(models or ()))
 
 
 class _Reads:
@@ -177,18 +179,12 @@ class _Existing:
     def __init__(
         self,
         reads: _Reads,
-        listed: Mapping[str, frozenset[str]],
+        listed: Mapping[str, Standing],
         translate: Translate,
     ) -> None:
         self._reads, self._translate = reads, translate
         self._listed = dict(listed)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
-
-    @property
-    def known(self) -> dict[str, frozenset[str]]:
-        """Living ids by kind."""
-        kinds = self._listed.keys() | self._seen.keys()
-        return {kind: self._listed.get(kind, frozenset()) | self._seen[kind] for kind in kinds}
 
     def absent(self, content_type: ContentType, source_ids: Collection[str]) -> list[str]:
         """Source ids of what is not there, or has no id there that anybody knows."""
@@ -198,16 +194,15 @@ class _Existing:
         return [source_id for source_id, one in ids.items() if one is None or one in gone]
 
     def _gone(self, kind: str, ids: set[str]) -> set[str]:
-        unseen = ids - self._listed.get(kind, frozenset()) - self._seen[kind]
+        unseen = ids - self._seen[kind]
         if kind not in self._listed and len(unseen) <= FEW:
             return {one for one in unseen if self._is_gone(kind, one)}
         if kind not in self._listed:
             found = self._reads.listed(kind, "id")
             if found is None:
                 return set()
-            self._listed[kind] = frozenset(str(one["id"]) for one in found)
-            unseen -= self._listed[kind]
-        return self._not_in_trash(kind, unseen)
+            self._listed[kind] = frozenset(str(one["id"]) for one in found).intersection
+        return self._not_in_trash(kind, unseen.difference(self._listed[kind](unseen)))
 
     def _not_in_trash(self, kind: str, unseen: set[str]) -> set[str]:
         if not unseen or not LISTINGS[kind].has_trash:

@@ -38,3 +38,21 @@ def test_that_something_stands_is_known_however_it_has_changed(tmp_path):
         assert client.call(Request("GET", "/users/1", {"fields": "id"})).json == {"id": "1"}
         assert not client.knows(Request("GET", "/users/1"))
         assert looker.requests == []
+
+
+def test_of_a_folder_is_kept_what_it_is_not_what_lies_in_it(tmp_path):
+    looker = make_looker()
+    with closing(Index(tmp_path, 600)) as index:
+        client = IndexedClient(LookerClient(looker), index, same_instance=True)
+        reply = client.call(Request("PATCH", f"/folders/{looker.folder}", body={"name": "Renamed"}))
+        assert reply.json["looks"]
+        kept = index.get("folder", looker.folder)
+        assert kept.whole
+        assert kept.body == {k: v for k, v in reply.json.items() if k not in {"looks", "dashboards"}}
+
+
+def test_which_of_many_stand_is_asked_at_once(tmp_path):
+    with closing(Index(tmp_path, 600)) as index:
+        index.put("look", [{"id": "1"}, {"id": "2", "deleted": True}, {"id": "3"}])
+        index.doubt("look", "3")
+        assert index.standing("look", ["1", "2", "3", "4"]) == {"1", "3"}
