@@ -96,7 +96,8 @@ class Index:
         """Those of these ids that were seen alive, however they may have changed since."""
         # CROSS JOIN: the ids are gone through, and each is looked up.
         rows = self._ask(
-            "SELECT id FROM json_each(?) CROSS JOIN entries WHERE kind = ? AND id = value AND NOT trashed",
+            "SELECT entries.id FROM json_each(?) AS given CROSS JOIN entries"
+            " WHERE entries.kind = ? AND entries.id = given.value AND NOT entries.trashed",
             (orjson.dumps(list(ids)).decode(), kind),
         )
         return {one for (one,) in rows}
