@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -19,6 +19,7 @@ from lvrestore.content.calls import Tried
 from lvrestore.errors import (
     ApiError,
     ExitCode,
+    LimitReachedError,
     NotFoundError,
     StateError,
     StateLostError,
@@ -26,6 +27,7 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.credentials import Destination, resolve, resolve_source
+from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
     Calls,
     ContentType,
@@ -42,7 +44,7 @@ from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
 from lvrestore.report.text import printable
-from lvrestore.report.wording import fetched_line, left_the_source, named, queries_line
+from lvrestore.report.wording import fetched_line, left_the_source, named, plural, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -227,7 +229,7 @@ class Restore:
 
     def run(self) -> Ending:
         """Begin a session, or go on with the one that has the caller's id."""
-        with ExitStack() as stack:
+        with self._within_limits(), ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
             # Only now: whoever held the destination may have worked on this very session.
@@ -243,12 +245,19 @@ class Restore:
 
     def run_again(self, session_id: str | None) -> Ending:
         """Go on with an unfinished session."""
-        with ExitStack() as stack:
+        with self._within_limits(), ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
             session = unfinished_session(StateReader(self._state_path), session_id)
             self._require_same(session)
             return self._continue(stack, session)
+
+    @contextmanager
+    def _within_limits(self) -> Generator[None]:
+        try:
+            yield
+        except StoppedWaiting:  # of what is in hand it is heard by whoever began it
+            raise LimitReachedError(str(self._stop.reason)) from None
 
     def _require_same(self, session: SessionRow) -> None:
         require_same_vault(session, self._vault)
@@ -276,6 +285,8 @@ class Restore:
         """Log in, learn the destination's name, find its state file."""
         config = self._config
         keep_one_heap()
+        if config.state_path is not None:
+            StateReader(config.state_path).session("")  # what is no state file is told before a call is spent
         self._scratch = private_folder()
         stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._stop = stack.enter_context(stop_on_signals())
@@ -288,6 +299,7 @@ class Restore:
         )
         stack.callback(self._connection.close)
         self._budget = Budget(config.own_limits, self._connection.sent, self._stop.give_up)
+        self._stop.spent = self._budget.spent
         self._connection.tokens.latest()  # a wrong address or key ends it here, with what to check
         self._discovery = Discovery(self._connection.client)
         self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)
@@ -332,6 +344,7 @@ class Restore:
             folder_ids=folders,
         )
         counts = {t: self._left(t) for t in self._chosen.in_order}
+        self._say_what_is_marked_deleted()
         left_out = 0
         if self._chosen.deleted == "exclude":
             left_out = sum(
@@ -422,6 +435,17 @@ class Restore:
         if intent.session is None and not intent.mapped:
             others = {name: sample for name, sample in samples.items() if self._mapped(name)}
             require_own_name(self._proof, others, intent.source)
+
+    def _say_what_is_marked_deleted(self) -> None:
+        """Who names an item gets it, also one that was deleted before the backup was made, perhaps on purpose."""
+        deleted = msgspec.structs.replace(self._chosen, deleted="only")
+        for content_type in deleted.in_order if deleted.ids is not None else ():
+            if marked := [*self._vault.ids(content_type, **deleted.rows())]:
+                named_ones = ", ".join(marked[:NAMED_IDS]) + (", ..." if len(marked) > NAMED_IDS else "")
+                self._reporter.warn(
+                    f"the backup marks {plural(content_type, len(marked))} deleted that "
+                    f"{'is' if len(marked) == 1 else 'are'} named: {named_ones}"
+                )
 
     def _say_what_no_folder_holds(self) -> None:
         outside = [t for t in self._config.selection.types if t not in BY_FOLDER]

@@ -221,6 +221,21 @@ class StateLostError(StateError):
         self.hint = "put it back and resume, or start again: what was restored is found on the instance"
 
 
+class LimitReachedError(RestorationError):
+    """A limit that the caller has set is used up before an item was begun."""
+
+    exit_code = ExitCode.STOPPED
+    kind = "stopped"
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.hint = "nothing was written; the destination is read first, which a low --rate-limit makes slow"
+
+    def __str__(self) -> str:
+        return f"stopped before the first item: {self.limit}"
+
+
 class SessionMismatchError(RestorationError):
     """A session is to be continued with another vault or instance than it was started with."""
 

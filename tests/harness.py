@@ -170,6 +170,7 @@ def restore(
             grace_s=grace_s,
             max_repeats=max_retries,
             wait=sleep,
+            wait_idly=sleep,
             clock=lambda: now[0],
             tried=memory.tried.append,
             **listening,

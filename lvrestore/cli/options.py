@@ -35,6 +35,8 @@ from lvrestore.settings import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_INFLIGHT = 256
+# The times of so many requests are kept; no instance serves as many.
+MOST_PER_SECOND = 10_000
 MOST_ID_CHARACTERS = 200
 
 
@@ -340,16 +342,16 @@ limit_options = together(
     option(
         "--rate-limit-per-second",
         "rate_per_second",
-        type=click.IntRange(1),
+        type=click.IntRange(1, MOST_PER_SECOND),
         metavar="N",
-        help="Ceiling of API calls.",
+        help="Ceiling of API calls in any second.",
     ),
     option(
         "--rate-limit-per-minute",
         "rate_per_minute",
-        type=click.IntRange(1),
+        type=click.IntRange(1, 60 * MOST_PER_SECOND),
         metavar="N",
-        help="Ceiling of API calls.",
+        help="Ceiling of API calls in any minute.",
     ),
     option(
         "--max-retries",

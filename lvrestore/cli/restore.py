@@ -145,6 +145,8 @@ def given_db_path(config: RestorationConfig) -> Path | None:
 
 def reporter_of(options: dict[str, Any], *, summary: bool = True) -> Reporter:
     """Whoever shows the run, as the output options say."""
+    if options["quiet"] and options["verbose"]:
+        raise UsageError("--quiet and --verbose contradict each other", "give one of them")
     if options["as_json"]:
         return JsonLines(force=options["force"], summary=summary)
     return Terminal(

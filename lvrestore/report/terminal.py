@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import click
+import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -16,9 +18,11 @@ from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.text import printable
-from lvrestore.report.wording import api_calls, intent_lines, queries_line
+from lvrestore.report.wording import api_calls, counted, intent_lines, queries_line
 
 SHOWN_CHANGES = 8
+# What to do about a warning that is only counted, where it is one and the same.
+REMEDIES = {"access_differs": " (left as it is here: --access restore writes it, -v names each)"}
 
 
 class Terminal:
@@ -62,7 +66,7 @@ class Terminal:
                 self._show_changes(result)
         for kind, message in result.warnings if self._verbose else ():
             self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
-        if result.error is not None:
+        if result.error is not None and not self._dry_run:
             self._note(f"failed: {_named(result)}: {result.error.kind}: {result.error.message}")
         elif result.operation is Operation.CONFLICT or (
             self._verbose and result.operation is Operation.SKIPPED
@@ -122,12 +126,15 @@ class Terminal:
             return
         would = "would fail" if result.operation is Operation.FAILED else f"would be {result.operation}"
         self._out.print(f"{would}: {_named(result)} ({api_calls(result.calls.total)})")
+        if result.error is not None:
+            self._out.print(f"    {result.error.kind}: {printable(result.error.message)}")
         if result.operation is Operation.CREATED:
             return  # everything in it is new
-        for path, before, after in result.changes[:SHOWN_CHANGES]:
+        changes = [one for change in result.changes for one in narrowed(*change)]
+        for path, before, after in changes[:SHOWN_CHANGES]:
             self._out.print(f"    {path}: {_short(before)} -> {_short(after)}")
-        if (more := len(result.changes) - SHOWN_CHANGES) > 0:
-            self._out.print(f"    and {more} more changes")
+        if (more := len(changes) - SHOWN_CHANGES) > 0:
+            self._out.print(f"    and {counted(more, 'more change')}")
 
 
 def ask() -> bool:
@@ -141,8 +148,23 @@ def _named(result: RestorationResult) -> str:
     return f'{result.content_type.label} {result.source_id} "{printable(result.name, 60)}"'
 
 
+def narrowed(path: str, before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
+    """Each place within a value where it is to be another one: what is not there is null."""
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = [(f"{path}[{n}]", *both) for n, both in enumerate(zip(before, after, strict=True))]
+    elif isinstance(before, dict) and isinstance(after, dict):
+        pairs = [(f"{path}.{name}", before.get(name), value) for name, value in after.items()]
+    else:
+        pairs = []
+    differing = [(where, old, new) for where, old, new in pairs if old != new]
+    if not differing:
+        yield path, before, after
+    for one in differing:
+        yield from narrowed(*one)
+
+
 def _short(value: Json) -> str:
-    text = printable(str(value))
+    text = printable(orjson.dumps(value).decode())
     return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what fits beside a path
 
 
@@ -171,7 +193,9 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     lines += [line] if (line := queries_line(summary["queries"])) else []
     lines += [f"skipped: {one['count']:,} {one['reason']}" for one in summary["skipped"]]
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]
-    lines += [f"warnings: {w['count']:,} {w['kind']}" for w in summary["warnings"]]
+    lines += [
+        f"warnings: {w['count']:,} {w['kind']}{REMEDIES.get(w['kind'], '')}" for w in summary["warnings"]
+    ]
     if counts["error_count"] and summary["status"] != "planned":
         lines.append("`lvrestore dlq list` shows what failed and why")
     if summary["status"] in {"stopped", "interrupted", "failed"}:

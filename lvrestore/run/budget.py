@@ -46,7 +46,7 @@ class Budget:
     def room(self, in_hand: int) -> int:
         """How many more items may be begun while that many are under way; stops the run when none ever may."""
         left = self._room(in_hand)
-        reason = self._spent() or (
+        reason = self.spent() or (
             None
             if left > 0 or in_hand
             else f"the rest of --max-calls {self._limits.calls} is for no item enough"
@@ -64,7 +64,8 @@ class Budget:
         affordable = (self._limits.calls - self._sent()) / max([FIRST_GUESS_CALLS, *averages])
         return max(int(affordable >= 1.0), int(affordable / SHARE_IN_HAND)) - in_hand
 
-    def _spent(self) -> str | None:
+    def spent(self) -> str | None:
+        """Why nothing more may be begun; None while something may."""
         limits = self._limits
         if limits.errors is not None and self._errors >= limits.errors:
             return f"{self._errors:,} items failed (--max-errors {limits.errors})"

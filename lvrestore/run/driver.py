@@ -139,14 +139,16 @@ class Driver:
         grace_s: float,
         max_repeats: int,
         wait: Callable[[float], None],
+        wait_idly: Callable[[float], None],
         doubt: Callable[[str, str], None] = lambda _kind, _id: None,
         there: Callable[[str, str], None] = lambda _kind, _id: None,
         having: Callable[[str, str, str], frozenset[str]] = lambda _kind, _field, _value: frozenset(),
         tried: Callable[[Tried], None] = lambda _note: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`grace_s`: how long after sending a POST without an answer may still land. `wait` ends early by raising.
+        """`grace_s`: how long after sending a POST without an answer may still land.
 
+        `wait` ends early by raising, `wait_idly` as soon as the run is to end: nothing of the item is under way.
         `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
         answer was lost, or whose process: nobody else could know of them. `having` gives the ids that a list shows
         with a value. `tried` hears how items are looked for.
@@ -154,7 +156,8 @@ class Driver:
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
         self._grace_s, self._max_repeats = grace_s, max_repeats
-        self._wait, self._doubt, self._there, self._clock = wait, doubt, there, clock
+        self._wait, self._wait_idly, self._clock = wait, wait_idly, clock
+        self._doubt, self._there = doubt, there
         self._having, self._tried = having, tried
         self._repeats = 0
         self._only_server_knows = self._is_uncertain = False
@@ -259,7 +262,7 @@ class Driver:
             try:
                 return self._play(self._generators(task, self._refs, self._history(task)))
             except _Unsettled:
-                self._wait(self._lands_until - self._clock())
+                self._wait_idly(self._lands_until - self._clock())
 
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
@@ -445,7 +448,7 @@ class Driver:
                     **seen,
                 )
             case DependencyError():
-                message = message_of(failure, self._refs)
+                message = message_of(failure, self._refs, is_rehearsal=self._is_rehearsal)
                 return ItemError(kind=failure.kind, message=message, blockers=failure.missing)
             case DeserializationError(field=field):
                 return ItemError(kind=failure.kind, message=str(failure), field=field or None)

@@ -123,6 +123,7 @@ def run_locally(
         connection.health,
         stop.cut_waits,
         threads,
+        stop.__bool__,
         rehearsal.planned,
         rehearsal.ended,
         rehearsal.tried,

@@ -10,10 +10,12 @@ from lvrestore.model import ContentType, Json
 
 # What a remap file can give another name to.
 REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
+BY_RETRY = "`lvrestore dlq retry --fix-dependencies` restores first what the backup has of it"
+IN_THE_BACKUP = "the backup has it: restore it first, or `lvrestore all`, which does"
 
 
-def message_of(failure: DependencyError, refs: References) -> str:
-    """The whole text of a dependency error."""
+def message_of(failure: DependencyError, refs: References, *, is_rehearsal: bool = False) -> str:
+    """The whole text of a dependency error; a rehearsal leaves no dead letter that could be tried again."""
     missing = failure.missing
     if isinstance(failure, QueryRefusedError):
         return str(failure) + _left_out(missing, refs)
@@ -27,7 +29,7 @@ def message_of(failure: DependencyError, refs: References) -> str:
         text = f"nothing on the destination is known to be what the backup has as {names}"
     return (
         text
-        + _advice(missing, refs, of_backup=of_backup)
+        + _advice(missing, refs, of_backup=of_backup, is_rehearsal=is_rehearsal)
         + _left_out(missing, refs)
         + _undefined(missing, refs)
     )
@@ -58,7 +60,7 @@ def _whose(folder_id: str, refs: References) -> str:
     return f"the personal folder of {user}, which is there only with that account"
 
 
-def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool) -> str:
+def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool, is_rehearsal: bool) -> str:
     """What can be done: about that which the backup has, and about names that differ."""
     items = [_item(one) for one in missing]
     found = [
@@ -71,7 +73,7 @@ def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool) -> s
     ]
     advice = []
     if found:
-        advice.append("`lvrestore dlq retry --fix-dependencies` restores first what the backup has of it")
+        advice.append(IN_THE_BACKUP if is_rehearsal else BY_RETRY)
     if not refs.same_instance and any(kind in REMAPPED for kind, _ in items):
         advice.append("a --remap file says what is called otherwise there")
     return f"; {', '.join(advice)}" if advice else ""

@@ -110,15 +110,16 @@ class Workbench:
         health: Health,
         stop: Callable[[], bool],
         threads: int,
+        leaving: Callable[[], bool],
         planned: Mapping[tuple[str, str], MappedId] = {},
         rehearsed: Collection[tuple[str, str]] = (),
         tried: Callable[[Tried], None] = lambda _note: None,
     ) -> None:
-        """`stop` ends waiting; it is not the wish to finish what is in hand.
+        """`stop` ends waiting, `leaving` is the wish to finish what is in hand.
 
         `planned`, `rehearsed` and `tried` are for dry runs.
         """
-        self.config, self._tokens, self._stop = config, tokens, stop
+        self.config, self._tokens, self._stop, self._leaving = config, tokens, stop, leaving
         self._limiter, self._health = limiter, health
         self._tried = tried
         self._transport = HttpTransport(config.endpoint, inflight=threads)
@@ -197,15 +198,16 @@ class Workbench:
             self._history,
             grace_s=self.config.endpoint.grace_s,
             max_repeats=self.config.retries.max_retries,
-            wait=self._wait,
+            wait=partial(self._wait, self._stop),
+            wait_idly=partial(self._wait, self._leaving),
             doubt=self._index.doubt if self._index is not None else _believe,
             there=self._index.note if self._index is not None else _believe,
             having=self._index.having if self._index is not None else _nobody,
             tried=self._tried,
         )
 
-    def _wait(self, seconds: float) -> None:
-        wait_until(time.monotonic() + seconds, self._stop, time.sleep, time.monotonic)
+    def _wait(self, until: Callable[[], bool], seconds: float) -> None:
+        wait_until(time.monotonic() + seconds, until, time.sleep, time.monotonic)
 
     def _history(self, task: RestorationTask) -> History:
         history = self._reader.history(self.config.scope, task.content_type, task.source_id)

@@ -170,7 +170,9 @@ class _Worker:
         self._inbox: SimpleQueue[RestorationTask | QueryTask | None] = SimpleQueue()
         self._drain_until: float | None = None
         limiter, health = SharedLimiter.attach(shared.limits), Health.attach(shared.health)
-        self._bench = Workbench(config, self._tokens, limiter, health, self._cut_waits, config.inflight)
+        self._bench = Workbench(
+            config, self._tokens, limiter, health, self._cut_waits, config.inflight, self._is_leaving
+        )
         self._threads = [
             threading.Thread(target=self._restore_all, args=(self._bench,), daemon=True)
             for _ in range(config.inflight)
@@ -229,6 +231,9 @@ class _Worker:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         os._exit(1)
+
+    def _is_leaving(self) -> bool:
+        return self._drain_until is not None
 
     def _cut_waits(self) -> bool:
         return self._drain_until is not None and time.monotonic() > self._drain_until
