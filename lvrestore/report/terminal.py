@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lvrestore.errors import UsageError
 from lvrestore.model import Json, Operation, RestorationResult
-from lvrestore.report.console import result_console
+from lvrestore.report.console import UNWRAPPED, result_console
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
@@ -94,7 +94,12 @@ class Terminal:
             self._bars = None
         if self._quiet or not self._summary or not summary["summary"]["total_items"]:
             return
-        self._out.print(summary_table(summary))
+        table = summary_table(summary)
+        unbound = self._out.options.update(max_width=UNWRAPPED)
+        if self._out.measure(table, options=unbound).maximum <= self._out.width:
+            self._out.print(table)
+        else:  # a table with its columns cut says nothing
+            self._out.print("\n".join(type_lines(summary)))
         for line in summary_lines(summary):
             self._out.print(line)
 
@@ -180,6 +185,13 @@ def summary_table(summary: dict[str, Json]) -> Table:
         cells = [f"{counts[name]:,}" for name in ("total", *columns)]
         table.add_row(content_type, *cells)
     return table
+
+
+def type_lines(summary: dict[str, Json]) -> Iterator[str]:
+    """The table without columns, for a terminal that has no room for them."""
+    for content_type, counts in summary["content_type_breakdown"].items():
+        done = [f"{counts[op]:,} {op}" for op in Operation if counts[op]]
+        yield f"{content_type} {counts['total']:,}: {', '.join(done)}"
 
 
 def summary_lines(summary: dict[str, Json]) -> list[str]:

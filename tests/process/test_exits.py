@@ -293,3 +293,46 @@ def test_a_dry_run_exits_as_the_run_would(site):
     single = ["single", "dashboard", "1", "--dry-run", *site.arguments()]
     assert site.run(single).code == 3
     assert site.run(site.bulk("--ids", "2", "--dry-run")).code == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_daemon_may_have_closed_the_streams(closed, site):
+    closing = ("sh", "-c", f'exec "$@" {closed}', "sh")
+    ended = site.run([word for word in site.bulk() if word != "--json"], before=closing)
+    assert ended.code == 0, ended
+    site.assert_restored()
+
+
+def test_what_stdout_cannot_encode_is_escaped(site):
+    listed = site.run(["vault", "list", "--db-path", str(site.vault)], PYTHONIOENCODING="ascii")
+    assert listed.code == 0, listed
+    assert "\\u" in listed.out
+
+
+@pytest.mark.parametrize(
+    "limits", [("--max-duration", "2s", "--rate-limit-per-minute", "1"), ("--max-calls", "1")]
+)
+def test_a_limit_that_reading_uses_up_ends_the_run(limits, site):
+    slow = ("--rate-limit-per-second", "1") if "--max-calls" in limits else ()
+    ended = site.run(site.bulk(*limits, *slow))
+    assert_refused(ended, 7, site)
+    assert "before the first item" in error_of(ended)["message"]
+
+
+def test_what_is_no_state_file_is_refused_before_a_call_is_spent(site):
+    assert_refused(site.run(replaced(site.bulk(), "--state", site.vault)), 3, site)
+    assert site.looker.requests == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--rate-limit-per-second", "9" * 30), ("--rate-limit-per-minute", "9" * 30), ("-q", "-v")]
+)
+def test_what_cannot_be_meant_is_refused(wrong, site):
+    assert_refused(site.run(site.bulk(*wrong)), 64, site)
+
+
+def test_who_names_what_the_backup_marks_deleted_is_told(site):
+    marked = site.run(["vault", "list", "--db-path", str(site.vault), "--deleted", "only", "--json"])
+    one = next(r for r in map(json.loads, marked.out.splitlines()) if r["content_type"] == "dashboard")
+    ended = site.run(["single", "dashboard", one["content_id"], *site.arguments("--dry-run")])
+    assert f"the backup marks 1 dashboard deleted that is named: {one['content_id']}" in ended.err

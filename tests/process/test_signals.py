@@ -124,3 +124,19 @@ def test_ctrl_c_at_the_question(site):
     assert ended.out == ""
     assert "nothing was done" in ended.err
     assert site.writes() == []
+
+
+def test_what_only_waits_for_requests_of_a_killed_run_is_left_at_once(slow_site):
+    patient = slow_site.bulk("--timeout", "30")
+    first = slow_site.start(patient)
+    slow_site.await_writes(5)
+    first.kill()
+    first.end()
+    time.sleep(ORPHANS_LEAVE_S)
+    resumed = slow_site.start(slow_site.resume("--timeout", "30"))
+    eventually(lambda: "waits up to" in resumed.said())
+    time.sleep(1)  # by then the others are under way
+    began = time.monotonic()
+    resumed.signal(signal.SIGINT)
+    assert resumed.end().code == 130
+    assert time.monotonic() - began < 10

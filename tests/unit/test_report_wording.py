@@ -9,7 +9,7 @@ from lvrestore.plan.identity import Evidence, judge
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.terminal import Terminal
+from lvrestore.report.terminal import Terminal, narrowed, type_lines
 from lvrestore.report.wording import api_calls, intent_lines
 from lvrestore.run.scan import Scanned
 from lvrestore.run.waves import Rehearsal
@@ -119,3 +119,16 @@ def test_a_dry_run_writes_no_line_beside_a_bar_and_leaves_none_unfinished(monkey
     for at in (i for i in range(len(said)) if said.startswith("would be updated", i)):
         assert said[at - 1] in "\r\n"
     assert said.count("would be updated") == 3
+
+
+def test_a_change_is_told_where_it_is():
+    before = {"x": [1, {"y": None, "z": 2}], "not sent": 1}
+    assert [*narrowed("a", before, {"x": [1, {"y": "", "z": 2}]})] == [("a.x[1].y", None, "")]
+    assert [*narrowed("b", [1], [1, 2])] == [("b", [1], [1, 2])]
+    assert [*narrowed("c", {"x": 1, "y": 2}, {"x": 1})] == [("c", {"x": 1, "y": 2}, {"x": 1})]
+
+
+def test_a_terminal_without_room_for_the_table_gets_lines():
+    counts = dict.fromkeys([*Operation, "total"], 0)
+    summary = {"content_type_breakdown": {"look": counts | {"total": 1200, "created": 1199, "failed": 1}}}
+    assert [*type_lines(summary)] == ["look 1,200: 1,199 created, 1 failed"]
