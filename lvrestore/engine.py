@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -86,6 +85,7 @@ from lvrestore.run.waves import (
     waiting_in,
 )
 from lvrestore.run.workbench import RunConfig
+from lvrestore.scratch import remove_folder, sweep
 from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
@@ -288,7 +288,8 @@ class Restore:
         if config.state_path is not None:
             StateReader(config.state_path).session("")  # what is no state file is told before a call is spent
         self._scratch = private_folder()
-        stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        stack.callback(remove_folder, self._scratch)
+        sweep(self._scratch.parent)
         self._stop = stack.enter_context(stop_on_signals())
         self._connection = Connection(
             self._destination,

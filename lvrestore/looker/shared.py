@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import mmap
-import shutil
-import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from lvrestore.scratch import make_folder, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -39,7 +39,7 @@ class SharedRow:
 
     def __init__(self, handle: RowHandle) -> None:
         self.handle = handle
-        self._owned_dir: str | None = None
+        self._owned_dir: Path | None = None
         self._threads = threading.Lock()
         self._file = Path(handle.path).open("r+b", buffering=0)  # noqa: SIM115 - open until close()
         self.cells: memoryview[float] = memoryview(mmap.mmap(self._file.fileno(), 0)).cast("d")
@@ -47,8 +47,8 @@ class SharedRow:
     @classmethod
     def create(cls, size: int) -> SharedRow:
         """Make a row of that many zeros in a private temporary directory, which `close` removes."""
-        directory = tempfile.mkdtemp(prefix="lvrestore-")
-        path = Path(directory, "row")
+        directory = make_folder()
+        path = directory / "row"
         path.write_bytes(bytes(BYTES_PER_CELL * size))
         row = cls(RowHandle(str(path)))
         row._owned_dir = directory
@@ -74,7 +74,7 @@ class SharedRow:
         """Leave; who made the row also removes the file, which others may still be using."""
         self._file.close()
         if self._owned_dir is not None:
-            shutil.rmtree(self._owned_dir, ignore_errors=True)
+            remove_folder(self._owned_dir)
             self._owned_dir = None
 
 

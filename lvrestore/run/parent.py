@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import shutil
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -50,6 +49,7 @@ from lvrestore.run.signals import DRAIN_S, StopFlag, hold_signals
 from lvrestore.run.workbench import RunConfig
 from lvrestore.run.worker import worker_main
 from lvrestore.run.writer import LAST_WORDS_S, writer_main
+from lvrestore.scratch import remove_folder
 from lvrestore.state.lock import RunLock
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,7 @@ class Crew:
         for child in self._workers.values():
             _end(child.process, 1.0)
         _end(self._writer_process, LAST_WORDS_S)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_folder(self._folder)
 
     # -- the loop
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lvrestore.run.messages import Message, pack, unpack
+from lvrestore.scratch import make_folder
 
 # What the shortest-minded systems accept as the path of a Unix socket.
 LONGEST_ADDRESS = 100
@@ -122,4 +123,4 @@ def private_folder() -> Path:
     base = tempfile.gettempdir()
     if len(os.fsencode(base)) > LONGEST_ADDRESS - len("/lvrestore-12345678/writer"):
         base = "/tmp"  # noqa: S108 - the folder below it is private
-    return Path(tempfile.mkdtemp(prefix="lvrestore-", dir=base))
+    return make_folder(base)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryResult, R
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
+from lvrestore.scratch import remove_folder
 from lvrestore.state.lock import RunLock
 from lvrestore.state.store import Scope, StateStore, Storable
 
@@ -50,7 +50,7 @@ def writer_main(
         os._exit(1)
     finally:
         for leftover in (folder, *leftovers):
-            shutil.rmtree(leftover, ignore_errors=True)
+            remove_folder(leftover)
         lock.release()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from lvrestore.errors import NotFoundError, VaultError
+from lvrestore.scratch import make_folder, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,7 +33,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._real = _readable_file(path)
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._copy: Path | None = None
         self._seen = _stamp(self._real)
         with sqlite_errors(path, self._real):
             self.connection = self._connect()
@@ -75,15 +75,15 @@ class Database:
         return connection
 
     def _open_copy(self) -> apsw.Connection:
-        self._copy = tempfile.TemporaryDirectory(prefix="lvrestore-vault-")
-        copy = _copy_at_rest(self._real, Path(self._copy.name))
+        self._copy = make_folder()
+        copy = _copy_at_rest(self._real, self._copy)
         # Read-write, because SQLite must fold the log into the file; both are ours.
         # With URIs, as a state file is attached by one.
         return apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
 
     def _remove_copy(self) -> None:
         if self._copy is not None:
-            self._copy.cleanup()
+            remove_folder(self._copy)
             self._copy = None
 
 
