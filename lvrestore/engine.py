@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -60,7 +60,7 @@ from lvrestore.run.preflight import SelectedRows, Standing, Translate, look_ahea
 from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
 from lvrestore.run.references import StateReferences
 from lvrestore.run.remap import check_names, find_folders, require_other_instance
-from lvrestore.run.scan import FOUND_BY_KEY, Scanned, Scanner, referred_to
+from lvrestore.run.scan import FOUND_BY_KEY, AtHand, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
     require_same_destination,
     require_same_request,
@@ -464,13 +464,9 @@ class Restore:
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
-            scanner = Scanner(
-                self._connection.client,
-                index,
-                {"folder": self._discovery.folders},
-                same_instance=intent.verdict.same,
-            )
-            scanned = [*self._scans(scanner, index, intent)]
+            scanner = self._scanner(intent, index, {"folder": self._discovery.folders})
+            found = [self._scan(scanner, index, intent, one) for one, n in intent.counts.items() if n]
+            scanned = [one for one in found if one is not None]
             if intent.total > FEW_ITEMS:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
                 if intent.session is None:
@@ -502,21 +498,38 @@ class Restore:
         """Which rows are to be restored: those that the session has not done yet."""
         return self._chosen.rows(DoneIn(self._state_path, intent.session.id) if intent.session else None)
 
-    def _scans(self, scanner: Scanner, index: Index, intent: Intent) -> Iterator[Scanned]:
-        rows = self._rows_left(intent)
-        for content_type, items in intent.counts.items():
-            kind = content_type.label
-            if not items or kind not in LISTINGS:
-                continue
+    def _scanner(self, intent: Intent, index: Index, at_hand: AtHand) -> Scanner:
+        return Scanner(self._connection.client, index, at_hand, same_instance=intent.verdict.same)
 
-            def missing(content_type: ContentType = content_type, kind: str = kind) -> Iterator[str]:
-                for ids in batches(self._vault.ids(content_type, **rows)):
-                    alive = index.standing(kind, ids)
-                    yield from (one for one in ids if one not in alive)
+    def _scan(
+        self, scanner: Scanner, index: Index, intent: Intent, content_type: ContentType
+    ) -> Scanned | None:
+        """List the objects of a type, if that is cheaper than to ask for each."""
+        kind, rows = content_type.label, self._rows_left(intent)
+        if kind not in LISTINGS:
+            return None
 
-            found = scanner.scan(kind, items, self._vault.count(content_type), missing)
-            if found is not None:
-                yield found
+        def missing() -> Iterator[str]:
+            for ids in batches(self._vault.ids(content_type, **rows)):
+                alive = index.standing(kind, ids)
+                yield from (one for one in ids if one not in alive)
+
+        return scanner.scan(kind, intent.counts[content_type], self._vault.count(content_type), missing)
+
+    def _read_again(self, intent: Intent, content_type: ContentType) -> None:
+        """List a type anew before its items begin if that was long ago: else each of them would soon be asked for.
+
+        Nothing of it is under way now, and of what was written to the index believes no list.
+        """
+        if not any(one.kind == content_type.label and one.items and one.complete for one in intent.scanned):
+            return
+        with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
+            began = index.begun(content_type.label)
+            half_s = self._config.max_staleness_s / 2
+            is_due = began is not None and 0 < half_s < time.monotonic() - began
+            if is_due and not self._stop:
+                with suppress(StoppedWaiting):
+                    self._scan(self._scanner(intent, index, {}), index, intent, content_type)
 
     def _scan_referred(self, scanner: Scanner, kind: str, intent: Intent) -> Scanned:
         """List a kind that is only referred to: its ids, and where ids mean nothing what it is found by."""
@@ -686,7 +699,7 @@ class Restore:
             self._run_here,
             self._run_config(intent, scope, dry_run=True),
             chain(
-                (tasks for _, tasks in self._first(waves)),
+                (tasks for _, tasks in self._first(intent, waves)),
                 waves.again(self._rehearsal.waiting(same_instance=intent.verdict.same), Waits.FOR_OTHERS),
             ),
             self._nothing,
@@ -833,7 +846,7 @@ class Restore:
         done_in = DoneIn(self._state_path, scope.session_id)
         return Waves(self._vault, self._chosen, self._unfinished, done_in, positions, self._passes)
 
-    def _first(self, waves: Waves) -> Iterator[tuple[ContentType | None, AnyTasks]]:
+    def _first(self, intent: Intent, waves: Waves) -> Iterator[tuple[ContentType | None, AnyTasks]]:
         """Every item once, with the type that comes to its end so; before the first that shows queries, these."""
         queries_made = self._queries is None
         for content_type, tasks, is_last in waves.first():
@@ -841,6 +854,7 @@ class Restore:
                 yield from ((None, queries) for queries in self._queries or ())
                 self._say_what_queries_were_made()
                 queries_made = True
+            self._read_again(intent, content_type)
             yield content_type if is_last else None, tasks
 
     def _say_what_queries_were_made(self) -> None:
@@ -852,7 +866,7 @@ class Restore:
         """Every item once, names that are free by now at once, then what had to wait for everything else."""
         waves = self._waves(scope)
         nameless = partial(nameless_in, self._state_path, scope)
-        for content_type, tasks in self._first(waves):
+        for content_type, tasks in self._first(intent, waves):
             yield tasks
             if content_type in NAMED:
                 yield from waves.rounds(partial(nameless, (content_type,)))

@@ -164,11 +164,12 @@ class Index:
     # -- what was read
 
     def put(self, kind: str, bodies: Iterable[Mapping[str, Json]], *, trashed: bool = False) -> None:
-        """Store objects as a list has them."""
+        """Store objects as a list has them; of what this run has written to only an answer of its own tells."""
         listing, at = LISTINGS[kind], self._clock()
         with self._writing():
             for body in bodies:
-                self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
+                if not self._is_doubted(kind, str(body[listing.id_field])):
+                    self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
 
     def note_queries(self, queries: Iterable[tuple[bytes, str]]) -> None:
         """Store the (content, id) of queries that were seen."""
@@ -178,6 +179,17 @@ class Index:
     def set_scanned(self, kind: str, at: float, *, complete: bool, trash: bool) -> None:
         """Say how far a kind was listed, by a scan that began at `at`."""
         self._write("INSERT OR REPLACE INTO scans VALUES (?, ?, ?, ?)", (kind, at, complete, trash))
+
+    def _is_doubted(self, kind: str, item_id: str) -> bool:
+        at: float | None = self._db.execute(
+            "SELECT at FROM entries WHERE kind = ? AND id = ?", (kind, item_id)
+        ).get
+        return at == NEVER
+
+    def begun(self, kind: str) -> float | None:
+        """When the scan of a kind began, if all of it was listed; by the clock of all processes."""
+        rows = self._ask("SELECT at FROM scans WHERE kind = ? AND complete", (kind,))
+        return rows[0][0] if rows else None
 
     # -- what is written
 

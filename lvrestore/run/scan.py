@@ -16,6 +16,8 @@ from lvrestore.model import ContentType, Json
 from lvrestore.run.index import Index
 from lvrestore.run.listings import LISTINGS, PAGE, Listing, shows_queries
 
+# Lists that a run reads anyway, by kind.
+AtHand = Mapping[str, Callable[[], list[Json]]]
 AT_ONCE = 8
 # So many that are missing among the living are looked for in the trash one by one.
 FEW_MISSING = 2
@@ -55,12 +57,12 @@ class Scanner:
         self,
         client: Sender,
         index: Index,
-        at_hand: Mapping[str, Callable[[], list[Json]]],
+        at_hand: AtHand,
         clock: Callable[[], float] = time.monotonic,
         *,
         same_instance: bool,
     ) -> None:
-        """`client` is shared by threads. `at_hand` are lists that the run reads anyway, by kind."""
+        """`client` is shared by threads."""
         self._client, self._index, self._at_hand, self._clock = client, index, at_hand, clock
         self._same_instance = same_instance
         self._calls, self._shows_queries = 0, True

@@ -56,3 +56,25 @@ def test_which_of_many_stand_is_asked_at_once(tmp_path):
         index.put("look", [{"id": "1"}, {"id": "2", "deleted": True}, {"id": "3"}])
         index.doubt("look", "3")
         assert index.standing("look", ["1", "2", "3", "4"]) == {"1", "3"}
+
+
+def test_what_was_written_to_is_not_read_from_a_list_again(tmp_path):
+    """A list that was read while a write was under way may show what was before."""
+    now = [100.0]
+    with closing(Index(tmp_path, 600, clock=lambda: now[0])) as index:
+        old = [{"id": one, "title": "old", "folder_id": "7"} for one in ("1", "2")]
+        index.put("look", old)
+        index.doubt("look", "1")
+        now[0] = 800.0
+        assert index.get("look", "2") is None
+        index.put("look", old)
+        assert index.get("look", "1") is None
+        assert index.get("look", "2").body == old[1]
+
+
+def test_when_a_kind_was_listed_is_known_if_all_of_it_was(tmp_path):
+    with closing(Index(tmp_path, 600)) as index:
+        assert index.begun("look") is None
+        index.set_scanned("look", 5.0, complete=True, trash=True)
+        index.set_scanned("user", 6.0, complete=False, trash=True)
+        assert (index.begun("look"), index.begun("user")) == (5.0, None)

@@ -84,3 +84,27 @@ def test_what_lay_nowhere_is_put_where_it_is_said(whole_vault, tmp_path):
         arguments = ["bulk", "--type", "folder", "--orphans-to", "Nowhere/At all", *site.arguments()]
         assert site.run(arguments).code == 2
         assert site.writes() == []
+
+
+@pytest.mark.parametrize("procs", ["1", "2"])
+def test_what_was_listed_long_ago_is_listed_again_before_its_items_begin(procs, whole_vault, tmp_path):
+    lists, wrong = {}, {}
+    for staleness in ("600", "3"):
+        folder = tmp_path / staleness
+        folder.mkdir()
+        with running_site(whole_vault, folder, types=("all",), latency="p50=25ms,p99=30ms") as site:
+            arguments = [
+                *everything(site, "--max-staleness", staleness, "--access", "restore"),
+                "--procs",
+                procs,
+            ]
+            assert site.run(arguments).code in {0, 1}
+            lists[staleness] = Counter(
+                r.params["offset"]
+                for r in site.looker.requests
+                if r.path == "/dashboards/search" and "offset" in r.params and "deleted" not in r.params
+            )
+            wrong[staleness] = site.wrong()
+    assert wrong["3"] == wrong["600"]
+    assert set(lists["600"].values()) == {1}
+    assert min(lists["3"].values()) > 1
