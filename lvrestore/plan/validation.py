@@ -23,7 +23,7 @@ API = "4.0"
 # As many lines as a person reads before answering a question.
 LINES = 20
 # So many ids are held back before the destination is asked for them: questions are few, memory is bounded.
-AT_ONCE = 100_000
+AT_ONCE = 20_000
 # Any one of these permissions lets an account write the type. (Saving had one permission per type once.)
 PERMISSIONS: Mapping[ContentType, tuple[str, ...]] = {
     ContentType.DASHBOARD: ("save_content", "save_dashboards"),
