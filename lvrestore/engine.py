@@ -300,7 +300,7 @@ class Restore:
         )
         stack.callback(self._connection.close)
         self._budget = Budget(config.own_limits, self._connection.sent, self._stop.give_up)
-        self._stop.spent = self._budget.spent
+        self._stop.overtime = self._budget.overtime
         self._connection.tokens.latest()  # a wrong address or key ends it here, with what to check
         self._discovery = Discovery(self._connection.client)
         self._instance = self._discovery.instance_name(self._destination.endpoint.base_url)

@@ -222,7 +222,7 @@ class StateLostError(StateError):
 
 
 class LimitReachedError(RestorationError):
-    """A limit that the caller has set is used up before an item was begun."""
+    """The time that the caller has set is over before an item was begun."""
 
     exit_code = ExitCode.STOPPED
     kind = "stopped"

@@ -46,7 +46,7 @@ class Budget:
     def room(self, in_hand: int) -> int:
         """How many more items may be begun while that many are under way; stops the run when none ever may."""
         left = self._room(in_hand)
-        reason = self.spent() or (
+        reason = self._spent() or (
             None
             if left > 0 or in_hand
             else f"the rest of --max-calls {self._limits.calls} is for no item enough"
@@ -64,13 +64,16 @@ class Budget:
         affordable = (self._limits.calls - self._sent()) / max([FIRST_GUESS_CALLS, *averages])
         return max(int(affordable >= 1.0), int(affordable / SHARE_IN_HAND)) - in_hand
 
-    def spent(self) -> str | None:
-        """Why nothing more may be begun; None while something may."""
+    def _spent(self) -> str | None:
         limits = self._limits
         if limits.errors is not None and self._errors >= limits.errors:
             return f"{self._errors:,} items failed (--max-errors {limits.errors})"
         if limits.calls is not None and (sent := self._sent()) >= limits.calls:
             return f"{sent:,} API calls were made (--max-calls {limits.calls})"
-        if limits.duration_s is not None and self._clock() - self._started >= limits.duration_s:
-            return f"{spoken(limits.duration_s)} are over (--max-duration)"
-        return None
+        return self.overtime()
+
+    def overtime(self) -> str | None:
+        """Why not even reading may go on; None while it may."""
+        limit_s = self._limits.duration_s
+        is_over = limit_s is not None and self._clock() - self._started >= limit_s
+        return f"{spoken(limit_s)} are over (--max-duration)" if limit_s is not None and is_over else None

@@ -25,7 +25,7 @@ class StopFlag:
         # Whether what is in hand cannot finish anyway; then nothing is waited for.
         self.in_vain: Callable[[], bool] = lambda: False
         # Why not even reading may go on; who begins items looks at the limits itself.
-        self.spent: Callable[[], str | None] = lambda: None
+        self.overtime: Callable[[], str | None] = lambda: None
         self._since = 0.0
 
     def __bool__(self) -> bool:
@@ -40,7 +40,7 @@ class StopFlag:
     def cut_waits(self) -> bool:
         """Whether the time to finish what is in hand is over."""
         if not self.items_begun:
-            if (reason := self.spent()) is not None:
+            if (reason := self.overtime()) is not None:
                 self.give_up(reason)
             return bool(self)
         return bool(self) and (self.in_vain() or time.monotonic() - self._since > DRAIN_S)

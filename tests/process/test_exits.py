@@ -309,12 +309,8 @@ def test_what_stdout_cannot_encode_is_escaped(site):
     assert "\\u" in listed.out
 
 
-@pytest.mark.parametrize(
-    "limits", [("--max-duration", "2s", "--rate-limit-per-minute", "1"), ("--max-calls", "1")]
-)
-def test_a_limit_that_reading_uses_up_ends_the_run(limits, site):
-    slow = ("--rate-limit-per-second", "1") if "--max-calls" in limits else ()
-    ended = site.run(site.bulk(*limits, *slow))
+def test_time_that_reading_uses_up_ends_the_run(site):
+    ended = site.run(site.bulk("--max-duration", "2s", "--rate-limit-per-minute", "1"))
     assert_refused(ended, 7, site)
     assert "before the first item" in error_of(ended)["message"]
 
