@@ -75,5 +75,6 @@ class Budget:
     def overtime(self) -> str | None:
         """Why not even reading may go on; None while it may."""
         limit_s = self._limits.duration_s
-        is_over = limit_s is not None and self._clock() - self._started >= limit_s
-        return f"{spoken(limit_s)} are over (--max-duration)" if limit_s is not None and is_over else None
+        if limit_s is None or self._clock() - self._started < limit_s:
+            return None
+        return f"{spoken(limit_s)} are over (--max-duration)"
