@@ -257,6 +257,8 @@ class Restore:
         try:
             yield
         except StoppedWaiting:  # of what is in hand it is heard by whoever began it
+            if self._stop.signal is not None:
+                raise SystemExit(128 + self._stop.signal) from None
             raise LimitReachedError(str(self._stop.reason)) from None
 
     def _require_same(self, session: SessionRow) -> None:
