@@ -35,6 +35,7 @@ from lvrestore.model import (
     QueryCounts,
     QueryResult,
     RestorationResult,
+    VaultRow,
     Waits,
 )
 from lvrestore.plan.dependencies import circles
@@ -42,7 +43,6 @@ from lvrestore.plan.identity import Verdict, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
-from lvrestore.report.text import printable
 from lvrestore.report.wording import fetched_line, left_the_source, named, plural, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
@@ -90,6 +90,7 @@ from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
+from lvrestore.text import quoted
 from lvrestore.vault import Definitions, DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
@@ -223,7 +224,7 @@ class Restore:
         self._nothing = NothingRecorded(self._on_tried)
         self._queries: QueryWaves | None = None
         self._definitions: Definitions | None = None
-        self._earlier_queries = QueryCounts()
+        self._earlier_queries, self._earlier_calls, self._earlier_s = QueryCounts(), Calls(), 0.0
         for warning in destination.warnings:
             reporter.warn(warning)
 
@@ -272,6 +273,8 @@ class Restore:
             self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
         self._earlier = journal_tally(StateReader(self._state_path), session)
         self._earlier_queries = queries_of(session)
+        self._earlier_calls = Calls(**session.metadata.get("own_calls", {}))
+        self._earlier_s = session.ran_s(StateReader(self._state_path).last_activity(session.id))
         return self._run(stack, session)
 
     def _take_lock(self, stack: ExitStack) -> None:
@@ -365,7 +368,13 @@ class Restore:
             mapped=0 if self._verdict.same else self._mapped(self._source_name()),
             session=session,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
+            only=self._only_row(session) if sum(counts.values()) == 1 else None,
         )
+
+    def _only_row(self, session: SessionRow | None) -> VaultRow | None:
+        """The one row that is left to be restored."""
+        rows = self._chosen.rows(DoneIn(self._state_path, session.id) if session else None)
+        return next((row for t in self._chosen.in_order for row in self._vault.rows(t, **rows)), None)
 
     def _mapped(self, source: str) -> int:
         """How many objects of an instance earlier runs have brought here."""
@@ -636,7 +645,7 @@ class Restore:
         """Folders that lie in each other can never be made; each fails, and here it is said why."""
         folders = self._vault.folder_tree.folders if ContentType.FOLDER in self._chosen.types else {}
         for circle in circles({one: folder.parent_id for one, folder in folders.items()}):
-            names = ", ".join(f"{one} {printable(folders[one].name, 40)!r}" for one in circle[:NAMED_IDS])
+            names = ", ".join(f"{one} {quoted(folders[one].name)}" for one in circle[:NAMED_IDS])
             self._reporter.warn(f"in the backup these folders lie in each other: {names}")
 
     def _settled_policy(self, intent: Intent) -> Policy:
@@ -967,13 +976,15 @@ class Restore:
             left_out_deleted=intent.left_out_deleted,
             live_source=self._told_of_source(),
         )
-        duration = time.monotonic() - self._started - self._waited
+        duration = self._earlier_s + time.monotonic() - self._started - self._waited
+        other_calls = self._own_calls()
+        other_calls.add(self._earlier_calls)
         result = summary(
             self._earlier.merged(self._tally),
             frame,
             status=status,
             duration_s=duration,
-            other_calls=self._own_calls(),
+            other_calls=other_calls,
             queries=self._earlier_queries.plus(
                 self._queries.counts if self._queries is not None else QueryCounts()
             ),

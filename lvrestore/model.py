@@ -31,12 +31,17 @@ class ContentType(IntEnum):
         return self.name.lower()
 
 
+# What people call these types for short.
+_SHORT_FORMS = {"PLAN": "SCHEDULED_PLAN", "SCHEDULE": "SCHEDULED_PLAN", "MODEL": "LOOKML_MODEL"}
+
+
 def parse_content_type(text: str) -> ContentType:
-    """Accept singular, plural, any case and `-` for `_`; raise ValueError that lists the valid names."""
+    """Accept singular, plural, short forms, any case, `-` for `_`; raise ValueError that lists the valid names."""
     name = text.strip().replace("-", "_").upper()
     for candidate in (name, name.removesuffix("S")):
-        if candidate in ContentType.__members__:
-            return ContentType[candidate]
+        full = _SHORT_FORMS.get(candidate, candidate)
+        if full in ContentType.__members__:
+            return ContentType[full]
     valid = ", ".join(t.label for t in ContentType)
     raise ValueError(f"unknown content type {text!r}; valid are: {valid}")
 

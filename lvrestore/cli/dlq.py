@@ -17,14 +17,15 @@ from lvrestore.model import ContentType, Json
 from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line
 from lvrestore.report.terminal import ask
-from lvrestore.report.text import printable
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import DeadLetterItem, LetterFilter, masked
 from lvrestore.state.lock import RunLock
 from lvrestore.state.store import StateStore
+from lvrestore.text import NAME_LIMIT, printable
 from lvrestore.vault import decode_blob
 
 PREVIEW_CHARACTERS = 2000
+MESSAGE_LIMIT = 300
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,7 +76,12 @@ def _letters_table(letters: list[DeadLetterItem]) -> Table:
         item = f"{one.content_type} {one.content_id}"
         http_status = str(one.http_status or "")
         table.add_row(
-            str(one.id), item, printable(one.name, 30), one.error_kind, http_status, printable(one.message)
+            str(one.id),
+            printable(item, NAME_LIMIT),
+            printable(one.name, 30),
+            one.error_kind,
+            http_status,
+            printable(one.message, MESSAGE_LIMIT),
         )
     return table
 

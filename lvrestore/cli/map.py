@@ -26,7 +26,6 @@ from lvrestore.report.console import result_console
 from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
-from lvrestore.report.text import printable
 from lvrestore.report.wording import counted
 from lvrestore.run.source import UNKNOWN
 from lvrestore.settings import Selection, default_state_path
@@ -42,6 +41,7 @@ from lvrestore.state.mapping_file import (
 )
 from lvrestore.state.mappings import BELONGS_TO, CONTENT_TYPES, PARTS, Group
 from lvrestore.state.store import StateReader, StateStore
+from lvrestore.text import NAME_LIMIT, printable
 from lvrestore.vault import Vault, bare_id, open_vault
 from lvrestore.vault.parts import part_ids
 
@@ -135,7 +135,7 @@ def list_mappings(
         "type", "source", "destination", "rule", "state", "mapped", "of", box=None, padding=(0, 2, 0, 0)
     )
     for one in found:
-        ids = (printable(one.source_id), printable(one.destination_id))
+        ids = (printable(one.source_id, NAME_LIMIT), printable(one.destination_id, NAME_LIMIT))
         at = (one.mapped_at or "")[:19]
         table.add_row(one.content_type, *ids, one.rule, one.state, at, one.source_instance)
     if table.row_count:

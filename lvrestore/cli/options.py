@@ -126,8 +126,8 @@ types_option = option(
     multiple=True,
     required=True,
     metavar="TYPE",
-    callback=_content_type,
-    help="Content type.",
+    callback=_listed_types,
+    help="Content type; several may be separated by commas.",
 )
 one_type_option = option(
     "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."

@@ -184,6 +184,6 @@ def _sentence(result: RestorationResult) -> str:
     what = f"{result.content_type.label} {result.source_id}"
     if result.operation is Operation.FAILED:
         return f"{what} failed: see `lvrestore dlq list`"
-    where = f" as {result.destination_id}" if result.destination_id not in {None, result.source_id} else ""
+    here = f", here {result.destination_id}," if result.destination_id not in {None, result.source_id} else ""
     seconds = result.duration_ms / 1000
-    return f"{what} {result.operation}{where} ({api_calls(result.calls.total)}, {seconds:.1f} s)"
+    return f"{what}{here} is {result.operation} ({api_calls(result.calls.total)}, {seconds:.1f} s)"

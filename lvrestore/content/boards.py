@@ -48,6 +48,7 @@ from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.text import quoted
 
 LISTED = {"fields": "id,title,description,user_id,created_at,deleted_at"}
 UNPROCESSABLE = 422
@@ -86,7 +87,7 @@ def _bring_back(
     listed = (yield Get("/boards", LISTED, fresh=True)) or []
     living = yield from _living(vault, listed, refs, history)
     alike = [one for one in listed if _is_namesake(one, vault)]
-    asked = f"boards titled {known(vault.title)!r}, of the same owner"
+    asked = f"boards titled {quoted(known(vault.title))}, of the same owner"
     yield tried(MatchRule.TITLE_AND_OWNER, asked, alike, living, _objection(vault, refs))
     if living is not None and not isinstance(living, Restored):
         return (yield from _repair(vault, living, refs, history))

@@ -91,6 +91,7 @@ from lvrestore.looker.models import (
 )
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.text import quoted
 
 # The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
 # extracting SDK knew, and the API description lets them be null: absent means null.
@@ -409,7 +410,7 @@ def _by_title(
     found = yield from _namesakes(body)
     free = [one for one in found if row_of("dashboard", one["id"], refs) in {None, vault.id}]
     asked, objection = (
-        f"dashboards titled {body['title']!r} in folder {body['folder_id']}",
+        f"dashboards titled {quoted(body['title'])} in folder {body['folder_id']}",
         _objection(vault, refs),
     )
     if len(free) > 1:

@@ -8,6 +8,7 @@ from lvrestore.content.references import MappedId, References, contradicts, supe
 from lvrestore.content.trying import MAPPING, tried
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.text import quoted
 
 # Of these the natural key alone does not tell that one may be overwritten: they must be equal as well. Where an item
 # that refers to one has found it, its own item looks for it once more, as if nobody had.
@@ -71,8 +72,8 @@ def _by_own_id(
         end = Restored(
             operation=Operation.CONFLICT,
             destination_id=source_id,
-            reason=f"on the destination, {kind} {source_id} ({name!r}, created {made_at}) is another one than that of "
-            f"the backup (created {created_at}); if the backup is of another instance, say which by "
+            reason=f"on the destination, {kind} {source_id} ({quoted(name)}, created {made_at}) is another one than "
+            f"that of the backup (created {created_at}); if the backup is of another instance, say which by "
             "--source-instance, else say which object it is by `lvrestore map import`",
         )
     shown = {**live, "id": source_id}  # a model has no id but its name

@@ -49,6 +49,7 @@ from lvrestore.looker.models import (
 )
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.text import quoted
 
 Flag = bool | None | UnsetType
 Shape = Any  # the struct of whatever row is at work
@@ -350,7 +351,7 @@ def _other_row(flat: Flat, vault: Shape, live_id: str, refs: References) -> str 
 
 def _said(flat: Flat, body: Body) -> str:
     """The natural key of a body, to people."""
-    return " and ".join(f"{field} {body.get(field)!r}" for field in flat.unique)
+    return " and ".join(f"{field} {quoted(body.get(field))}" for field in flat.unique)
 
 
 def _objection(flat: Flat, vault: Shape, body: Body, refs: References) -> Callable[[Mapping[str, Json]], str]:
@@ -585,7 +586,7 @@ def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: Referenc
         return without(delta, *access)
     if access and (gained := (yield from flat.gains(flat.seen(live), delta))):
         yield Warn(
-            "access_widens", f"{flat.kind} {flat.id_of(live)} {vault.name!r} gains {', '.join(gained)}"
+            "access_widens", f"{flat.kind} {flat.id_of(live)} {quoted(vault.name)} gains {', '.join(gained)}"
         )
     return delta
 
@@ -688,8 +689,8 @@ def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | No
     if first == vault.id:
         return None
     return (
-        f"folder {first} of the backup has the same name {vault.name!r} in the same place, where only one can be, and "
-        "is restored; to have both, rename one of them where the backup comes from"
+        f"folder {first} of the backup has the same name {quoted(vault.name)} in the same place, where only one "
+        "can be, and is restored; to have both, rename one of them where the backup comes from"
     )
 
 

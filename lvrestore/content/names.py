@@ -11,6 +11,7 @@ from lvrestore.content.calls import Get, Held, Steps
 from lvrestore.content.references import History, References, has_own_row
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.model import Json, Waits
+from lvrestore.text import quoted
 
 Candidates = Generator[Get, Json, list[Body]]
 
@@ -64,7 +65,7 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
     waits = moves and (not history.retried or refs.ended(name.kind, str(row)))
     field = name.fields[0]
     text = (
-        f"on the destination, {name.kind} {holder_id} has the {field} {one.body.get(field)!r} that {name.kind} "
+        f"on the destination, {name.kind} {holder_id} has the {field} {quoted(one.body.get(field))} that {name.kind} "
         f"{one.source_id} has in the backup: rename or move one of them, then restore again ({refused.message})"
     )
     told = Refused(refused.kind, refused.status, text, refused.fields, refused.codes)

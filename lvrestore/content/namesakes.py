@@ -9,6 +9,7 @@ from lvrestore.content.calls import Restored, Warn
 from lvrestore.content.references import History, References, is_ours
 from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.settings import Remap
+from lvrestore.text import quoted
 
 
 def follows_model(source_id: str, body: Body, refs: References, history: History) -> bool:
@@ -44,7 +45,7 @@ def taken_by_name(source_id: str, destination_id: str, name: Json) -> Warn:
     """What is said of a group that was there before, and that the people of the backup join."""
     return Warn(
         "matched_by_name",
-        f"group {source_id} {name!r} of the backup is taken for group {destination_id} of the "
+        f"group {source_id} {quoted(name)} of the backup is taken for group {destination_id} of the "
         "destination, which has the same name: its people join that one (another name: [groups] in a --remap file)",
     )
 
@@ -61,7 +62,8 @@ def not_renamed(
     return Restored(
         operation=Operation.CONFLICT,
         destination_id=str(live["id"]),
-        reason=f"{kind} {live['id']} {live.get('name')!r} of the destination was taken for {kind} {source_id} of the "
-        f"backup by its name, and is not renamed, though that is called {delta['name']!r} now: --adopt renames it, "
+        reason=f"{kind} {live['id']} {quoted(live.get('name'))} of the destination was taken for {kind} "
+        f"{source_id} of the backup by its name, and is not renamed, though that is called {quoted(delta['name'])} "
+        "now: --adopt renames it, "
         f"after `lvrestore map clear {kind}:{source_id}` one of the new name is found or made",
     )

@@ -36,6 +36,7 @@ from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import ScheduledPlanDestination, WriteScheduledPlan
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.text import quoted
 
 KIND = "scheduled_plan"
 PLANS = "scheduled_plans"
@@ -174,7 +175,9 @@ def _tabs(body: Body, refs: References) -> dict[str, str | None]:
 
 
 def _tabs_lost(vault: VaultPlan, why: str) -> Warn:
-    return Warn("tabs_lost", f"{KIND} {vault.id} ({vault.name}) sends other tabs than in the backup: {why}")
+    return Warn(
+        "tabs_lost", f"{KIND} {vault.id} ({quoted(vault.name)}) sends other tabs than in the backup: {why}"
+    )
 
 
 # --- finding it
@@ -442,7 +445,7 @@ def _warn_of_secrets(vault: VaultPlan, body: Body) -> Iterator[Warn]:
     for one in body.get(DESTINATIONS) or ():
         if _has_secrets(one):
             where = f"{one.get('type')} {one.get('address') or '(no address)'}"
-            text = f"passwords and keys of {where} of {KIND} {vault.id} ({vault.name}) must be entered again"
+            text = f"passwords and keys of {where} of {KIND} {vault.id} ({quoted(vault.name)}) must be entered again"
             yield Warn("secrets_to_reenter", text)
 
 
@@ -453,7 +456,9 @@ def _has_secrets(destination: Body) -> bool:
 
 def _warn_of_disabled(vault: VaultPlan, live: Body) -> Iterator[Warn]:
     if vault.enabled is True and not live.get("enabled"):
-        yield Warn("disabled", f"{KIND} {live['id']} ({vault.name}) is new and disabled: enable it by hand")
+        yield Warn(
+            "disabled", f"{KIND} {live['id']} ({quoted(vault.name)}) is new and disabled: enable it by hand"
+        )
 
 
 def _vault_fingerprint(vault: VaultPlan) -> bytes:

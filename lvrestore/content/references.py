@@ -14,6 +14,7 @@ from lvrestore.looker.classify import Refused
 from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.settings import Policy
+from lvrestore.text import quoted
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
 CREATED_AT_TOLERANCE = timedelta(seconds=1)
@@ -279,7 +280,7 @@ def woken_plans(kind: str, item_id: str) -> Steps[None]:
         return  # not allowed to see schedules
     for plan in plans:
         if plan.get("enabled"):
-            yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {plan.get('name')!r} runs again")
+            yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {quoted(plan.get('name'))} runs again")
 
 
 def keep_owner(user_id: str | None, refs: References, *, new: bool) -> Steps[str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lvrestore.content.calls import Candidate, Restored, Tried
 from lvrestore.model import Json, Operation
+from lvrestore.text import person_name, quoted
 
 Live = Mapping[str, Json]
 MAPPING = "mapping"
@@ -24,9 +25,8 @@ PLACES = {
 def candidate(live: Live, objection: str = "", id_field: str = "id") -> Candidate:
     """A live object as a candidate."""
     named = live.get("title") or live.get("name")
-    person = " ".join(str(live[part]) for part in ("first_name", "last_name") if live.get(part))
     place = next((f"{kind} {live[field]}" for field, kind in PLACES.items() if live.get(field)), "")
-    return Candidate(str(live.get(id_field)), str(named or person), place, objection)
+    return Candidate(str(live.get(id_field)), str(named or person_name(live)), place, objection)
 
 
 def tried(
@@ -66,5 +66,6 @@ def doubtful(
         if len(found) == 1
         else "all are left as they are: rename, move or delete all but one, or say which by `lvrestore map import`"
     )
-    reason = f"on the destination, {names} may be {kind} {source_id} {name!r} of the backup, or not ({alike}); {todo}"
+    item = f"{kind} {source_id} {quoted(name)}"
+    reason = f"on the destination, {names} may be {item} of the backup, or not ({alike}); {todo}"
     return Restored(operation=Operation.CONFLICT, reason=reason)

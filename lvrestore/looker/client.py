@@ -79,7 +79,13 @@ class GaveUp(Exception):  # noqa: N818 - the end of trying, not a fault of ours
 
     def __str__(self) -> str:
         status = f"{self.failure.status} " if self.failure.status is not None else ""
-        return f"{status}{self.failure.message} (after {self.attempts} attempts)"
+        return f"{status}{self.message}"
+
+    @property
+    def message(self) -> str:
+        """What failed, and after how many attempts if it was tried more than once."""
+        often = f" (after {self.attempts:,} attempts)" if self.attempts > 1 else ""
+        return f"{self.failure.message}{often}"
 
 
 class UnknownOutcome(Exception):  # noqa: N818 - neither done nor failed

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lvrestore.content.calls import Candidate, Tried
-from lvrestore.report.text import printable
 from lvrestore.report.wording import named
+from lvrestore.text import printable, quoted
 
 if TYPE_CHECKING:
     from lvrestore.explain import Explanation
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def explanation_lines(one: Explanation) -> Iterator[str]:
     """The lines of an explanation: item, instance, mapping, rules in the order they were tried, result."""
     result = one.result
-    yield f"{named(result.content_type)} {result.source_id} {printable(result.name)!r} of {one.source_instance}"
+    yield f"{named(result.content_type)} {result.source_id} {quoted(result.name)} of {one.source_instance}"
     yield f"on {one.destination_instance}: {one.verdict}"
     yield f"mapping: {_mapping(one.mapping)}"
     for number, note in enumerate(one.tried, 1):
@@ -47,4 +47,4 @@ def _tried(number: int, note: Tried) -> Iterator[str]:
 def _candidate(one: Candidate) -> str:
     where = f" ({one.where})" if one.where else ""
     objection = f": not this one, {one.objection}" if one.objection else ""
-    return printable(f"     - {one.id} {one.name!r}{where}{objection}")
+    return printable(f"     - {one.id} {quoted(one.name)}{where}{objection}")

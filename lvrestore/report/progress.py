@@ -49,6 +49,7 @@ class Progress:
         self._on_terminal = sys.stderr.isatty()
         self._width = max((len(_plural(t)) for t in totals), default=0)
         self._type: ContentType | None = None
+        self._told: dict[ContentType, str] = {}
         self._bar: Bar | None = None
         self._beat = self._started = time.monotonic()
 
@@ -85,8 +86,14 @@ class Progress:
             yield
 
     def close(self, tally: Tally, *, completed: bool) -> None:
-        """Nothing more comes; of a run that was cut off, types that it did not come to are not spoken of."""
+        """Nothing more comes; of a run that was cut off, types that it did not come to are not spoken of.
+
+        A second look at items may have changed the counts of a type since its line: that line is given again.
+        """
         self._finish_type(tally)
+        for content_type, told in self._told.items():
+            if (now := self._ended(content_type, tally)) != told:
+                self._say(f"{now}  (after a second look)")
         while self._left and completed:
             self._pass_over(self._left.pop(0))
 
@@ -100,15 +107,19 @@ class Progress:
             self._bar = Bar(total=total, desc=self._heading(content_type), bar_format=BAR, file=sys.stderr)
 
     def _finish_type(self, tally: Tally) -> None:
+        if self._type is not None:
+            self._told[self._type] = self._ended(self._type, tally)
         if self._bar is not None:
             self._bar.close()
             self._bar = None
         elif self._type is not None and len(self._totals) > 1:
-            done = sum(tally.by_type[self._type].values())
-            self._say(
-                f"{self._heading(self._type)}  {done:,}/{self._totals[self._type]:,}  {self._counts(tally)}"
-            )
+            self._say(self._told[self._type])
         self._type = None
+
+    def _ended(self, content_type: ContentType, tally: Tally) -> str:
+        """The line of a type whose items have all ended."""
+        done, total = sum(tally.by_type[content_type].values()), self._totals.get(content_type, 0)
+        return f"{self._heading(content_type)}  {done:,}/{total:,}  {_counts(tally.by_type[content_type])}"
 
     def _pass_over(self, content_type: ContentType) -> None:
         if not self._totals[content_type]:
@@ -123,14 +134,17 @@ class Progress:
         return f"[{number}/{last}] {_plural(content_type):{width}}"
 
     def _counts(self, tally: Tally) -> str:
-        counts = tally.by_type[self._type] if self._type else {op: tally.count(op) for op in Operation}
-        shown = [f"{op} {n:,}" for op in SHOWN if (n := counts.get(op, 0))]
-        return "  ".join([*shown, f"failed {counts.get(Operation.FAILED, 0):,}"])
+        return _counts(tally.by_type[self._type] if self._type else {op: tally.count(op) for op in Operation})
 
     def _speed(self, tally: Tally) -> str:
         seconds = max(time.monotonic() - self._started, 0.001)
         items = tally.total if self._type is None else sum(tally.by_type[self._type].values())
         return f"{items / seconds:,.0f} items/s  {tally.calls.total:,} calls"
+
+
+def _counts(counts: Mapping[Operation, int]) -> str:
+    shown = [f"{op} {n:,}" for op in SHOWN if (n := counts.get(op, 0))]
+    return "  ".join([*shown, f"failed {counts.get(Operation.FAILED, 0):,}"])
 
 
 def _plural(content_type: ContentType) -> str:

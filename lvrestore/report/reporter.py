@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from lvrestore.model import ContentType, Json, RestorationResult
+from lvrestore.model import ContentType, Json, RestorationResult, VaultRow
 from lvrestore.plan.identity import Verdict
 from lvrestore.report.tally import Tally
 from lvrestore.run.scan import Scanned
@@ -29,7 +29,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `source` is the instance that the backup is of, `mapped` how many of its objects earlier runs brought here.
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
-    `to_fetch` are definitions that are first got from the `live_source` itself.
+    `to_fetch` are definitions that are first got from the `live_source` itself. `only` is the item, where it is one.
     """
 
     counts: dict[ContentType, int]
@@ -47,6 +47,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     to_fetch: int = 0
     live_source: str | None = None
     retry: RetryIntent | None = None
+    only: VaultRow | None = None
 
     @property
     def identity(self) -> dict[str, Json]:

@@ -17,10 +17,11 @@ from lvrestore.report.console import UNWRAPPED, result_console
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.text import printable
 from lvrestore.report.wording import api_calls, counted, intent_lines, queries_line
+from lvrestore.text import NAME_LIMIT, printable, shortened_pair
 
 SHOWN_CHANGES = 8
+PATH_LIMIT = 120
 # What to do about a warning that is only counted, where it is one and the same.
 REMEDIES = {"access_differs": " (left as it is here: --access restore writes it, -v names each)"}
 
@@ -137,7 +138,8 @@ class Terminal:
             return  # everything in it is new
         changes = [one for change in result.changes for one in narrowed(*change)]
         for path, before, after in changes[:SHOWN_CHANGES]:
-            self._out.print(f"    {path}: {_short(before)} -> {_short(after)}")
+            old, new = shortened_pair(_shown(before), _shown(after))
+            self._out.print(f"    {printable(path, PATH_LIMIT)}: {old} -> {new}")
         if (more := len(changes) - SHOWN_CHANGES) > 0:
             self._out.print(f"    and {counted(more, 'more change')}")
 
@@ -150,7 +152,7 @@ def ask() -> bool:
 
 
 def _named(result: RestorationResult) -> str:
-    return f'{result.content_type.label} {result.source_id} "{printable(result.name, 60)}"'
+    return f'{result.content_type.label} {result.source_id} "{printable(result.name, NAME_LIMIT)}"'
 
 
 def narrowed(path: str, before: Json, after: Json) -> Iterator[tuple[str, Json, Json]]:
@@ -168,9 +170,8 @@ def narrowed(path: str, before: Json, after: Json) -> Iterator[tuple[str, Json, 
         yield from narrowed(*one)
 
 
-def _short(value: Json) -> str:
-    text = printable(orjson.dumps(value).decode())
-    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - what fits beside a path
+def _shown(value: Json) -> str:
+    return printable(orjson.dumps(value).decode())
 
 
 def summary_table(summary: dict[str, Json]) -> Table:

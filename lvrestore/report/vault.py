@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lvrestore.report.text import printable
+from lvrestore.text import NAME_LIMIT, printable, shortened
 from lvrestore.vault.check import BadRow, Checked, Damage, Dangling, Finding, Superseded
 from lvrestore.vault.limits import NOT_IN_A_BACKUP, WITHOUT, missing_matters
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 160
 # Rows per table: a list of any length is printed in constant memory.
 PAGE_ROWS = 500
-NAME_LIMIT = 200
 VALUE_LIMIT = 300
 
 
@@ -151,7 +150,7 @@ class HumanOutput:
 
     def item(self, row: VaultRow, content: dict[str, Any], references: list[Reference]) -> None:
         """Print an item's own values, its parts and what it refers to."""
-        self._line(f"{row.content_type.label} {row.source_id}  {row.name}")
+        self._line(f"{row.content_type.label} {row.source_id}  {shortened(row.name, VALUE_LIMIT)}")
         if row.deleted_at:
             self._line(f"marked deleted by the backup at {row.deleted_at}")
         self._pairs("", {key: _short(value) for key, value in content.items() if not _is_part(value)})
@@ -180,7 +179,7 @@ class HumanOutput:
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for key, value in pairs.items():
-            table.add_row(Text(printable(key)), Text(printable(value)))
+            table.add_row(Text(printable(key, NAME_LIMIT)), Text(printable(value)))
         self._console.print(table)
 
     def _parts(self, title: str, parts: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -248,17 +247,17 @@ def _finding_line(finding: Finding) -> str:
             return f"the file is damaged: {message}"
         case BadRow(field=field, reason=reason):
             where = f" at {field}" if field else ""
-            return f"bad: {_named(finding)}: {reason}{where}"
+            return f"bad: {_named(finding)}: {shortened(reason, VALUE_LIMIT)}{where}"
         case Dangling(path=path, refers_to=target, state=state):
             state_text = "marked deleted in" if state == "deleted" else "not in"
-            return f"warning: {_named(finding)}: {path} is {target}, {state_text} the vault"
+            return f"warning: {_named(finding)}: {shortened(path)} is {shortened(target)}, {state_text} the vault"
         case Superseded():
             return f"warning: {_named(finding)}: not used, the other form of this id was synced later"
     return f"{finding.rows:,} rows checked, {finding.bad:,} bad, {finding.warnings:,} warnings"
 
 
 def _named(finding: BadRow | Dangling | Superseded) -> str:
-    return f"{finding.content_type} {finding.content_id} ({printable(finding.name, 80)})"
+    return f"{finding.content_type} {finding.content_id} ({printable(finding.name, NAME_LIMIT)})"
 
 
 def _is_part(value: object) -> bool:

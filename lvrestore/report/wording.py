@@ -9,6 +9,7 @@ from pathlib import Path
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType
 from lvrestore.report.reporter import Intent, RetryIntent
+from lvrestore.text import quoted
 
 NAMED_ITEMS = 10
 
@@ -60,6 +61,8 @@ def api_calls(n: int) -> str:
 def intent_lines(intent: Intent) -> list[str]:
     """What is about to happen, to which host, from which backup."""
     what = ", ".join(plural(t, n) for t, n in intent.counts.items() if n) or "nothing"
+    if intent.only is not None:
+        what = f"{named(intent.only.content_type)} {intent.only.source_id} {quoted(intent.only.name)}"
     lines = [
         f"Restore {what} into {intent.instance}",
         f"from {intent.vault_path}{_age(intent.vault_newest)}."

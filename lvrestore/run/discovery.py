@@ -14,6 +14,7 @@ from lvrestore.model import ContentType, Json
 from lvrestore.plan.identity import ENOUGH, Evidence, Verdict, compare, instance_name, judge, settled
 from lvrestore.run.listings import LISTINGS
 from lvrestore.settings import Caller
+from lvrestore.text import quoted
 from lvrestore.vault import BlobError, Vault, decode_blob
 from lvrestore.vault.folders import Folder, FolderTree
 
@@ -61,9 +62,9 @@ class Discovery:
         tree = FolderTree(Folder(str(f["id"]), f.get("name") or "", f.get("parent_id")) for f in folders)
         found = tree.find(path_or_id)
         if not found:
-            raise NotFoundError(f"the folder {path_or_id!r}", "the destination", "give its id")
+            raise NotFoundError(f"the folder {quoted(path_or_id)}", "the destination", "give its id")
         if len(found) > 1:
-            raise UsageError(f"{path_or_id!r} names folders {', '.join(found)}", hint="give the id")
+            raise UsageError(f"{quoted(path_or_id)} names folders {', '.join(found)}", hint="give the id")
         return found[0]
 
     def caller(self) -> Caller:

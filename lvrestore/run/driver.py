@@ -443,7 +443,7 @@ class Driver:
             case GaveUp(failure=cause):
                 return ItemError(
                     kind=cause.kind.value,
-                    message=f"{cause.message} (after {failure.attempts} attempts)",
+                    message=failure.message,
                     http_status=cause.status,
                     **seen,
                 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lvrestore.content.references import References
 from lvrestore.errors import DependencyError, IncompleteError, QueryRefusedError, explained, is_undefined
 from lvrestore.model import ContentType, Json
+from lvrestore.text import person_name, quoted
 
 # What a remap file can give another name to.
 REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
@@ -42,7 +43,7 @@ def _described(missing: str, refs: References, *, of_backup: bool) -> str:
     content = _content(kind, source_id, refs)
     if content is None or source_id is None:
         return explained(missing)
-    text = f"{missing} {name!r}" if (name := _name(content)) not in {"", item_id} else missing
+    text = f"{missing} {quoted(name)}" if (name := _name(content)) not in {"", item_id} else missing
     if kind == "folder" and content.get("is_personal") is True:
         return f"{text} ({_whose(source_id, refs)})"
     return (
@@ -56,7 +57,7 @@ def _whose(folder_id: str, refs: References) -> str:
     owner = refs.owner_of(folder_id)
     if owner is None:
         return "a personal folder, which is made with its user"
-    user = f"user {owner} {_name(refs.content('user', owner) or {})!r}"
+    user = f"user {owner} {quoted(_name(refs.content('user', owner) or {}))}"
     return f"the personal folder of {user}, which is there only with that account"
 
 
@@ -118,5 +119,4 @@ def _content(kind: str, source_id: str | None, refs: References) -> Mapping[str,
 
 
 def _name(content: Mapping[str, Json]) -> str:
-    person = " ".join(str(content[part]) for part in ("first_name", "last_name") if content.get(part))
-    return str(content.get("title") or content.get("name") or person)
+    return str(content.get("title") or content.get("name") or person_name(content))

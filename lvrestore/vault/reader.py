@@ -13,6 +13,7 @@ import msgspec
 
 from lvrestore.errors import NotFoundError, UsageError, ValidationError, VaultError
 from lvrestore.model import ContentType, VaultRow
+from lvrestore.text import person_name, quoted
 from lvrestore.vault.connection import Database, sqlite_errors
 from lvrestore.vault.decode import BlobError, decode_as
 from lvrestore.vault.folders import Folder, FolderTree
@@ -91,6 +92,13 @@ class VaultInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 class _FolderOf(msgspec.Struct):
     folder_id: str | None = None
+
+
+class _Person(msgspec.Struct):
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    credentials_email: dict[str, Any] | None = None
 
 
 class _FolderContent(msgspec.Struct):
@@ -225,9 +233,9 @@ class Vault:
         found = self.folder_tree.find(path_or_id)
         if not found:
             hint = "`lvrestore vault list --type folder` shows the folders"
-            raise NotFoundError(f"the folder {path_or_id!r}", f"the vault {self.path}", hint)
+            raise NotFoundError(f"the folder {quoted(path_or_id)}", f"the vault {self.path}", hint)
         if len(found) > 1:
-            raise UsageError(f"{path_or_id!r} names folders {', '.join(found)}", hint="give the id")
+            raise UsageError(f"{quoted(path_or_id)} names folders {', '.join(found)}", hint="give the id")
         return found[0]
 
     @cached_property
@@ -286,6 +294,8 @@ class Vault:
             found: tuple[Any, ...] = self._db.execute(self._row_sql, (row_number,)).fetchall()[0]
         content_type = ContentType(found[0])
         source_id, name, owner_id, folder_id, updated_at, deleted_at = map(_text, found[1:7])
+        if content_type is ContentType.USER:
+            name = _person_in(found[7] or b"") or name
         return VaultRow(
             content_type=content_type,
             source_id=bare_id(content_type, source_id or ""),
@@ -383,6 +393,14 @@ def _instance_in(text: str | None) -> str | None:
 def _range(content_type: ContentType) -> dict[str, Any]:
     prefix = prefix_of(content_type)
     return {"content_type": content_type, "prefix": prefix, "prefix_end": prefix[:-1] + ";"}
+
+
+def _person_in(blob: bytes) -> str:
+    """The name and address of a user: lookervault writes `Untitled 14` into the name column of users."""
+    try:
+        return person_name(msgspec.structs.asdict(decode_as(blob, _Person)))
+    except BlobError:
+        return ""
 
 
 def _text(value: bytes | None) -> str | None:

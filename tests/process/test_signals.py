@@ -36,6 +36,9 @@ def test_first_signal_finishes_what_is_in_hand(number, code, slow_site):
     assert resumed.code == 0, resumed
     # What was done before counts as well: the summary is that of the whole session.
     assert resumed.counts["total_items"] == done_in(reader) > done
+    # So its time is: all items over the seconds of the last run alone would be a speed that nobody saw.
+    assert resumed.counts["duration_seconds"] > ended.counts["duration_seconds"]
+    assert resumed.summary["calls"]["total"] > ended.summary["calls"]["total"]
     slow_site.assert_restored()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lvrestore.model import ContentType
-from lvrestore.report.text import printable
+from lvrestore.text import printable
 from lvrestore.vault import BlobError, bare_id, decode_blob
 from lvrestore.vault.folders import Folder, FolderTree
 

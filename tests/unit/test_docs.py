@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -89,6 +91,28 @@ def options_of_commands():
 def test_every_option_that_is_documented_exists():
     known = options_of_commands() | {"--extra-index-url"}
     assert {option for page in PAGES if page != PERFORMANCE for option in _options(page)} <= known
+
+
+def command_lines():
+    """The commands that the pages tell people to type."""
+    for page in PAGES:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+            lines = block.replace("\\\n", " ").splitlines()
+            yield from (line for line in lines if line.startswith("lvrestore "))
+
+
+@pytest.mark.parametrize("line", sorted(set(command_lines())))
+def test_every_command_line_of_the_pages_is_understood(line, tmp_path, monkeypatch):
+    for name in ("mappings.csv", "names.toml", "remap.toml", "faults.toml"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(re.split(r" [>|&]", line)[0], comments=True)[1:]
+    command, name = cli, "lvrestore"
+    context = click.Context(cli)
+    while isinstance(command, click.Group) and words:
+        name, command, words = command.resolve_command(context, words)
+    with suppress(click.exceptions.Exit), command.make_context(name, words):  # --help exits
+        pass
 
 
 def test_every_option_of_a_benchmark_that_is_documented_exists():

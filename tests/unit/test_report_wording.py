@@ -4,7 +4,12 @@ import io
 import sys
 from pathlib import Path
 
-from lvrestore.model import ContentType, Operation, RestorationResult
+import msgspec
+import pytest
+
+from lvrestore.looker.classify import Failure, FailureKind
+from lvrestore.looker.client import GaveUp
+from lvrestore.model import ContentType, Operation, RestorationResult, VaultRow
 from lvrestore.plan.identity import Evidence, judge
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
@@ -132,3 +137,58 @@ def test_a_terminal_without_room_for_the_table_gets_lines():
     counts = dict.fromkeys([*Operation, "total"], 0)
     summary = {"content_type_breakdown": {"look": counts | {"total": 1200, "created": 1199, "failed": 1}}}
     assert [*type_lines(summary)] == ["look 1,200: 1,199 created, 1 failed"]
+
+
+def test_a_single_item_is_named_by_id_and_title():
+    row = VaultRow(content_type=BOARD, source_id="42", name="Sales " * 40, blob=b"")
+    first, *_ = intent_lines(intent({BOARD: 1}, only=row))
+    assert first.startswith("Restore board 42 'Sales Sales ")
+    assert first.endswith("…' into https://looker.example.com")
+    assert len(first) < 120
+
+
+def test_a_type_whose_counts_a_second_look_changed_is_told_again():
+    said = []
+    progress, tally = Progress({USER: 2, BOARD: 1}, (), said.append), Tally()
+    held = RestorationResult(seq=1, content_type=USER, source_id="1", name="A", operation=Operation.FAILED)
+    for one in (
+        held,
+        msgspec.structs.replace(held, source_id="2", operation=Operation.CREATED),
+        msgspec.structs.replace(held, content_type=BOARD, operation=Operation.CREATED),
+        msgspec.structs.replace(held, operation=Operation.UPDATED, earlier=Operation.FAILED),
+    ):
+        tally.add(one)
+        progress.result(one, tally)
+    progress.close(tally, completed=True)
+    counts = [line.split("  ", 1)[1].strip() for line in said if "Users" in line]
+    assert counts == [
+        "2/2  created 1  failed 1",
+        "2/2  created 1  updated 1  failed 0  (after a second look)",
+    ]
+
+
+@pytest.mark.parametrize(("attempts", "told"), [(1, "503 busy"), (3, "503 busy (after 3 attempts)")])
+def test_attempts_are_told_only_where_there_were_several(attempts, told):
+    failure = Failure(kind=FailureKind.TRANSIENT, message="busy", status=503)
+    assert str(GaveUp(failure, attempts)) == told
+
+
+def test_a_dry_run_shows_where_two_long_values_differ(capsys):
+    terminal = Terminal(force=False, quiet=False, verbose=False, progress=False)
+    terminal.begin(intent({BOARD: 1}), dry_run=True)
+    change = ("description", "x" * 2000 + "then", "x" * 2000 + "now")
+    terminal.result(
+        RestorationResult(
+            seq=1,
+            content_type=BOARD,
+            source_id="1",
+            name="N" * 2000,
+            operation=Operation.UPDATED,
+            changes=(change,),
+        ),
+        Tally(),
+    )
+    shown = capsys.readouterr().out
+    assert 'then"' in shown
+    assert 'now"' in shown
+    assert max(map(len, shown.splitlines())) < 160

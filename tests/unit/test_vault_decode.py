@@ -8,7 +8,6 @@ import pytest
 
 from lvrestore.errors import DeserializationError
 from lvrestore.model import ContentType, VaultRow
-from lvrestore.report.text import printable
 from lvrestore.vault import BlobError, ContentDeserializer, decode_as, decode_blob
 
 AT = datetime(2024, 5, 1, 10, 0, 0, 123000, tzinfo=UTC)
@@ -90,23 +89,3 @@ def test_validate_schema_says_the_same_of_decoded_content():
     with pytest.raises(DeserializationError) as caught:
         ContentDeserializer().validate_schema(make_row(b""), {"id": 1}, Dashboard)
     assert caught.value.field == "$.id"
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Ventes — été 📈", "Ventes — été 📈"),
-        ("لوحة", "لوحة"),
-        ("a\x1b[31mb\x07", "a\\x1b[31mb\\x07"),
-        ("turn\u202eed", "turn\\u202eed"),
-        ("line\nbreak\u2028", "line\\nbreak\\u2028"),
-        ("lone \ud800", "lone \\ud800"),
-    ],
-)
-def test_printable_escapes_what_a_terminal_would_obey(text, shown):
-    assert printable(text) == shown
-
-
-def test_printable_cuts_to_the_limit():
-    assert printable("x" * 50, 10) == "x" * 9 + "…"
-    assert printable("x" * 10, 10) == "x" * 10

@@ -165,7 +165,7 @@ def test_columns_follow_the_content(whole):
                 content = decode_blob(row.blob)
                 assert (str(row.owner_id), row.folder_id) == (content["user_id"], None)
                 assert row.name == (content.get("title") or content["name"])
-        assert backup.get(ContentType.USER, "1").name == "Untitled 1"
+        assert backup.get(ContentType.USER, "1").name == "José Example 1 <user1@example.com>"
 
 
 def test_the_vault_marks_rows_of_some_types_deleted(whole):
