@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
@@ -20,6 +20,7 @@ from lvrestore.looker.tokens import LoginTokens
 from lvrestore.looker.transport import HttpTransport
 from lvrestore.model import ContentType, Json
 from lvrestore.run.discovery import Discovery
+from lvrestore.run.source_ways import QueryWays, by_slug, shown_by
 from lvrestore.settings import Ceilings
 from lvrestore.vault import Definitions, Vault
 from lvrestore.vault.shown import Shown
@@ -96,24 +97,22 @@ class LiveSource:
 
     def fetch(self, definitions: Definitions, refs: References) -> None:
         """Get what is lacking: merged results, then queries, those that merged results join among them."""
-        for merge_id, found in self._each(
-            MERGE_QUERY, definitions, lambda one: self._get("merge_queries", one)
-        ):
-            self._keep_merged(merge_id, found, definitions, refs)
-        for query_id, found in self._each(QUERY, definitions, lambda one: self._get("queries", one)):
-            self._keep(QUERY, query_id, found, definitions)
-
-    def _each(
-        self, kind: str, definitions: Definitions, get: Callable[[str], Json]
-    ) -> Iterator[tuple[str, Json]]:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            lacking = definitions.lacking(kind)
-            while ids := list(islice(lacking, BATCH)):
-                yield from zip(ids, pool.map(get, ids), strict=True)
 
-    def _get(self, *segments: str) -> Json:
-        """The object, or a text that says why it is not given."""
-        where = path(*segments)
+            def get_all(paths: Sequence[str]) -> list[Json]:
+                return list(pool.map(self._get, paths))
+
+            for ids in _batches(definitions.lacking(MERGE_QUERY)):
+                answers = get_all([path("merge_queries", one) for one in ids])
+                for merge_id, found in zip(ids, answers, strict=True):
+                    self._keep_merged(merge_id, found, definitions, refs)
+            ways = QueryWays(get_all, definitions.ways)
+            for ids in _batches(definitions.lacking(QUERY)):
+                for query_id, found in ways.find(ids).items():
+                    self._keep(QUERY, query_id, found, definitions)
+
+    def _get(self, where: str) -> Json:
+        """The object at a path, or a text that says why it is not given."""
         try:
             reply = self._client.call(Request("GET", where))
         except Refused as refused:
@@ -122,7 +121,7 @@ class LiveSource:
             raise ApiError(
                 f"cannot get {where} from {self.instance}: {gave_up}", "try again later"
             ) from gave_up
-        return f"{reply.status} Not found" if reply.json is None else reply.json
+        return reply.json if isinstance(reply.json, dict) else f"{reply.status} Not found"
 
     def _keep(self, kind: str, source_id: str, found: Json, definitions: Definitions) -> None:
         if isinstance(found, str):
@@ -138,7 +137,10 @@ class LiveSource:
             return self._keep(MERGE_QUERY, merge_id, found, definitions)
         joined: list[Json] = []
         for one in found.get("source_queries") or []:
-            query = {} if one.get("query_id") else self._get("queries", "slug", str(one.get("query_slug")))
+            slug = by_slug(str(one.get("query_slug")))
+            if one.get("query_id") and one.get("query_slug"):
+                definitions.note_way(str(one["query_id"]), *slug)
+            query = {} if one.get("query_id") else self._get(slug[0])
             if isinstance(query, str):
                 why = f"query {one.get('query_slug')} of it: {query}"
                 return self._keep(MERGE_QUERY, merge_id, why, definitions)
@@ -156,14 +158,28 @@ def note_lacking(
 ) -> int:
     """Note what the selected rows show, has no mapping and no definition in the backup; return how many."""
     for content_type in SHOWING:
-        shown = (one for one in rows(content_type) if one.definition is None)
-        lack(((one.kind, one.source_id) for one in shown), definitions, refs)
+        for one in rows(content_type):
+            if one.definition is not None:
+                continue
+            way = shown_by(content_type, one.item_id) if one.kind == QUERY else None
+            if lack([(one.kind, one.source_id)], definitions, refs) and way is not None:
+                definitions.note_way(one.source_id, *way)
     return sum(definitions.count_lacking(kind) for kind in (QUERY, MERGE_QUERY))
 
 
-def lack(wanted: Iterable[tuple[str, str]], definitions: Definitions, refs: References) -> None:
-    """Note those of which nothing is known."""
-    for kind, source_id in wanted:
-        known = refs.query(source_id) if kind == QUERY else refs.merge_query(source_id)
-        if known is None and destination_of(refs, kind, source_id) is None:
-            definitions.lack(kind, source_id)
+def lack(wanted: Iterable[tuple[str, str]], definitions: Definitions, refs: References) -> bool:
+    """Note those of which nothing is known. Return whether there are any."""
+    lacking = [
+        (kind, source_id)
+        for kind, source_id in wanted
+        if (refs.query if kind == QUERY else refs.merge_query)(source_id) is None
+        and destination_of(refs, kind, source_id) is None
+    ]
+    for one in lacking:
+        definitions.lack(*one)
+    return bool(lacking)
+
+
+def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(ids, BATCH)):
+        yield some

@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS lacking (        -- what the source is to be asked fo
     kind TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ways (           -- paths of the source that show a query, those of a low rank first
+    id TEXT NOT NULL, rank INTEGER NOT NULL, way TEXT NOT NULL,
+    PRIMARY KEY (id, rank, way)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (        -- `who` is source or destination
     kind TEXT NOT NULL, id TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
     PRIMARY KEY (kind, id, who)
@@ -49,6 +53,8 @@ CREATE TABLE IF NOT EXISTS shown (          -- merged results of the destination
 """
 Who = Literal["source", "destination"]
 PAGE = 200
+# A query that so many paths do not show is not looked for in others.
+MOST_WAYS = 3
 
 
 class Definitions:
@@ -96,6 +102,15 @@ class Definitions:
     def count_lacking(self, kind: str) -> int:
         """How many definitions the source is to be asked for."""
         return int(self._ask("SELECT count(*) FROM lacking WHERE kind = ?", kind)[0][0])
+
+    def note_way(self, query_id: str, way: str, rank: int) -> None:
+        """Store that this path of the source shows a query."""
+        self._write("INSERT OR IGNORE INTO ways VALUES (?, ?, ?)", query_id, rank, way)
+
+    def ways(self, query_id: str) -> tuple[str, ...]:
+        """The paths of the source that show a query, the best ones first."""
+        rows = self._ask("SELECT way FROM ways WHERE id = ? ORDER BY rank, way LIMIT ?", query_id, MOST_WAYS)
+        return tuple(str(one) for (one,) in rows)
 
     def refusal(self, kind: str, source_id: str, who: Who) -> str | None:
         """What an instance said to the query, if it refused it."""

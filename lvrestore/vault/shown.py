@@ -35,6 +35,7 @@ class Shown(msgspec.Struct, frozen=True):
     """A query or merged results, with the definition that stands beside it, if one does.
 
     `slug` is that of the dashboard, `needs` are the folder and the looks that this cannot be without, as (kind, id).
+    `item_id` is the id of the row.
     """
 
     kind: str
@@ -42,29 +43,30 @@ class Shown(msgspec.Struct, frozen=True):
     definition: Mapping[str, Any] | None = None
     slug: str | None = None
     needs: tuple[tuple[str, str], ...] = ()
+    item_id: str = ""
 
 
 def shown_in(vault: Vault, content_type: ContentType, wanted: Wanted) -> Iterator[Shown]:
     """What these rows show. One that cannot be decoded shows nothing: it fails by itself."""
     for row in vault.rows(content_type, **wanted):
         try:
-            yield from _shown(decode_as(row.blob, _Row))
+            yield from _shown(row.source_id, decode_as(row.blob, _Row))
         except BlobError:
             continue
 
 
-def _shown(row: _Row) -> Iterator[Shown]:
+def _shown(item_id: str, row: _Row) -> Iterator[Shown]:
     if row.query_id:
-        yield Shown("query", row.query_id, _definition(row.query))
+        yield Shown("query", row.query_id, _definition(row.query), item_id=item_id)
     tiles = row.dashboard_elements or ()
     looks = {tile.look_id for tile in tiles if tile.look_id and not tile.merge_result_id}
     needs = (*((("folder", row.folder_id),) if row.folder_id else ()), *(("look", one) for one in looks))
     for tile in tiles:
         # A tile has one source; these two come before its query, which may be a left-over.
         if tile.merge_result_id:
-            yield Shown("merge_query", tile.merge_result_id, None, row.slug, needs)
+            yield Shown("merge_query", tile.merge_result_id, None, row.slug, needs, item_id)
         elif tile.query_id and not tile.look_id:
-            yield Shown("query", tile.query_id, _definition(tile.query), row.slug, needs)
+            yield Shown("query", tile.query_id, _definition(tile.query), row.slug, needs, item_id)
 
 
 def _definition(raw: msgspec.Raw) -> Mapping[str, Any] | None:

@@ -207,6 +207,22 @@ def test_what_the_source_does_not_give_is_named_with_what_it_said(elsewhere, sta
         assert all(str(status) in one["message"] for one in lacking)
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_where_numbers_are_not_answered_queries_come_from_what_shows_them(elsewhere, status):
+    with live_source(elsewhere) as source:
+        source.on("GET", "/queries/*").answer(status, {"message": "not by number"}, times=1000)
+        ended = everything(elsewhere, "--source", "prod")
+        assert undefined(elsewhere) == []
+        told = ended.summary["source"]
+        assert told["fetched"]["query"] > 10, told
+        assert told["withheld"] == 0
+        asked = [r.path for r in source.requests if "/queries/" in r.path or r.path.startswith("/looks/")]
+        by_number = [one for one in asked if one.count("/") == 2 and one.startswith("/queries/")]
+        assert len(by_number) <= 4  # then it is known that they are not answered
+        assert len(asked) == len(set(asked))
+        assert {r.method for r in source.requests if r.path != "/login"} == {"GET"}
+
+
 def test_a_query_that_the_destination_refuses_is_asked_for_once_and_named(elsewhere):
     refusal = {"message": "Validation Failed", "errors": [{"field": "fields", "message": "are odd"}]}
     elsewhere.looker.on("POST", "/queries", skip=12).answer(422, refusal, times=2)
