@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from comparer.pairing import ORDER, automatic, key_of, pair_all, wrong_with
+from comparer.senders import lost_alerts, woken
 from comparer.sources import TABLE, Backup, Content, read_dump
 from comparer.ties import compare_ties
 from comparer.world import World
@@ -34,10 +35,11 @@ class Finding(NamedTuple):
     what: str
 
 
-def compare(backup: Backup, dump: Dump, before: Dump = NOTHING) -> Iterator[Finding]:
+def compare(backup: Backup, dump: Dump, before: Dump = NOTHING, *, asleep: bool = False) -> Iterator[Finding]:
     """Yield everything that is not as the vault says: gone, different, tied otherwise, or too much.
 
-    `before` is the dump from before the restore: what was there then is not too much.
+    `before` is the dump from before the restore: what was there then is not too much, and alerts that were there
+    then must still be there. `asleep`: what lay in the trash then must not send anything now.
     """
     world = World(backup, dump, before)
     pair_all(world)
@@ -47,6 +49,8 @@ def compare(backup: Backup, dump: Dump, before: Dump = NOTHING) -> Iterator[Find
                 yield from _compare_item(kind, source_id, content, world)
     yield from (Finding(*one) for one in compare_ties(world, {name: dict(t) for name, t in before.items()}))
     yield from _too_much(world, before)
+    yield from (Finding(*one) for one in lost_alerts(dump, before))
+    yield from (Finding(*one) for one in (woken(dump, before) if asleep else ()))
 
 
 def _compare_item(kind: str, source_id: str, content: Content, world: World) -> Iterator[Finding]:
@@ -115,6 +119,9 @@ def main() -> int:
     parser.add_argument("dump", metavar="DUMP.json", help=where)
     parser.add_argument("vault", metavar="VAULT.db", type=Path)
     parser.add_argument("--before", metavar="DUMP.json", help="a dump from before: what was there is allowed")
+    parser.add_argument(
+        "--asleep", action="store_true", help="with --before: what came back from the trash must send nothing"
+    )
     parser.add_argument("--keep", metavar="DUMP.json", type=Path, help="write the dump here, for --before")
     parser.add_argument("-q", "--quiet", action="store_true", help="the verdict only")
     given = parser.parse_args()
@@ -122,7 +129,8 @@ def main() -> int:
     if given.keep:
         given.keep.write_text(json.dumps(dump))
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for kind, object_id, what in compare(backup, dump, read_dump(given.before) if given.before else NOTHING):
+    before = read_dump(given.before) if given.before else NOTHING
+    for kind, object_id, what in compare(backup, dump, before, asleep=given.asleep):
         found[kind, object_id].append(what)
     for (kind, object_id), paths in [] if given.quiet else list(found.items())[:SHOWN]:
         print(f"{kind} {object_id}: {'; '.join(paths)[:300]}")

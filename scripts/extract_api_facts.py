@@ -56,7 +56,9 @@ SERVED = {
     "/color_collections": "GET",
     "/user_attributes": "GET",
     "/user_attributes/{user_attribute_id}": "GET",
+    "/alerts": "POST",
     "/alerts/search": "GET",
+    "/alerts/{alert_id}": "GET PUT PATCH DELETE",
     "/folders": "GET POST",
     "/folders/search": "GET",
     "/folders/{folder_id}": "GET PATCH DELETE",
@@ -118,7 +120,7 @@ CORRECTIONS: dict[tuple[str, str], Facts] = {
 
 # Types that only replies hold and that nothing here looks into: fields of these count as `any`.
 OPAQUE = re.compile(
-    r"(Alert|LookmlModelExplore|ContentValidator|SelfService)\w+|Dialect|Snippet|DBConnectionOverride"
+    r"(LookmlModelExplore|ContentValidator|SelfService)\w+|Dialect|Snippet|DBConnectionOverride"
 )
 
 

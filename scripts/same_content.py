@@ -26,7 +26,7 @@ SHOWN = 50
 # Tables whose objects are compared on their own; queries are compared where they are used.
 KINDS = words(
     "folders looks dashboards boards scheduled_plans users groups roles permission_sets model_sets models grants"
-    " memberships"
+    " memberships alerts"
 )
 SERVERS_OWN = words(
     "can id created_at updated_at last_accessed_at last_viewed_at last_updater_id last_updater_name logged_in_at"
@@ -48,6 +48,8 @@ REFERENCES = {
     "query_id": "queries",
     "merge_result_id": "merge_queries",
     "user_id": "users",
+    "owner_id": "users",
+    "investigative_content_id": "dashboards",
     "user_ids": "users",
     "group_ids": "groups",
     "role_ids": "roles",
@@ -153,7 +155,7 @@ class Dump:
     def by_name(self, kind: str) -> dict[str, list[Any]]:
         """Return all objects of a table, several where they are called the same."""
         found: dict[str, list[Any]] = defaultdict(list)
-        for object_id, thing in self._content[kind].items():
+        for object_id, thing in self._content.get(kind, {}).items():
             found[self.name(kind, object_id)].append(self.plain(thing))
         return {name: sorted(things, key=_text) for name, things in found.items()}
 

@@ -1,4 +1,4 @@
-"""What the sandbox says about itself, and what it only lists: connections, colours, user attributes, alerts."""
+"""What the sandbox says about itself, and what it only lists: connections, colours, user attributes."""
 
 from __future__ import annotations
 
@@ -53,16 +53,10 @@ def all_color_collections(call: Call) -> list[Row]:
     return [call.show(COLOR_COLLECTION, row) for row in call.instance.store.color_collections.values()]
 
 
-def search_alerts(_call: Call) -> list[Row]:
-    """Find alerts: there are none."""
-    return []
-
-
 ROUTES = {
     "GET /versions": versions,
     "GET /connections": all_connections,
     "GET /color_collections": all_color_collections,
     "GET /user_attributes": all_user_attributes,
     "GET /user_attributes/{user_attribute_id}": get_user_attribute,
-    "GET /alerts/search": search_alerts,
 }

@@ -21,8 +21,22 @@ def _forget_references(instance: Instance, field: str, content_id: str) -> None:
             store.take_item(store.items[item_id])
 
 
+def forget_alerts(instance: Instance, tile: Row) -> None:
+    """Remove the alerts of a tile that goes or, by the switch, leave them without a tile and disabled."""
+    store = instance.store
+    for alert_id in store.tile_alerts.rights(tile["id"]):
+        alert = store.alerts[alert_id]
+        if instance.on("alerts_of_tile", "go"):
+            store.take_alert(alert)
+        else:
+            alert.update(dashboard_element_id=None, is_disabled=True)
+            store.put_alert(alert)
+
+
 def destroy_dashboard(instance: Instance, dashboard: Dashboard) -> None:
-    """Destroy a dashboard with its parts and plans."""
+    """Destroy a dashboard with its parts, alerts and plans."""
+    for tile in dashboard.tiles:
+        forget_alerts(instance, tile)
     _forget_references(instance, "dashboard_id", dashboard.row["id"])
     instance.store.remove_dashboard(dashboard)
 

@@ -19,6 +19,7 @@ from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
 from lvrestore.sandbox import (
     about,
     access,
+    alerts,
     boards,
     dashboards,
     folders,
@@ -73,6 +74,7 @@ ROUTES: dict[str, Handler] = {
     **parts.ROUTES,
     **boards.ROUTES,
     **plans.ROUTES,
+    **alerts.ROUTES,
 }
 
 JSON_HEADERS = {"content-type": "application/json"}
@@ -252,6 +254,20 @@ class Looker:
         with self._lock:
             row = {"name": name, "label": name.title(), "project_name": name, **fields}
             self.instance.store.models[name], self.instance.store.explores[name] = row, listed
+
+    def add_alert(self, tile_id: str, **fields: object) -> str:
+        """Add an alert to a tile; return the id."""
+        body: Row = {
+            "dashboard_element_id": tile_id,
+            "field": {"title": "Count", "name": "orders.count"},
+            "destinations": [{"destination_type": "EMAIL", "email_address": "ops@example.com"}],
+            "comparison_type": "GREATER_THAN",
+            "threshold": 100,
+            "cron": "0 5 * * *",
+            **fields,
+        }
+        alert_id: str = self.call("POST", "/alerts", body)["id"]
+        return alert_id
 
     def add_connection(self, name: str) -> None:
         """Add a database connection."""
@@ -441,6 +457,7 @@ class Looker:
         yield "groups", self._shown(GROUP, store.groups, {})
         yield "boards", self._shown(boards.BOARD, store.boards, {})
         yield "scheduled_plans", self._shown(plans.PLAN, store.plans, {})
+        yield "alerts", self._shown(alerts.ALERT, store.alerts, {})
         yield "grants", _pairs(store.roles, store.access.user_roles, store.access.group_roles)
         yield "memberships", _pairs(store.groups, store.access.members, store.access.nested)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, accepted, refer, refer_query, the
-from lvrestore.sandbox.refusals import Fault, Refusal, invalid, missing
+from lvrestore.sandbox.refusals import Fault, Refusal, invalid, missing, not_found
 from lvrestore.sandbox.search import listing
 from lvrestore.sandbox.views import TIMES, View
 
@@ -158,6 +158,8 @@ def update_plan(call: Call) -> Row:
     """Change a plan; destinations are replaced as a whole."""
     instance = call.instance
     row = the(instance.store.plans, call.ids[0])
+    if _is_of_trash(instance, row) and instance.on("trashed_plan_patch", "404"):
+        raise not_found()
     body = accepted(instance, call.body)
     changed = {name: value for name, value in body.items() if row.get(name) != value}
     # What a row does not hold is shown with its default, so it is not missing.
@@ -177,14 +179,29 @@ def delete_plan(call: Call) -> None:
 def get_plan(call: Call) -> Row:
     """Show a plan."""
     call.instance.see("plan", call.ids[0])
-    return call.show(PLAN, the(call.instance.store.plans, call.ids[0]))
+    row = the(call.instance.store.plans, call.ids[0])
+    if _is_hidden(call.instance, row):
+        raise not_found()
+    return call.show(PLAN, row)
+
+
+def _is_of_trash(instance: Instance, plan: Row) -> bool:
+    """Tell whether what a plan sends lies in the trash."""
+    dashboard = instance.store.dashboards.get(plan.get("dashboard_id") or "")
+    content = dashboard.row if dashboard else instance.store.looks.get(plan.get("look_id") or "", {})
+    return bool(content.get("deleted"))
+
+
+def _is_hidden(instance: Instance, plan: Row) -> bool:
+    return instance.on("trashed_plans", "unlisted") and _is_of_trash(instance, plan)
 
 
 def _visible(call: Call) -> list[Row]:
     """Return the caller's plans, those of another user, or with `all_users` everybody's."""
+    plans = [p for p in call.instance.store.plans.values() if not _is_hidden(call.instance, p)]
     owner = call.params.pop("user_id", None) or call.instance.caller_id
     everybody = call.params.pop("all_users", None) == "true"
-    return [p for p in call.instance.store.plans.values() if everybody or p.get("user_id") == owner]
+    return [p for p in plans if everybody or p.get("user_id") == owner]
 
 
 def all_plans(call: Call) -> list[Row]:

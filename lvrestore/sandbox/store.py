@@ -145,10 +145,12 @@ class Store:
         self.sections: dict[str, Row] = {}
         self.items: dict[str, Row] = {}
         self.plans: dict[str, Row] = {}
+        self.alerts: dict[str, Row] = {}
         self.board_sections, self.section_items = Relation(), Relation()
         # What shows or sends `dashboard_id/7`.
         self.content_items, self.content_plans = Relation(), Relation()
         self._shown_looks = Relation()
+        self.tile_alerts = Relation()
         self.dashboard_shelf, self.look_shelf, self.folder_shelf = Shelf(), Shelf(), Shelf()
         self.slugs: defaultdict[str, list[str]] = defaultdict(list)
         self.query_slugs: dict[str, str] = {}
@@ -285,6 +287,17 @@ class Store:
         """Remove a plan."""
         self.content_plans.forget_right(row["id"])
         del self.plans[row["id"]]
+
+    def put_alert(self, row: Row) -> None:
+        """Add an alert to the tile that it watches, or to none."""
+        self.alerts[row["id"]] = row
+        tile_id = row.get("dashboard_element_id")
+        self.tile_alerts.set_lefts(row["id"], [tile_id] if tile_id else [])
+
+    def take_alert(self, row: Row) -> None:
+        """Remove an alert."""
+        self.tile_alerts.forget_right(row["id"])
+        del self.alerts[row["id"]]
 
     def set_email(self, user: Row, email: str | None) -> None:
         """Change the address that a user is known by."""

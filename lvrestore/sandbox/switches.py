@@ -29,6 +29,9 @@ SWITCHES = {
         ("post_deactivates_others", "keeps"), "whether a layout made or set active deactivates the others"
     ),
     "active_layout_delete": Switch(("refused", "allowed"), "whether an active layout can be deleted"),
+    "alerts_of_tile": Switch(
+        ("go", "stay"), "whether the alerts of a deleted tile go with it, or stay without a tile, disabled"
+    ),
     "bad_credentials": Switch(("404", "401"), "how a login with wrong credentials is refused"),
     "board_undelete": Switch(
         ("honoured", "ignored"), "whether a board or section leaves the trash when deleted_at is cleared"
@@ -95,7 +98,19 @@ SWITCHES = {
         ("checked", "unchecked"), "whether the tabs that a plan names must be layouts of its dashboard"
     ),
     "tile_edits_move_updated_at": Switch(("yes", "no"), "whether a dashboard's updated_at follows its parts"),
+    "trashed_alert_patch": Switch(
+        ("accepted", "404"), "whether an alert can be changed while its dashboard is in the trash"
+    ),
+    "trashed_alerts": Switch(
+        ("listed", "unlisted"), "whether the search for alerts shows those on dashboards in the trash"
+    ),
     "trashed_boards": Switch(("unlisted", "listed"), "whether lists of boards hold those in the trash"),
+    "trashed_plan_patch": Switch(
+        ("accepted", "404"), "whether a plan can be changed while what it sends is in the trash"
+    ),
+    "trashed_plans": Switch(
+        ("listed", "unlisted"), "whether plans whose content is in the trash are listed and answered by id"
+    ),
     "trashed_title_blocks": Switch(("no", "yes"), "whether a title in the trash counts as taken"),
     "undelete_moves": Switch(
         ("yes", "no", "never"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lvrestore.sandbox.call import Call, accepted, merged, need, refer, refer_query, stays, the
+from lvrestore.sandbox.destroy import forget_alerts
 from lvrestore.sandbox.parts import place
 from lvrestore.sandbox.queries import make_query
 from lvrestore.sandbox.refusals import invalid, missing
@@ -193,8 +194,9 @@ def get_tile(call: Call) -> Row:
 
 
 def delete_tile(call: Call) -> None:
-    """Remove a tile and its components."""
+    """Remove a tile, its components and, by the switch, its alerts."""
     row = the(call.instance.store.tiles, call.ids[0])
+    forget_alerts(call.instance, row)
     call.instance.store.remove_tile(row)
     call.instance.touch(call.instance.store.dashboard_of(row))
 

@@ -176,6 +176,10 @@ def _tile_query(instance: Instance, tile: Row, wanted: Wanted) -> Any:  # noqa: 
     return query(instance, tile.get("query_id"), wanted)
 
 
+def _alert_count(instance: Instance, tile: Row, _wanted: Wanted) -> int:
+    return instance.store.tile_alerts.count(tile["id"])
+
+
 def source_query_id(instance: Instance, tile: Row) -> str | None:
     """Return the query that a tile shows, its own or its look's; None for merged results and text."""
     look = instance.store.looks.get(tile.get("look_id") or "")
@@ -300,7 +304,15 @@ _OF_LOOK = {
 DASHBOARD = View("Dashboard", {**_OF_DASHBOARD, **_PARTS_OF_DASHBOARD})
 DASHBOARD_FOUND = View("Dashboard", _OF_DASHBOARD)  # a search that leaves the parts out
 DASHBOARD_BASE = View("DashboardBase", _OF_DASHBOARD)
-TILE = View("DashboardElement", {"look": _look_of, "query": _tile_query, "result_maker": _result_maker})
+TILE = View(
+    "DashboardElement",
+    {
+        "look": _look_of,
+        "query": _tile_query,
+        "result_maker": _result_maker,
+        "alert_count": _alert_count,
+    },
+)
 FILTER = View("DashboardFilter", {})
 LAYOUT = View(
     "DashboardLayout",

@@ -250,10 +250,37 @@ def use_plans(sdk):
     sdk.delete_dashboard(dashboard.id)
 
 
+def use_alerts(sdk):
+    made = make_dashboard(sdk, "Watched")
+    body = models.WriteDashboardElement(dashboard_id=made.id, type="vis", query_id=make_query(sdk).id)
+    tile = sdk.create_dashboard_element(body)
+    fields = {
+        "field": models.AlertField(title="Count", name="orders.count"),
+        "destinations": [
+            models.AlertDestination(
+                destination_type=models.DestinationType.EMAIL, email_address="ops@example.com"
+            )
+        ],
+        "comparison_type": models.ComparisonType.GREATER_THAN,
+        "cron": "0 5 * * *",
+        "dashboard_element_id": tile.id,
+        "owner_id": sdk.me().id,
+    }
+    alert = sdk.create_alert(models.WriteAlert(threshold=100.0, **fields))
+    assert (alert.is_disabled, alert.owner_display_name) == (False, "API User")
+    assert sdk.dashboard_element(tile.id).alert_count == 1
+    assert sdk.update_alert_field(alert.id, models.AlertPatch(is_disabled=True)).is_disabled
+    changed = sdk.update_alert(alert.id, models.WriteAlert(threshold=7.0, **fields))
+    assert (changed.threshold, changed.is_disabled) == (7.0, False)
+    assert sdk.search_alerts(all_owners=True) == [changed] == [sdk.get_alert(alert.id)]
+    sdk.delete_alert(alert.id)
+    assert sdk.search_alerts() == []
+    sdk.delete_dashboard(made.id)
+
+
 def use_what_is_only_listed(looker, sdk):
     attribute = looker.add("user_attributes", name="region", label="Region", type="string")
     assert sdk.all_user_attributes() == [sdk.user_attribute(attribute)]
-    assert sdk.search_alerts(all_owners=True) == []
     looker.add_connection("warehouse")
     looker.add_palette("acme", "acme-categorical-0")
     assert [one.name for one in sdk.all_connections(fields="name")] == ["warehouse"]
@@ -290,6 +317,7 @@ def test_every_endpoint_serves_the_clients_typed_models(looker, sdk):
         use_models,
         use_boards,
         use_plans,
+        use_alerts,
         use_the_rest,
     ):
         use(sdk)
