@@ -39,7 +39,7 @@ from lvrestore.model import (
     Waits,
 )
 from lvrestore.plan.dependencies import circles
-from lvrestore.plan.identity import Verdict, instance_name
+from lvrestore.plan.identity import Verdict, declared_same, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
@@ -48,6 +48,7 @@ from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.foreseen import Foreseen
+from lvrestore.run.identity import Claim, other_names, settle
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
@@ -62,6 +63,7 @@ from lvrestore.run.references import StateReferences
 from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import FOUND_BY_KEY, AtHand, Scanned, Scanner, referred_to
 from lvrestore.run.sessions import (
+    require_same_declaration,
     require_same_destination,
     require_same_request,
     require_same_source_name,
@@ -268,9 +270,12 @@ class Restore:
 
     def _continue(self, stack: ExitStack, session: SessionRow) -> Ending:
         require_same_source_name(session, self._config.source_instance)
+        require_same_declaration(session, self._config)
         self._config = self._config.recalled(session.config)
-        if not session.is_same_instance:  # what it was then it is now, whatever is on the instance by now
-            self._config = msgspec.structs.replace(self._config, source_instance=session.source_instance)
+        # What it was then it is now, whatever is on the instance by now.
+        was = session.is_same_instance
+        source = None if was else session.source_instance
+        self._config = msgspec.structs.replace(self._config, source_instance=source, same_instance=was)
         self._earlier = journal_tally(StateReader(self._state_path), session)
         self._earlier_queries = queries_of(session)
         self._earlier_calls = Calls(**session.metadata.get("own_calls", {}))
@@ -367,6 +372,7 @@ class Restore:
             verdict=self._verdict,
             mapped=0 if self._verdict.same else self._mapped(self._source_name()),
             session=session,
+            asks_identity=self._verdict.declared and session is None and self._claim.declares_same,
             absent_types=tuple(t for t in self._chosen.in_order if not self._vault.has_type(t)),
             only=self._only_row(session) if sum(counts.values()) == 1 else None,
         )
@@ -383,18 +389,28 @@ class Restore:
     @cached_property
     def _verdict(self) -> Verdict:
         """Whether it is the instance that was backed up: what is said to be another one is never the same."""
-        found, said = self._discovery.prove_instance(self._proof), self._said_source
-        names = {self._instance, instance_name(self._destination.endpoint.base_url)}
-        if said is None:
-            return found
-        if said not in names:
-            return msgspec.structs.replace(found, same=False, declared=True)
-        if not found.same and found.evidence.contradictions:
-            raise ValidationError(
-                f"the backup {self._proof.path} is not of {said}: it is {found}",
-                "correct --source-instance, or leave it out if the instance's name is not known",
-            )
-        return found
+        return settle(self._discovery.prove_instance(self._proof), self._proof, self._claim)
+
+    @cached_property
+    def _claim(self) -> Claim:
+        """What the caller and earlier runs say about the instance of the backup."""
+        reader = StateReader(self._state_path)
+        return Claim(
+            source=self._said_source,
+            same=self._config.same_instance,
+            names=(self._instance, instance_name(self._destination.endpoint.base_url)),
+            samples=reader.source_samples(self._instance),
+            declared=reader.declared_sources(self._instance),
+        )
+
+    @cached_property
+    def _other_names(self) -> tuple[str, ...]:
+        """The names under which earlier runs mapped ids of the backup, while they took it for another instance's."""
+        return tuple(other_names(self._verdict, self._proof, self._claim))
+
+    def _scope(self, session_id: str = "") -> Scope:
+        """Whose mappings count, before a session has a generation of its own."""
+        return Scope(session_id, 0, self._source_name(), self._instance, self._other_names)
 
     @property
     def _said_source(self) -> str | None:
@@ -427,7 +443,7 @@ class Restore:
         self._live_source.prove(self._proof)
         session_id = intent.session.id if intent.session is not None else ""
         self._definitions = stack.enter_context(closing(Definitions(self._scratch)))
-        self._source_refs = self._references(stack, Scope(session_id, 0, self._source_name(), self._instance))
+        self._source_refs = self._references(stack, self._scope(session_id))
         rows = rows_of(self._vault, self._chosen.types, self._rows_left(intent))
         lacking = note_lacking(rows, self._definitions, self._source_refs)
         return msgspec.structs.replace(intent, to_fetch=lacking, live_source=self._live_source.instance)
@@ -553,8 +569,7 @@ class Restore:
         return msgspec.structs.replace(found, items=0)
 
     def _translator(self, intent: Intent) -> Translate:
-        scope = Scope("", 0, self._source_name(), self._instance)
-        mapper = StateReader(self._state_path).mapper(scope)
+        mapper = StateReader(self._state_path).mapper(self._scope())
 
         def translate(kind: str, source_id: str) -> str | None:
             if kind == "folder" and source_id in self._policy.folders:
@@ -570,10 +585,9 @@ class Restore:
             if not intent.verdict.same:
                 lookups = stack.enter_context(closing(Lookups(self._backup.path, self._scratch)))
                 client = IndexedClient(self._connection.client, index, same_instance=False)
-                scope = Scope("", 0, self._source_name(), self._instance)
                 translate = Foreseen(
                     StateReader(self._state_path),
-                    scope,
+                    self._scope(),
                     lookups,
                     client,
                     self._discovery.folders,
@@ -676,6 +690,7 @@ class Restore:
             link_hosts={host: host if intent.verdict.same else there for host in source_hosts(self._backup)},
             caller=caller,
             heir=self._heir(caller),
+            could_be_same=_could_be_same(intent.verdict),
         )
 
     def _target(self, folder: str | None, intent: Intent) -> dict[str, str]:
@@ -703,7 +718,7 @@ class Restore:
     # -- the two ways to run
 
     def _rehearse(self, stack: ExitStack, intent: Intent) -> Ending:
-        scope = Scope("", 0, self._source_name(), self._instance)
+        scope = self._scope()
         self._plan_queries(stack, intent, scope)
         waves = self._waves(None)
         rehearse = partial(
@@ -771,15 +786,17 @@ class Restore:
         return until + grace if until else None
 
     def _open_session(self, store: StateStore, intent: Intent, session: SessionRow | None) -> Scope:
+        store.take_over(self._scope())
         if session is not None:
             return store.continue_session(session)
+        is_proved = intent.verdict.same and not intent.verdict.declared
         metadata = {
             **self._made_from(),
             "base_url": self._destination.endpoint.base_url,
             "same_instance": intent.verdict.same,
             "identity": intent.identity,
             "witnesses": self._discovery.witnesses if intent.verdict.same else [],
-            "source_sample": None if intent.verdict.same else sample_of(self._proof),
+            "source_sample": None if is_proved else sample_of(self._proof),
         }
         return store.begin_session(
             self._source_name(),
@@ -1015,6 +1032,11 @@ class Restore:
         if self._verdict.same:
             return self._instance
         return self._said_source or source_name(self._backup, self._instance)
+
+
+def _could_be_same(verdict: Verdict) -> bool:
+    """Whether the caller could declare that it is the instance of the backup."""
+    return declared_same(verdict) is not None and not verdict.same and not verdict.declared
 
 
 def _left_out(

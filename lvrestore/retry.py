@@ -82,6 +82,9 @@ class _RetryRun(Restore):
         letters = chosen_letters(reader, asked, session, self._instance)
         self._session = session
         self._source = source_of(letters) if session is None else session.source_instance or ""
+        # What an earlier run took for another instance, and nobody has called one, can be declared to be this one.
+        if self._config.same_instance and self._source not in reader.declared_sources(self._instance):
+            self._source = self._instance
         if self._config.source_instance not in {None, self._source}:
             said = str(self._config.source_instance)
             raise UsageError(f"the dead letters are of {self._source}, not of {said}")
@@ -90,7 +93,7 @@ class _RetryRun(Restore):
         self._proof = backup or stack.enter_context(
             write_extract(self._scratch / "proof.db", witnesses(sessions))
         )
-        scope = Scope(session.id if session else "", 0, self._source, self._instance)
+        scope = self._scope(session.id if session else "")
         lacking = self._lacking(reader, scope, backup) if asked.fix_dependencies else None
         self._selected = Selector(reader, scope).select(letters, lacking)
         self._letters = [one.id for one in self._selected.chosen]

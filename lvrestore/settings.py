@@ -84,6 +84,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     for, with the ids of those.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
     origins (`https://host:port`).
+    `could_be_same`: nothing proves and nobody says which instance the backup is of, and it can be the destination.
     """
 
     access: Literal["new", "restore", "skip"] = "new"
@@ -101,6 +102,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     grants_by_role: bool = True
     members_by_user: bool = True
     caller: Caller = Caller()
+    could_be_same: bool = False
 
 
 AS_BACKED_UP = Policy()
@@ -147,7 +149,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One restore, as asked for.
 
-    `source_instance`: what the instance of the backup is called, if the caller says so. `source`: the name in the
+    `source_instance`: what the instance of the backup is called, if the caller says so. `same_instance`: the caller
+    declares that it is the destination. `source`: the name in the
     config file by which it can be asked for what no backup has. `outage_timeout_s` is the
     patience with an instance that is gone; 0 is none.
     """
@@ -156,6 +159,7 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection
     destination: Given
     source_instance: str | None = None
+    same_instance: bool = False
     source: str | None = None
     policy: Policy = Policy()
     retry: Retry | None = None
@@ -180,14 +184,23 @@ class RestorationConfig(msgspec.Struct, frozen=True, kw_only=True):
             kept = {"retry": msgspec.to_builtins(self.retry)}
             if not self.policy.remap:
                 del policy["remap"]  # that of the sessions that failed, which the state file knows
-        return kept | {"policy": policy, "source_instance": self.source_instance, "source": self.source}
+        return kept | {
+            "policy": policy,
+            "source_instance": self.source_instance,
+            "same_instance": self.same_instance,
+            "source": self.source,
+        }
 
     def recalled(self, kept: dict[str, Any]) -> RestorationConfig:
         """This restore with the selection and the policy that a session was started with."""
         policy = msgspec.convert(kept.get("policy", {}), Policy, strict=False)
         source = self.source or kept.get("source")
         kept_config = msgspec.structs.replace(
-            self, policy=policy, source_instance=kept.get("source_instance"), source=source
+            self,
+            policy=policy,
+            source_instance=kept.get("source_instance"),
+            same_instance=bool(kept.get("same_instance")),
+            source=source,
         )
         if "retry" in kept:
             retry = msgspec.convert(kept["retry"], Retry, strict=False)

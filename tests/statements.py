@@ -76,6 +76,7 @@ def write(store):
     store.clear_dead_letters([77])
     group = Group("source", HERE, "look")
     store.put_mappings([imported(group, "1", "2", "2026")])
+    store.take_over(msgspec.structs.replace(scope, other_names=("another name",)))
     store.clear_mappings({group: ["1"], msgspec.structs.replace(group, content_type="role"): None})
     return store.continue_session(StateReader(store.path).session(scope.session_id))
 
@@ -94,6 +95,7 @@ def read(reader, scope):
     reader.mapped("source", HERE)
     list(reader.mapped_ids("source", HERE, "dashboard"))
     reader.source_samples(HERE)
+    reader.declared_sources(HERE)
     reader.history(scope, D, "1")
     reader.status(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))

@@ -180,6 +180,11 @@ destination_options = together(
         help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
     ),
     option(
+        "--same-instance",
+        is_flag=True,
+        help="Declare that the destination is the instance that was backed up, where that cannot be proved.",
+    ),
+    option(
         "--source",
         metavar="NAME",
         help="The instance of the backup, as the config file calls it, to read definitions that no backup has.",
@@ -420,6 +425,7 @@ def given_config(
         retry=retry,
         destination=given_destination(options),
         source_instance=options["source_instance"],
+        same_instance=options["same_instance"],
         source=options["source"],
         policy=_given_policy(options),
         state_path=options["state_path"],

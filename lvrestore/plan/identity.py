@@ -11,22 +11,46 @@ from lvrestore.content.references import contradicts, parse_time
 from lvrestore.model import Json
 
 ENOUGH = 3
+# Evidence is thin where less than this share of the objects is there.
+THIN = 0.1
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Vault rows compared with live objects of the same id."""
+    """Vault rows compared with live objects of the same id.
+
+    `looked_for` counts the rows of the lists that were read to their end.
+    """
 
     matches: int = 0
     contradictions: int = 0
+    looked_for: int = 0
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(self.matches + other.matches, self.contradictions + other.contradictions)
+        return Evidence(
+            self.matches + other.matches,
+            self.contradictions + other.contradictions,
+            self.looked_for + other.looked_for,
+        )
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether most of what the backup has is not there."""
+        return self.matches < self.looked_for * THIN
+
+    def __str__(self) -> str:
+        of_all = f" of {self.looked_for:,}" if self.looked_for >= self.matches else ""
+        there = "object is" if self.matches == 1 and not of_all else "objects are"
+        text = f"{self.matches:,}{of_all} {there} there with the same id and creation time"
+        if not self.contradictions:
+            return text
+        return f"{text}, {self.contradictions:,} with the same id and another creation time"
 
 
 class Verdict(msgspec.Struct, frozen=True):
     """Whether ids mean the same objects on both sides, and why.
 
-    `declared`: it was said that the backup is of another instance, so that no evidence can make it the same one.
+    `declared`: somebody said so, and no evidence decides it: that it is the same instance, where that cannot be
+    proved, or that it is another one.
     """
 
     same: bool
@@ -34,11 +58,14 @@ class Verdict(msgspec.Struct, frozen=True):
     declared: bool = False
 
     def __str__(self) -> str:
-        e = self.evidence
-        seen = f"{e.matches} objects match on id and creation time, {e.contradictions} contradict"
-        if self.declared:
-            return f"another instance than the backup's, as was said: {seen}"
-        return f"{'the same instance' if self.same else 'not proved to be the same instance'}: {seen}"
+        if self.same:
+            what = "the instance this backup was taken from"
+            how = "declared, not proved" if self.declared else "checked"
+        elif self.declared:
+            what, how = "another instance than the backup's", "you said so with --source-instance"
+        else:
+            what, how = "not proved to be the instance this backup was taken from", "checked"
+        return f"{what} ({how}: {self.evidence})"
 
 
 def instance_name(said: str) -> str:
@@ -52,6 +79,15 @@ def judge(evidence: Evidence, comparable_rows: int = ENOUGH) -> Verdict:
     needed = max(1, min(ENOUGH, comparable_rows))
     same = evidence.matches >= needed and evidence.matches > evidence.contradictions
     return Verdict(same, evidence)
+
+
+def declared_same(found: Verdict) -> Verdict | None:
+    """The verdict after somebody declared that it is the same instance; None where the evidence contradicts that."""
+    if found.same:
+        return found
+    return (
+        None if found.evidence.contradictions else Verdict(same=True, evidence=found.evidence, declared=True)
+    )
 
 
 def settled(evidence: Evidence) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import orjson
 
 from lvrestore.model import SUCCESSES, ItemError, Json, Operation, RestorationResult
+from lvrestore.report.identity import identity_warnings
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.terminal import ask
+from lvrestore.report.terminal import ask_about
 from lvrestore.report.wording import intent_lines
 
 
@@ -34,11 +35,13 @@ class JsonLines:
             return True
         for line in intent_lines(intent):
             sys.stderr.write(line + "\n")
-        return ask()
+        return ask_about(intent)
 
-    def begin(self, intent: Intent, *, dry_run: bool) -> None:  # noqa: ARG002 - nothing to say before the result
-        """Remember what kind of lines is wanted."""
+    def begin(self, intent: Intent, *, dry_run: bool) -> None:
+        """Remember what kind of lines is wanted; say what nobody may miss about the instance."""
         self._dry_run = dry_run
+        for line in identity_warnings(intent.verdict, intent.instance):
+            self.warn(line)
 
     def result(self, result: RestorationResult, tally: Tally) -> None:  # noqa: ARG002 - the summary has the sums
         """In a dry run, say what would happen to the item."""

@@ -29,6 +29,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `source` is the instance that the backup is of, `mapped` how many of its objects earlier runs brought here.
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
+    `asks_identity`: the caller declares that it is the instance of the backup, which has a question of its own.
     `to_fetch` are definitions that are first got from the `live_source` itself. `only` is the item, where it is one.
     """
 
@@ -44,6 +45,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     verdict: Verdict
     session: SessionRow | None
+    asks_identity: bool = False
     to_fetch: int = 0
     live_source: str | None = None
     retry: RetryIntent | None = None

@@ -14,6 +14,7 @@ from rich.table import Table
 from lvrestore.errors import UsageError
 from lvrestore.model import Json, Operation, RestorationResult
 from lvrestore.report.console import UNWRAPPED, result_console
+from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
@@ -48,7 +49,7 @@ class Terminal:
             return True
         for line in intent_lines(intent):  # nobody can answer a question that was not put
             self._err.print(printable(line), markup=False)
-        return ask()
+        return ask_about(intent)
 
     def begin(self, intent: Intent, *, dry_run: bool) -> None:
         """Start the bars."""
@@ -144,11 +145,16 @@ class Terminal:
             self._out.print(f"    and {counted(more, 'more change')}")
 
 
-def ask() -> bool:
+def ask_about(intent: Intent) -> bool:
+    """Ask for a yes to a run, and first to what its caller declares."""
+    return (not intent.asks_identity or ask(identity_question(intent.instance))) and ask()
+
+
+def ask(question: str = "Go on?") -> bool:
     """Ask for a yes; without a terminal nobody can answer, and a guess would be wrong."""
     if not sys.stdin.isatty():
         raise UsageError("this writes, and nobody can be asked here", hint="give --force to do it unasked")
-    return click.confirm("Go on?", default=False, err=True)
+    return click.confirm(question, default=False, err=True)
 
 
 def _named(result: RestorationResult) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType
+from lvrestore.report.identity import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
 from lvrestore.text import quoted
 
@@ -71,7 +72,7 @@ def intent_lines(intent: Intent) -> list[str]:
     ]
     if intent.session is not None:
         lines.append(f"This continues session {intent.session.id}.")
-    lines.append(f"It is {intent.verdict}.")
+    lines += identity_lines(intent.verdict, intent.instance)
     if intent.verdict.same:
         lines += _overwriting_lines(intent)
     else:

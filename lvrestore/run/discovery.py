@@ -100,18 +100,22 @@ class Discovery:
     def _evidence(self, vault: Vault) -> Evidence:
         evidence = Evidence()
         if vault.has_type(ContentType.FOLDER):
-            evidence += self._compare(vault, ContentType.FOLDER, self.folders())
+            living = vault.count(ContentType.FOLDER)
+            evidence += self._compare(vault, ContentType.FOLDER, self.folders(), living)
         for content_type in SAMPLED:
             if settled(evidence):
                 break
-            for live in self._samples(vault, content_type):
-                evidence += self._compare(vault, content_type, live)
+            for live, looked_for in self._samples(vault, content_type):
+                evidence += self._compare(vault, content_type, live, looked_for)
                 if settled(evidence):
                     break
         return evidence
 
-    def _samples(self, vault: Vault, content_type: ContentType) -> Iterator[list[Json]]:
-        """Live objects of a type: the vault's own ids when they are few, else pages, alive and trashed."""
+    def _samples(self, vault: Vault, content_type: ContentType) -> Iterator[tuple[list[Json], int]]:
+        """Live objects of a type: the vault's own ids when they are few, else pages, alive and trashed.
+
+        Beside them is how many of the vault's rows they would show if nothing was gone; 0 of a page that is not all.
+        """
         collection = f"{content_type.label}s"
         fields = {"fields": "id,created_at"}
         rows = vault.count(content_type, deleted="include")
@@ -119,21 +123,29 @@ class Discovery:
         for row in few:
             live = self._get(path(collection, row.source_id), fields)
             yield (
-                [live]
-                if live
-                else self._search(collection, {"id": row.source_id, "deleted": "true", **fields})
+                (
+                    [live]
+                    if live
+                    else self._search(collection, {"id": row.source_id, "deleted": "true", **fields})
+                ),
+                1,
             )
         if rows > FEW:
             page = {"sorts": "id", "limit": str(PAGE), **fields}
-            yield self._search(collection, page)
-            yield self._search(collection, {"deleted": "true", **page})
+            listed = self._search(collection, page)
+            yield listed, vault.count(content_type) if len(listed) < PAGE else 0
+            yield self._search(collection, {"deleted": "true", **page}), 0
 
-    def _compare(self, vault: Vault, content_type: ContentType, live: list[Json]) -> Evidence:
+    def _compare(
+        self, vault: Vault, content_type: ContentType, live: list[Json], looked_for: int
+    ) -> Evidence:
         times = {str(one["id"]): one.get("created_at") for one in live if one.get("id")}
         rows = vault.rows(content_type, ids=list(times), deleted="include") if times else iter(())
         found = [(row.source_id, created_at_of(row.blob), times[row.source_id]) for row in rows]
         self._remember(content_type, found)
-        return compare((vaults, lives) for _, vaults, lives in found)
+        evidence = compare((vaults, lives) for _, vaults, lives in found)
+        untold = len(found) - evidence.matches - evidence.contradictions
+        return evidence + Evidence(looked_for=max(0, looked_for - untold))
 
     def _remember(self, content_type: ContentType, found: list[tuple[str, Json, Json]]) -> None:
         """Keep some that match: spread over all, as what is near each other may vanish together."""

@@ -11,6 +11,7 @@ from lvrestore.text import person_name, quoted
 
 # What a remap file can give another name to.
 REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
+DECLARED = "if this is the instance that was backed up, add --same-instance: its ids are then used"
 BY_RETRY = "`lvrestore dlq retry --fix-dependencies` restores first what the backup has of it"
 IN_THE_BACKUP = "the backup has it: restore it first, or `lvrestore all`, which does"
 
@@ -77,6 +78,8 @@ def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool, is_r
         advice.append(IN_THE_BACKUP if is_rehearsal else BY_RETRY)
     if not refs.same_instance and any(kind in REMAPPED for kind, _ in items):
         advice.append("a --remap file says what is called otherwise there")
+    if refs.policy.could_be_same:
+        advice.append(DECLARED)
     return f"; {', '.join(advice)}" if advice else ""
 
 

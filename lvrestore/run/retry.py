@@ -81,13 +81,12 @@ class Selector:
     """Finds what belongs to the chosen letters; everything it asks the destination are reads."""
 
     def __init__(self, reader: StateReader, scope: Scope) -> None:
-        """`scope.source_instance` is that of the letters."""
+        """`scope` has the source of the letters, and the names that earlier runs had for it."""
         self._reader, self._scope, self._mapper = reader, scope, reader.mapper(scope)
+        sources = {scope.source_instance, *scope.other_names}
         wanted = LetterFilter(destination=scope.destination_instance)
         self._letters = {
-            one.item: one
-            for one in reader.dead_letters.keys(wanted)
-            if one.source_instance == scope.source_instance
+            one.item: one for one in reader.dead_letters.keys(wanted) if one.source_instance in sources
         }
 
     def select(self, chosen: Iterable[LetterKey], lacking: Lacking | None) -> Selected:

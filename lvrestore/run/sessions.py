@@ -63,12 +63,20 @@ def require_same_source_name(session: SessionRow, said: str | None) -> None:
         raise SessionMismatchError("source instance", str(session.source_instance), str(said))
 
 
+def require_same_declaration(session: SessionRow, config: RestorationConfig) -> None:
+    """Refuse to go on with a backup of another instance as if it were of the destination."""
+    if config.same_instance and not session.is_same_instance:
+        raise SessionMismatchError("same instance", "no", "--same-instance")
+
+
 def require_same_request(session: SessionRow, config: RestorationConfig) -> None:
     """Refuse to go on when something else is selected, or something else may be done, than at the start."""
     asked = dict(_flat(config.remembered()))
     for name, stored in _flat(session.config):
-        # By which name of the config file the source is asked concerns nothing that was restored.
-        if name in asked and name != "source" and asked[name] != stored:
+        # By which name of the config file the source is asked concerns nothing that was restored; a declaration
+        # holds for as long as its session.
+        is_left_out = name == "source" or (name == "same_instance" and not asked.get(name))
+        if name in asked and not is_left_out and asked[name] != stored:
             raise SessionMismatchError(name, _shown(name, stored), _shown(name, asked[name]))
 
 

@@ -47,7 +47,7 @@ def _dated(vault: Vault, content_type: ContentType) -> Iterator[tuple[str, str, 
 
 def require_same_source(vault: Vault, sample: Sample, name: str) -> None:
     """Refuse a backup of another instance than the one whose ids are mapped under this name: 42 is not 42 there."""
-    evidence = _compared(vault, sample)
+    evidence = compared(vault, sample)
     if evidence.contradictions > evidence.matches:
         raise ValidationError(
             f"the backup {vault.path} is of another instance than the one that earlier runs restored from here as "
@@ -63,7 +63,7 @@ def require_own_name(vault: Vault, others: Mapping[str, Sample], name: str) -> N
     objects must match, as where an instance is proved: nothing is said against two that have a few numbers in common.
     """
     for other, sample in others.items():
-        evidence = _compared(vault, sample)
+        evidence = compared(vault, sample)
         if judge(evidence, len(sample)).same:
             raise ValidationError(
                 f"the backup {vault.path} is of the instance that earlier runs restored from here as {other}, and "
@@ -84,7 +84,7 @@ def _goes_on_with(other: str, name: str) -> str:
     )
 
 
-def _compared(vault: Vault, sample: Sample) -> Evidence:
+def compared(vault: Vault, sample: Sample) -> Evidence:
     """The objects of a sample beside those of the same ids in the backup."""
     evidence = Evidence()
     for content_type in DATED:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import orjson
 
-from lvrestore.content.references import MappedId
+from lvrestore.content.references import DEFINED, MappedId
 from lvrestore.model import ContentType, MatchRule
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ BELONGS_TO: Mapping[str, tuple[str, ...]] = {
     "group": ("made_group",),
     "role": ("made_role",),
 }
+_MADE = ("made_user", "made_group", "made_role")
 _COLUMNS = "source_id, destination_id, state, rule, mapped_at, session_id"
 _OF_GROUP = "source_instance = ? AND destination_instance = ? AND content_type = ?"
 
@@ -79,24 +81,33 @@ class IDMapper:
         destination_instance: str,
         *,
         is_same_instance: bool = False,
+        other_names: Collection[str] = (),
     ) -> None:
-        """`connection` gives the one of the calling thread. `is_same_instance`: that was proved."""
+        """`connection` gives the one of the calling thread. `is_same_instance`: that was proved or declared.
+
+        `other_names` are those of the same source in earlier runs; of two mappings the newer one counts.
+        """
         self._connection = connection
         self._pair = (source_instance, destination_instance)
+        self._others = [(name, destination_instance) for name in other_names]
         self.is_same_instance = is_same_instance
 
     def get(self, kind: str, source_id: str) -> MappedId | None:
         """The committed mapping of a source id."""
-        rows = (
-            self._connection()
-            .execute(
-                "SELECT destination_id, created_at, state = 'partial', rule FROM id_mappings"
+        rows = [
+            row
+            for pair in self._pairs(kind)
+            for row in self._connection().execute(
+                "SELECT destination_id, created_at, state = 'partial', rule, coalesce(mapped_at, '') FROM id_mappings"
                 " WHERE source_instance = ? AND destination_instance = ? AND content_type = ? AND source_id = ?",
-                (*self._pair, kind, source_id),
+                (*pair, kind, source_id),
             )
-            .fetchall()
-        )
-        return _mapped(rows[0]) if rows else None
+        ]
+        return _mapped(max(rows, key=itemgetter(4))[:4]) if rows else None
+
+    def _pairs(self, kind: str) -> list[tuple[str, str]]:
+        """The pairs of instances whose mappings count; a query that another instance needed anew is still there."""
+        return [self._pair, *([] if kind in DEFINED else self._others)]
 
     def get_many(self, kind: str, source_ids: Iterable[str]) -> dict[str, MappedId]:
         """The committed mappings of any number of source ids, by these; those that have none are left out."""
@@ -115,16 +126,15 @@ class IDMapper:
 
     def source_of(self, kind: str, destination_id: str) -> str | None:
         """A source id whose committed mapping names that destination id."""
-        found = (
-            self._connection()
-            .execute(
-                "SELECT source_id FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
-                " AND content_type = ? AND destination_id = ? LIMIT 1",
-                (*self._pair, kind, destination_id),
-            )
-            .get
+        statement = (
+            "SELECT source_id FROM id_mappings WHERE source_instance = ? AND destination_instance = ?"
+            " AND content_type = ? AND destination_id = ? LIMIT 1"
         )
-        return str(found) if found is not None else None
+        for pair in self._pairs(kind):
+            found = self._connection().execute(statement, (*pair, kind, destination_id)).get
+            if found is not None:
+                return str(found)
+        return None
 
 
 def _mapped(row: Any) -> MappedId:  # noqa: ANN401 - a row
@@ -132,6 +142,31 @@ def _mapped(row: Any) -> MappedId:  # noqa: ANN401 - a row
     return MappedId(
         str(destination_id), cast("str | None", created_at), partial=bool(partial), rule=str(rule or "")
     )
+
+
+def take_over(db: apsw.Connection, names: Iterable[str], name: str, destination: str) -> None:
+    """Let the mappings of other names be of `name`; of two mappings of an item the newer one stays.
+
+    Those of queries stay behind: on the instance of the backup queries keep their ids. The caller has the transaction.
+    """
+    kinds = orjson.dumps([kind for kind in (*CONTENT_TYPES, *PARTS, *_MADE) if kind not in DEFINED]).decode()
+    for other in names:
+        given = {"other": other, "name": name, "destination": destination, "kinds": kinds}
+        db.execute(_FORGET_OLDER, given)
+        db.execute(_RENAME, given)
+
+
+_OF_OTHER = (
+    "source_instance = :other AND destination_instance = :destination"
+    " AND content_type IN (SELECT value FROM json_each(:kinds))"
+)
+_FORGET_OLDER = (
+    f"DELETE FROM id_mappings AS old WHERE {_OF_OTHER} AND EXISTS (SELECT 1 FROM id_mappings AS own"  # noqa: S608 - constants
+    " WHERE own.source_instance = :name AND own.destination_instance = :destination"
+    " AND own.content_type = old.content_type AND own.source_id = old.source_id"
+    " AND coalesce(own.mapped_at, '') >= coalesce(old.mapped_at, ''))"
+)
+_RENAME = f"UPDATE OR REPLACE id_mappings SET source_instance = :name WHERE {_OF_OTHER}"  # noqa: S608 - constants
 
 
 class Mappings:

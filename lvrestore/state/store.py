@@ -42,7 +42,7 @@ from lvrestore.state.checkpoints import (
 )
 from lvrestore.state.database import Place, open_for_reading, open_for_writing
 from lvrestore.state.dead_letters import DeadLetterQueue
-from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings
+from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings, take_over
 
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
 STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
@@ -63,12 +63,16 @@ Storable = MappingNote | BeforeImage | CreateSent | RestorationResult
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose rows a run writes: the session and its generation, and both instances."""
+    """Whose rows a run writes: the session and its generation, and both instances.
+
+    `other_names`: under these earlier runs mapped ids of the same source; a run that writes takes them over first.
+    """
 
     session_id: str
     generation: int
     source_instance: str
     destination_instance: str
+    other_names: tuple[str, ...] = ()
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -271,6 +275,12 @@ class StateStore:
         """Store mappings that somebody says, all or none."""
         with self._transaction():
             Mappings(self._db).put(rows)
+
+    def take_over(self, scope: Scope) -> None:
+        """Let what earlier runs mapped under other names of the scope's source be of that source."""
+        if scope.other_names:
+            with self._transaction():
+                take_over(self._db, scope.other_names, scope.source_instance, scope.destination_instance)
 
     def clear_mappings(self, groups: Mapping[Group, Collection[str] | None]) -> None:
         """Forget mappings: of each group these source ids, or all where there is None."""
@@ -507,6 +517,7 @@ class StateReader:
             scope.source_instance,
             scope.destination_instance,
             is_same_instance=is_same_instance,
+            other_names=scope.other_names,
         )
 
     @property
@@ -622,6 +633,14 @@ class StateReader:
         newest = {str(source): str(session_id) for session_id, source, there in rows if there == destination}
         sessions = ((source, self.session(session_id)) for source, session_id in newest.items())
         return {source: one.metadata["source_sample"] for source, one in sessions if one is not None}
+
+    def declared_sources(self, destination: str) -> frozenset[str]:
+        """The sources of which somebody said what they are called, rather than the backup itself or nobody."""
+        rows = self._db.execute(
+            "SELECT source_instance, destination_instance FROM restoration_sessions"
+            " WHERE json_extract(metadata, '$.identity.declared') ORDER BY started_at"
+        )
+        return frozenset(str(source) for source, there in rows if there == destination)
 
     def newest_session(self) -> SessionRow | None:
         """The session that was begun last."""

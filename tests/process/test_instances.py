@@ -59,7 +59,7 @@ def test_the_destination_is_no_source_of_a_backup_that_contradicts_it(site, anot
     site.vault = another_vault
     ended = everything(site, "--source-instance", site.url)
     assert ended.code == 3
-    assert "contradict" in error(ended)["message"]
+    assert "another creation time" in error(ended)["message"]
     assert site.writes() == []
 
 
@@ -120,6 +120,79 @@ def test_mappings_outlive_the_backup_file(elsewhere, vault, tmp_path):
     again = everything(elsewhere)
     assert again.summary["source_instance"] == first.summary["source_instance"]
     assert elsewhere.writes() == []
+
+
+@pytest.fixture
+def destroyed(tmp_path):
+    """The instance of a backup of dashboards and looks, after all of these were destroyed."""
+    path = tmp_path / "content.db"
+    write_vault(path, dashboards=6, looks=4, folders=3, users=2)
+    with running_site(path, tmp_path, damaged=False) as site:
+        with closing(apsw.Connection(str(path))) as db:
+            kinds = (ContentType.DASHBOARD, ContentType.LOOK)
+            db.execute("DELETE FROM content_items WHERE content_type NOT IN (?, ?)", kinds)
+        for kind in ("dashboards", "looks"):
+            for one in site.looker.dump()[kind]:
+                site.looker.call("DELETE", f"/{kind}/{one}")
+        site.looker.clear_log()
+        yield site
+
+
+def test_where_nothing_is_left_that_could_prove_it_the_instance_can_be_declared(destroyed):
+    """At a first or any later run, and those after it know."""
+    plan = everything(destroyed, "--dry-run")
+    assert "--same-instance" in plan.err
+    unproved = everything(destroyed)
+    assert not unproved.summary["same_instance"]
+    listed = destroyed.run(["dlq", "list", "--json", "--state", str(destroyed.state)]).out
+    assert any("--same-instance" in json.loads(line)["message"] for line in listed.splitlines())
+    made = len(destroyed.looker.dump()["dashboards"])
+    declared = everything(destroyed, "--same-instance")
+    assert declared.code == 0, declared
+    assert declared.summary["identity"] == {**declared.summary["identity"], "same": True, "declared": True}
+    assert declared.summary["source_instance"] == declared.summary["destination_instance"]
+    assert declared.counts["created"] + made == 10
+    tables = destroyed.looker.dump()
+    assert (len(tables["dashboards"]), len(tables["looks"])) == (6, 4)
+    assert destroyed.run(["dlq", "list", "--json", "--state", str(destroyed.state)]).out == ""
+    destroyed.looker.clear_log()
+    again = everything(destroyed)
+    assert (again.code, again.counts["unchanged"]) == (0, 10)
+    assert again.summary["identity"]["declared"]
+    assert destroyed.writes() == []
+    explaining = [one for one in destroyed.arguments() if one != "--force"]
+    explained = destroyed.run(["map", "explain", "dashboard:1", *explaining])
+    assert json.loads(explained.out)["identity"]["declared"]
+
+
+def test_a_declared_session_stays_so_when_it_goes_on(destroyed):
+    name = ("--run-id", "tonight")
+    stopped = everything(destroyed, "--same-instance", "--max-calls", "30", *name)
+    assert stopped.code == 7, stopped
+    ended = everything(destroyed, *name)
+    assert (ended.code, ended.summary["identity"]["declared"]) == (0, True)
+    assert (len(destroyed.looker.dump()["dashboards"]), ended.counts["created"]) == (6, 10)
+
+
+def test_failures_of_an_unproved_run_are_tried_again_as_of_this_instance(destroyed):
+    assert everything(destroyed).code == 1
+    given = [*destroyed.arguments("--same-instance"), "--procs", "1"]
+    retried = destroyed.run(["dlq", "retry", *given])
+    assert (retried.code, retried.counts["error"]) == (0, 0)
+    assert retried.summary["identity"]["declared"]
+    assert len(destroyed.looker.dump()["dashboards"]) == 6
+
+
+def test_a_run_that_took_the_backup_for_another_instances_does_not_become_a_declared_one(destroyed):
+    stopped = everything(destroyed, "--max-calls", "20")
+    assert stopped.code == 7, stopped
+    refused = destroyed.run(destroyed.resume("--same-instance"))
+    assert refused.code == 6
+
+
+def test_two_declarations_that_contradict_each_other_are_a_usage_error(destroyed):
+    assert everything(destroyed, "--same-instance", "--source-instance", STRANGER).code == 64
+    assert destroyed.writes() == []
 
 
 @pytest.mark.parametrize("expected", ["looker.example.com", "127.0.0.1:1", "127.0.0.2", "", "::"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lvrestore.plan.identity import Evidence, compare, judge, settled
+from lvrestore.plan.identity import Evidence, Verdict, compare, declared_same, judge, settled
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,27 @@ def test_times_a_second_apart_are_one_time_and_unknown_ones_say_nothing():
 def test_three_contradictions_settle_it_as_well():
     assert settled(Evidence(0, 3))
     assert not settled(Evidence(2, 2))
+
+
+def test_a_declaration_stands_where_no_evidence_speaks_against_it():
+    for matches in (0, 2):
+        found = judge(Evidence(matches, 0, 17))
+        assert declared_same(found) == Verdict(same=True, evidence=found.evidence, declared=True)
+    assert declared_same(judge(Evidence(2, 1))) is None
+
+
+def test_a_proof_is_no_declaration():
+    found = judge(Evidence(5, 1))
+    assert declared_same(found) == found
+    assert not found.declared
+
+
+@pytest.mark.parametrize(("there", "looked_for", "thin"), [(6, 490, True), (49, 490, False), (0, 0, False)])
+def test_evidence_is_thin_where_most_is_gone(there, looked_for, thin):
+    assert Evidence(there, 0, looked_for).is_thin is thin
+
+
+def test_evidence_says_how_many_of_how_many_are_there():
+    assert str(Evidence(6, 0, 490)) == "6 of 490 objects are there with the same id and creation time"
+    assert str(Evidence(1, 2)).startswith("1 object is there")
+    assert "2 with the same id and another creation time" in str(Evidence(1, 2))

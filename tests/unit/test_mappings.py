@@ -112,3 +112,25 @@ def test_only_what_is_named_is_forgotten(store, path):
     left = [(m.content_type, m.source_id) for m in mappings.find(CONTENT_TYPES)]
     assert left == [("look", "1"), ("dashboard", "2"), ("dashboard", "3")]
     assert (mappings.count(dashboards), mappings.count(looks)) == (2, 0)
+
+
+def test_what_was_mapped_under_another_name_of_the_source_counts_and_is_taken_over(store, path):
+    """A first run may have taken the backup for another instance's; of two mappings the newer one counts."""
+    own, other = begin(store, HERE), begin(store, "unknown")
+    store.write(own, [note("1", "old")])
+    store.write(other, [note("1", "900"), note("2", "901"), note("7", "70", kind="query")])
+    store.write(own, [note("2", "902")])
+    both = Scope("", 0, HERE, HERE, ("unknown",))
+
+    def found():
+        look = StateReader(path).mapper(both)
+        assert look.get("query", "7") is look.source_of("query", "70") is None
+        assert look.source_of("dashboard", "900") == "1"
+        return [look.get("dashboard", i).destination_id for i in ("1", "2")]
+
+    assert found() == ["900", "902"]
+    store.take_over(both)
+    assert found() == ["900", "902"]
+    assert mapper(path, HERE).get("dashboard", "1").destination_id == "900"
+    assert mapper(path, "unknown").get("dashboard", "1") is None
+    assert mapper(path, "unknown").get("query", "7").destination_id == "70"

@@ -10,7 +10,8 @@ import pytest
 from lvrestore.looker.classify import Failure, FailureKind
 from lvrestore.looker.client import GaveUp
 from lvrestore.model import ContentType, Operation, RestorationResult, VaultRow
-from lvrestore.plan.identity import Evidence, judge
+from lvrestore.plan.identity import Evidence, declared_same, judge
+from lvrestore.report.jsonl import JsonLines
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
@@ -23,6 +24,7 @@ USER, BOARD, MODEL = ContentType.USER, ContentType.BOARD, ContentType.LOOKML_MOD
 
 
 def intent(counts, **given):
+    given.setdefault("verdict", judge(Evidence(3, 0)))
     return Intent(
         counts=counts,
         left_out_deleted=0,
@@ -30,7 +32,6 @@ def intent(counts, **given):
         vault_newest=None,
         instance="https://looker.example.com",
         source="https://looker.example.com",
-        verdict=judge(Evidence(3, 0)),
         session=None,
         **given,
     )
@@ -39,6 +40,47 @@ def intent(counts, **given):
 def test_types_without_items_are_not_spoken_of():
     first, *_ = intent_lines(intent({MODEL: 2, BOARD: 0, USER: 1}))
     assert first == "Restore 2 LookML models, 1 user into https://looker.example.com"
+
+
+def test_it_is_said_how_an_instance_is_known_and_how_to_declare_it():
+    unproved = judge(Evidence(0, 0, 490))
+    for verdict, words in (
+        (judge(Evidence(141, 0, 150)), ("141 of 150 objects",)),
+        (judge(Evidence(6, 0, 490)), ("Only 6 of 490 objects are there",)),
+        (unproved, ("not proved", "0 of 490 objects", "add --same-instance")),
+        (
+            declared_same(unproved),
+            ("declared, not proved", "Ids of the backup count", "Only 0 of 490 objects"),
+        ),
+    ):
+        said = "\n".join(intent_lines(intent({BOARD: 1}, verdict=verdict)))
+        assert all(word in said for word in words), said
+        assert ("--same-instance" in said) is (verdict is unproved)
+
+
+@pytest.mark.parametrize(
+    ("answers", "agreed", "asked"), [("y y", True, 2), ("n", False, 1), ("y n", False, 2)]
+)
+def test_a_declaration_has_a_question_of_its_own(monkeypatch, answers, agreed, asked):
+    questions, replies = [], answers.split()
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+
+    def confirm(question, **_):
+        questions.append(question)
+        return replies[len(questions) - 1] == "y"
+
+    monkeypatch.setattr("click.confirm", confirm)
+    about = intent({BOARD: 1}, verdict=declared_same(judge(Evidence(0, 0, 9))), asks_identity=True)
+    assert Terminal(force=False, quiet=True, verbose=False, progress=False).confirm(about) is agreed
+    assert len(questions) == asked
+    assert "the instance this backup was taken from" in questions[0]
+
+
+def test_programs_are_warned_of_an_instance_that_is_not_proved(capsys):
+    JsonLines(force=True).begin(intent({BOARD: 1}, verdict=judge(Evidence())), dry_run=False)
+    assert "--same-instance" in capsys.readouterr().err
+    JsonLines(force=True).begin(intent({BOARD: 1}), dry_run=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_how_the_destination_is_read_is_said():
