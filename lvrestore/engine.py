@@ -361,12 +361,11 @@ class Restore:
             left_out = sum(
                 self._vault.count(t, ids=None, folder_ids=folders, deleted="only") for t in selection.types
             )
-        info = self._vault.info()
         return Intent(
             counts=counts,
             left_out_deleted=left_out,
             vault_path=self._vault.path,
-            vault_newest=info.newest,
+            vault_newest=self._vault.newest,
             instance=self._instance,
             source=self._source_name(),
             verdict=self._verdict,
@@ -533,8 +532,8 @@ class Restore:
     ) -> Scanned | None:
         """List the objects of a type, if that is cheaper than to ask for each."""
         kind, rows = content_type.label, self._rows_left(intent)
-        if kind not in LISTINGS:
-            return None
+        if kind not in LISTINGS or intent.counts[content_type] == 1:
+            return None  # no list is cheaper than to ask for one
 
         def missing() -> Iterator[str]:
             for ids in batches(self._vault.ids(content_type, **rows)):

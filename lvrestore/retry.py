@@ -103,7 +103,8 @@ class _RetryRun(Restore):
         self._has_backup = backup is not None
         types = tuple(one for one in ContentType if self._vault.has_type(one))
         policy = self._config.policy if session is not None else _policy_of(self._config.policy, sessions)
-        self._config = msgspec.structs.replace(self._config, selection=Selection(types=types), policy=policy)
+        chosen = Selection(types=types, deleted="include")  # what failed is tried again, deleted or not
+        self._config = msgspec.structs.replace(self._config, selection=chosen, policy=policy)
 
     def _open_backup(self, stack: ExitStack, sessions: list[SessionRow]) -> Vault | None:
         """The backup that was named, else the newest of the letters' sessions that can be read."""

@@ -200,7 +200,7 @@ deleted_option = option(
     type=click.Choice(["exclude", "include", "only"]),
     default="exclude",
     show_default=True,
-    help="Rows that the backup marks deleted.",
+    help="Items deleted in Looker before the backup finished.",
 )
 selection_options = together(
     option("--ids", metavar="1,2,3", help="Only these ids."),

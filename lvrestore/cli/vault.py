@@ -89,7 +89,7 @@ def info(backup: Vault, output: VaultOutput) -> None:
     default="exclude",
     show_default=True,
     envvar="LVRESTORE_DELETED",
-    help="Rows that the backup marks deleted.",
+    help="Items deleted in Looker before the backup finished.",
 )
 @click.option("--limit", type=click.IntRange(min=1), envvar="LVRESTORE_LIMIT", help="At most so many rows.")
 @vault_command

@@ -64,9 +64,15 @@ class Section(msgspec.Struct, frozen=True, eq=False):
     items: list[Item] | None
 
 
-def wanted_sections(sections: Sequence[VaultSection], order: Json, refs: References) -> list[Section]:
-    """The sections to restore with their items, in the order they are shown; those in the trash left out."""
+def wanted_sections(
+    sections: Sequence[VaultSection], order: Json, refs: References, *, of_trashed: bool
+) -> list[Section]:
+    """The sections to restore with their items, in the order they are shown; those in the trash left out.
+
+    `of_trashed`: the backup has the board as it was in the trash, and its sections perhaps with it.
+    """
     alive = [one for one in sections if not known(one.deleted_at)]
+    alive = alive or (list(sections) if of_trashed else [])
     return [_section(one, number, refs) for number, one in enumerate(_in_order(alive, order, _source_id))]
 
 

@@ -64,8 +64,6 @@ class VaultBoard(WriteBoard, frozen=True, kw_only=True):
 
 def restore_board(vault: VaultBoard, refs: References, history: History = NO_HISTORY) -> Steps[Restored]:
     """Make the destination's board equal the vault's, creating it if it is gone."""
-    if known(vault.deleted_at):
-        return Restored(operation=Operation.SKIPPED, reason="it was in the trash when it was backed up")
     if not history.again:
         links = unsettled_links(parts(vault.board_sections) or [], refs)
         # Where a second look would see nothing new, this one counts as that.
@@ -300,7 +298,10 @@ def _create(vault: VaultBoard, listed: Sequence[Body], refs: References, history
 
 def _wanted(vault: VaultBoard, refs: References) -> list[Section] | None:
     captured = parts(vault.board_sections)
-    return None if captured is None else wanted_sections(captured, known(vault.section_order), refs)
+    if captured is None:
+        return None
+    of_trashed = bool(known(vault.deleted_at))
+    return wanted_sections(captured, known(vault.section_order), refs, of_trashed=of_trashed)
 
 
 def _work(

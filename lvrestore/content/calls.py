@@ -15,6 +15,10 @@ from lvrestore.looker.classify import Refused
 from lvrestore.model import Json, MatchRule, Operation, Waits
 
 
+class Unforeseen(Refused):
+    """In a rehearsal: an object cannot be read before a write that a real run makes, like its way out of the trash."""
+
+
 class Get(msgspec.Struct, frozen=True):
     """Read; the reply is None when the server says 404.
 
@@ -51,12 +55,13 @@ class Update(msgspec.Struct, frozen=True):
     """PATCH: repeating it is harmless.
 
     `is_taken` finds out whether another object has the name that the body gives: a rehearsal asks, as there is no
-    server to refuse it.
+    server to refuse it. `shows` is what a server will show of the object afterwards besides the body, for a rehearsal.
     """
 
     path: str
     body: Json
     is_taken: Callable[[], Generator[Get, Json, bool]] | None = None
+    shows: Mapping[str, Json] = {}
 
 
 class Replace(msgspec.Struct, frozen=True):

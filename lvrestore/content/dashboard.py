@@ -22,13 +22,14 @@ from lvrestore.content.calls import (
     Restored,
     Steps,
     Tried,
+    Unforeseen,
     Update,
     Warn,
 )
 from lvrestore.content.counterparts import follow
 from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
-from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts
+from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts, woken
 from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
@@ -508,13 +509,27 @@ def _repair(
     told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
     if trashed and live.get("deleted"):
         return Restored(operation=Operation.UNDELETED, destination_id=work.item_id, held=told)
-    if "dashboard_elements" not in live:
+    if "dashboard_elements" not in live or (trashed and live["dashboard_elements"] is None):
         # Found by a search that left the parts out: what follows changes those, so they are remembered too.
-        live = work.before = yield Get(work.path, seen=True)
+        try:
+            live = work.before = yield Get(work.path, seen=True)
+        except Unforeseen:
+            return _unforeseen(work, told)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
     done = msgspec.structs.replace(done, held=told)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
+
+
+def _unforeseen(work: Work, told: Held | None) -> Restored:
+    """The end of a rehearsal of what is in the trash and cannot be read there."""
+    return Restored(
+        operation=Operation.UNDELETED,
+        destination_id=work.item_id,
+        reason="what is in it can only be read once it is out of the trash",
+        changes=tuple(work.changes),
+        held=told,
+    )
 
 
 def _settle(
@@ -570,7 +585,8 @@ def _patch(
     while delta:
         is_held = _is_held(work, {**live, **delta}, delta)
         try:
-            return (yield from work.update(work.path, "", delta, live, difference, is_held)), taken
+            shows = woken(live, parts(vault.dashboard_layouts) or []) if "deleted" in delta else {}
+            return (yield from work.update(work.path, "", delta, live, difference, is_held, shows)), taken
         except Refused as refused:
             offender = _offender(refused, delta)
             if offender is None and not is_taken(TITLE, refused):
@@ -805,7 +821,7 @@ def _arrange(
     standing = live.get("dashboard_layouts")
     if standing is None:
         standing = yield from read_layouts(work)
-    wanted = restorable(parts(vault.dashboard_layouts) or [])
+    wanted = restorable(parts(vault.dashboard_layouts) or [], of_trashed=known(vault.deleted) is True)
     layouts = yield from sync_layouts(work, wanted, standing, refs)
     named = {known(tile.dashboard_layout_id) for tile in (tiles.all if tiles else ())}
     yield from layouts.create(work, [one for one in wanted if known(one.id) in named])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import msgspec
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, without
@@ -18,13 +20,65 @@ from lvrestore.model import Json, MatchRule
 
 LivePart = Mapping[str, Json]
 Place = tuple[str, str]  # layout id, tile id, both of the destination
+L = TypeVar("L", LivePart, VaultLayout)
 GEOMETRY = ("row", "column", "width", "height")
 
 
-def restorable(layouts: Sequence[VaultLayout]) -> list[VaultLayout]:
-    """Layouts that are not deleted, the active one first: a new dashboard already has one that is active."""
-    alive = [one for one in layouts if not known(one.deleted)]
-    return sorted(alive, key=lambda one: not known(one.active))
+def in_use(layouts: Sequence[L]) -> list[L]:
+    """The layouts that are not deleted; all of them, if every one is marked so.
+
+    A dashboard always has a layout. Looker may show those of a dashboard in the trash as deleted, and some backups
+    have the only layout of a living one so.
+    """
+    return [one for one in layouts if not _field(one, "deleted")] or list(layouts)
+
+
+def restorable(layouts: Sequence[VaultLayout], *, of_trashed: bool) -> list[VaultLayout]:
+    """The layouts to restore, the active one first: a new dashboard already has one that is active.
+
+    `of_trashed`: the backup has the dashboard as it was in the trash.
+    """
+    wanted = in_use(layouts)
+    if of_trashed or all(known(one.deleted) for one in wanted):
+        wanted = _without_marks(wanted)
+    return sorted(wanted, key=lambda one: not known(one.active))
+
+
+def _without_marks(layouts: list[VaultLayout]) -> list[VaultLayout]:
+    """The layouts with rectangles of which nobody knows whether they were hidden, if every one is marked deleted."""
+    rectangles = [rectangle for one in layouts for rectangle in parts(one.dashboard_layout_components) or ()]
+    if not all(known(one.deleted) for one in rectangles):
+        return layouts
+    return [_with_rectangles_unmarked(one) for one in layouts]
+
+
+def _with_rectangles_unmarked(layout: VaultLayout) -> VaultLayout:
+    rectangles = [
+        msgspec.structs.replace(one, deleted=UNSET) for one in parts(layout.dashboard_layout_components) or ()
+    ]
+    return msgspec.structs.replace(layout, dashboard_layout_components=rectangles) if rectangles else layout
+
+
+def woken(live: LivePart, vault: Sequence[VaultLayout]) -> Body:
+    """How the layouts of a dashboard in the trash will look once it is out of it, if they are all shown as deleted.
+
+    Which of them were deleted before, and which rectangles hidden, only the backup can tell.
+    """
+    layouts: Sequence[LivePart] = live.get("dashboard_layouts") or ()
+    if not layouts or any(not one.get("deleted") for one in layouts):
+        return {}
+    wanted = restorable(vault, of_trashed=False)
+    deleted = {known(one.id) for one in vault} - {known(one.id) for one in wanted}
+    rectangles = [one for layout in wanted for one in parts(layout.dashboard_layout_components) or ()]
+    hidden = {known(one.id) for one in rectangles if known(one.deleted)}
+    return {
+        "dashboard_layouts": [_shown(one, is_deleted=one["id"] in deleted, hidden=hidden) for one in layouts]
+    }
+
+
+def _shown(layout: LivePart, *, is_deleted: bool, hidden: Collection[str | None]) -> Body:
+    rectangles = [{**one, "deleted": one["id"] in hidden} for one in _components(layout)]
+    return {**layout, "deleted": is_deleted, "dashboard_layout_components": rectangles}
 
 
 def layout_body(one: VaultLayout) -> Body:
@@ -65,8 +119,7 @@ def sync_layouts(
 ) -> Steps[Layouts]:
     """Make the layouts that exist equal the vault's; surplus ones are to be deleted last."""
     # A layout that is deleted already is neither wanted nor in the way.
-    standing = [now for now in live if not now.get("deleted")]
-    pairs, surplus = pair(wanted, standing, _rules(refs))
+    pairs, surplus = pair(wanted, in_use(live), _rules(refs))
     done: list[tuple[VaultLayout, LivePart]] = []
     for one, now in pairs:
         if now is not None:

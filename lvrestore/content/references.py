@@ -95,7 +95,7 @@ class References(Protocol):
         ...
 
     def marked_deleted(self, kind: str, source_id: str) -> bool:
-        """Whether the backup holds the item, but marks it deleted, so that it is left out unless asked for."""
+        """Whether the backup holds the item, but as a deleted one, so that it is left out unless asked for."""
         ...
 
     def made_now(self, kind: str, source_id: str) -> bool:

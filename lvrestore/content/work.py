@@ -54,10 +54,11 @@ class Work:
         live: Mapping[str, Json],
         difference: Difference = changed,
         is_taken: Callable[[], Generator[Get, Json, bool]] | None = None,
+        shows: Mapping[str, Json] = {},
     ) -> Steps[Body]:
-        """PATCH `body`; return the live object as it is now. `is_taken` is that of `Update`."""
+        """PATCH `body`; return the live object as it is now. `is_taken` and `shows` are those of `Update`."""
         yield from self.remember()
-        reply = yield Update(path, body, is_taken)
+        reply = yield Update(path, body, is_taken, shows)
         self.changes += changes(label, body, live)
         yield from self._check_kept(label, body, reply, difference)
         return {**live, **(reply or body)}

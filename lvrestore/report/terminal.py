@@ -208,7 +208,7 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     speed = f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s"
     lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:
-        lines.append(f"left out: {counts['left_out_deleted']:,} that the backup marks deleted")
+        lines.append(f"left out: {counts['left_out_deleted']:,} that are deleted in the backup")
     lines += [line] if (line := queries_line(summary["queries"])) else []
     lines += [f"skipped: {one['count']:,} {one['reason']}" for one in summary["skipped"]]
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]

@@ -14,6 +14,7 @@ from rich.text import Text
 from lvrestore.text import NAME_LIMIT, printable, shortened
 from lvrestore.vault.check import BadRow, Checked, Damage, Dangling, Finding, Superseded
 from lvrestore.vault.limits import NOT_IN_A_BACKUP, WITHOUT, missing_matters
+from lvrestore.vault.trashed import is_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +41,7 @@ class VaultOutput(Protocol):
         """Show rows as they come."""
 
     def left_out(self, count: int) -> None:
-        """Say how many rows were left out because the vault marks them deleted."""
+        """Say how many rows were left out because they are deleted in the backup."""
 
     def item(self, row: VaultRow, content: dict[str, Any], references: list[Reference]) -> None:
         """Show one item."""
@@ -93,7 +94,7 @@ class JsonOutput:
 
 def _say_left_out(count: int) -> None:
     if count:
-        sys.stderr.write(f"{count:,} left out: marked deleted (--deleted include shows them)\n")
+        sys.stderr.write(f"{count:,} left out: deleted in the backup (--deleted include shows them)\n")
 
 
 def _row_fields(row: VaultRow) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def _row_fields(row: VaultRow) -> dict[str, Any]:
         "folder_id": row.folder_id,
         "updated_at": row.updated_at,
         "deleted_at": row.deleted_at,
+        "deleted": is_deleted(row),
         "size": len(row.blob),
     }
 
@@ -127,7 +129,7 @@ class HumanOutput:
         """Print what there is, what is missing and what never is in a backup."""
         for line in _info_lines(path, info):
             self._line(line)
-        table = _table("Type", "Rows", "Marked deleted")
+        table = _table("Type", "Rows", "Deleted")
         for content_type, count in info.counts.items():
             table.add_row(content_type.label, f"{count.rows:,}", f"{count.deleted:,}")
         self._console.print(table)
@@ -153,6 +155,8 @@ class HumanOutput:
         self._line(f"{row.content_type.label} {row.source_id}  {shortened(row.name, VALUE_LIMIT)}")
         if row.deleted_at:
             self._line(f"marked deleted by the backup at {row.deleted_at}")
+        elif is_deleted(row):
+            self._line("in the trash when it was backed up")
         self._pairs("", {key: _short(value) for key, value in content.items() if not _is_part(value)})
         for title, part, columns in _PARTS:
             self._parts(title, _dicts(content.get(part)), columns)
@@ -237,7 +241,8 @@ def _info_lines(path: Path, info: VaultInfo) -> Iterator[str]:
 
 def _row_cells(row: VaultRow) -> tuple[Text | str, ...]:
     texts = (row.source_id, printable(row.name, NAME_LIMIT), row.folder_id, row.owner_id)
-    dates = ((value or "")[:10] for value in (row.updated_at, row.deleted_at))
+    deleted = row.deleted_at or ("in trash" if is_deleted(row) else "")
+    dates = (value[:10] for value in (row.updated_at or "", deleted))
     return (row.content_type.label, *(Text(printable(text or "")) for text in texts), *dates)
 
 

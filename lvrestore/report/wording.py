@@ -80,9 +80,9 @@ def intent_lines(intent: Intent) -> list[str]:
     if intent.left_out_deleted:
         n = intent.left_out_deleted
         rows = (
-            "1 row that the backup marks deleted is"
+            "1 row that is deleted in the backup is"
             if n == 1
-            else f"{n:,} rows that the backup marks deleted are"
+            else f"{n:,} rows that are deleted in the backup are"
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
     return [*lines, *_reading_lines(intent)]

@@ -24,6 +24,7 @@ from lvrestore.content.calls import (
     Restored,
     Steps,
     Tried,
+    Unforeseen,
     Update,
     Warn,
 )
@@ -347,7 +348,8 @@ class Driver:
             return self._send(Request("PUT", call.path, body=call.body))
         if self._is_rehearsal and call.is_taken is not None and self._play(call.is_taken()):
             raise Refused(FailureKind.CONFLICT, TAKEN, "the name is taken")
-        return self._send(Request("PATCH", call.path, body=call.body))
+        body = {**call.body, **call.shows} if self._is_rehearsal else call.body
+        return self._send(Request("PATCH", call.path, body=body))
 
     def _send(self, write: Request, *, creates: bool = False) -> Json:
         reached("before_send")
@@ -361,6 +363,8 @@ class Driver:
             reply = self._client.call(Request("GET", call.path, call.params, fresh=fresh, key=call.key))
             if reply.json is not None or not call.seen:
                 return reply.json
+            if self._is_rehearsal:
+                raise Unforeseen(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} is not there yet")
             if wait_s is not None:
                 self._wait(wait_s)
         raise Refused(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} has vanished")

@@ -88,7 +88,8 @@ def _left_out(missing: tuple[str, ...], refs: References) -> str:
     left_out = [f"{kind} {i}" for kind, i in map(_item, missing) if refs.marked_deleted(kind, i)]
     if not left_out:
         return ""
-    return f" (the backup marks {', '.join(left_out)} deleted: --deleted include takes such rows)"
+    are = "is" if len(left_out) == 1 else "are"
+    return f" ({', '.join(left_out)} {are} deleted in the backup: --deleted include takes such rows)"
 
 
 def _undefined(missing: tuple[str, ...], refs: References) -> str:

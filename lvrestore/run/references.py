@@ -81,7 +81,7 @@ class StateReferences:
         return self._lookups.has_row(ContentType[kind.upper()], source_id)
 
     def marked_deleted(self, kind: str, source_id: str) -> bool:
-        """Whether the backup holds the item, but marks it deleted."""
+        """Whether the backup holds the item, but as a deleted one."""
         kinds = ContentType.__members__
         return kind.upper() in kinds and self._lookups.marked_deleted(ContentType[kind.upper()], source_id)
 

@@ -32,12 +32,13 @@ class RehearsedDashboard:
             self._live = found
 
     def read(self, where: str) -> Json:
-        """What is at this path by now; None if nothing of it was written."""
+        """What is at this path by now; None if nothing of it was written, or if the parts were never read."""
         if not self._is_copy:
             return None
         own = path("dashboards", self._live["id"])
         if where == own:
-            return deepcopy(self._live)
+            is_whole = all(self._live.get(sort) is not None for sort in PARTS)
+            return deepcopy(self._live) if is_whole else None
         sort = where.removeprefix(f"{own}/")
         return deepcopy(self._live.get(sort) or []) if sort in PARTS else None
 

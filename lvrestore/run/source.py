@@ -25,7 +25,7 @@ def source_name(vault: Vault, destination: str) -> str:
 
     `unknown` if they do not, or if they name the destination, which it was not proved to be.
     """
-    said = vault.info().source_instance
+    said = vault.source_instance
     hosts = source_hosts(vault)
     if said is None and len(hosts) == 1:
         said = next(iter(hosts))

@@ -105,6 +105,10 @@ SWITCHES = {
         ("listed", "unlisted"), "whether the search for alerts shows those on dashboards in the trash"
     ),
     "trashed_boards": Switch(("unlisted", "listed"), "whether lists of boards hold those in the trash"),
+    "trashed_layouts": Switch(
+        ("as_they_were", "deleted"),
+        "whether a dashboard in the trash is shown with its layouts and rectangles marked deleted",
+    ),
     "trashed_plan_patch": Switch(
         ("accepted", "404"), "whether a plan can be changed while what it sends is in the trash"
     ),

@@ -226,6 +226,22 @@ def _dashboard_title(instance: Instance, thing: Layout, _wanted: Wanted) -> str 
     return instance.store.dashboard_of(thing.row).row.get("title")
 
 
+def _layout_deleted(instance: Instance, thing: Layout, _wanted: Wanted) -> bool:
+    return bool(thing.row.get("deleted")) or _goes_with_dashboard(instance, thing)
+
+
+def _rectangle_deleted(instance: Instance, component: Row, _wanted: Wanted) -> bool:
+    layout = instance.store.layouts[component["dashboard_layout_id"]]
+    return bool(component.get("deleted")) or _goes_with_dashboard(instance, layout)
+
+
+def _goes_with_dashboard(instance: Instance, layout: Layout) -> bool:
+    """Tell whether a layout is shown as deleted because its dashboard is in the trash."""
+    if instance.on("trashed_layouts", "as_they_were"):
+        return False
+    return bool(instance.store.dashboard_of(layout.row).row.get("deleted"))
+
+
 def _of_tile(name: str, default: object = None) -> Callable[[Instance, Any, Wanted], Any]:
     def compute(instance: Instance, component: Row, _wanted: Wanted) -> Any:  # noqa: ANN401 - any JSON
         return instance.store.tiles.get(component["dashboard_element_id"], {}).get(name, default)
@@ -316,7 +332,11 @@ TILE = View(
 FILTER = View("DashboardFilter", {})
 LAYOUT = View(
     "DashboardLayout",
-    {"dashboard_layout_components": _layout_components, "dashboard_title": _dashboard_title},
+    {
+        "dashboard_layout_components": _layout_components,
+        "dashboard_title": _dashboard_title,
+        "deleted": _layout_deleted,
+    },
 )
 COMPONENT = View(
     "DashboardLayoutComponent",
@@ -324,6 +344,7 @@ COMPONENT = View(
         "element_title": _of_tile("title"),
         "element_title_hidden": _of_tile("title_hidden", default=False),
         "vis_type": _of_tile("type"),
+        "deleted": _rectangle_deleted,
     },
 )
 FOLDER_BASE = View("FolderBase", {"created_at": TIMES["created_at"], "child_count": _child_count})

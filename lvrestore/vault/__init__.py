@@ -20,6 +20,7 @@ from lvrestore.vault.reader import (
 )
 from lvrestore.vault.references import Reference, explores_of, palettes_of, references_of
 from lvrestore.vault.selection import Deleted, DoneIn, Size, Wanted, bare_id
+from lvrestore.vault.trashed import is_deleted
 
 __all__ = [
     "BlobError",
@@ -42,6 +43,7 @@ __all__ = [
     "decode_blob",
     "encode_like",
     "explores_of",
+    "is_deleted",
     "open_vault",
     "palettes_of",
     "reference_states",

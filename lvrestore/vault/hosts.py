@@ -52,10 +52,10 @@ def _host(url: str) -> str | None:
 
 
 def _urls(vault: Vault) -> Iterator[str]:
-    if source := vault.info().source_instance:
+    if source := vault.source_instance:
         yield source if "//" in source else f"//{source}"
     for content_type in TELLING:
-        for row in islice(vault.rows(content_type), ASKED):
+        for row in islice(vault.rows(content_type, deleted="include"), ASKED):
             try:
                 content = decode_as(row.blob, _Content)
             except BlobError:

@@ -89,7 +89,7 @@ class Lookups:
             return None
 
     def marked_deleted(self, content_type: ContentType, source_id: str) -> bool:
-        """Whether the vault holds the item and marks it deleted."""
+        """Whether the vault holds the item as a deleted one."""
         with self._lock:
             return self._open().has(content_type, source_id, deleted="only")
 

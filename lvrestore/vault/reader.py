@@ -19,7 +19,6 @@ from lvrestore.vault.decode import BlobError, decode_as
 from lvrestore.vault.folders import Folder, FolderTree
 from lvrestore.vault.schema import read_schema
 from lvrestore.vault.selection import (
-    DELETED,
     Deleted,
     Selection,
     Wanted,
@@ -28,6 +27,7 @@ from lvrestore.vault.selection import (
     prefix_of,
     select,
 )
+from lvrestore.vault.trashed import TrashedRows, can_say_deleted, is_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -54,8 +54,8 @@ _TOTALS = """SELECT content_type, count(*), CAST(min(synced_at) AS TEXT), CAST(m
     sum(content_size) FROM content_items GROUP BY content_type ORDER BY content_type"""
 _COMPOSITE = """SELECT count(*) FROM content_items
     WHERE content_type = :content_type AND id >= :prefix AND id < :prefix_end"""
-_HAS = """SELECT 1 FROM content_items AS item WHERE item.content_type = :content_type
-    AND item.id IN (:bare, :whole) AND item.rowid NOT IN temp.superseded {deleted} LIMIT 1"""
+_FIND = """SELECT rowid, deleted_at IS NOT NULL FROM content_items WHERE content_type = :content_type
+    AND id IN (:bare, :whole) AND rowid NOT IN temp.superseded LIMIT 1"""
 # Both forms of one id: the row synced last counts. An extraction with another number of workers makes these.
 _SUPERSEDE = """INSERT INTO temp.superseded
     SELECT CASE WHEN (coalesce(julianday(long.synced_at), 0), long.rowid)
@@ -68,7 +68,7 @@ _SUPERSEDE = """INSERT INTO temp.superseded
 
 
 class TypeCount(msgspec.Struct, frozen=True):
-    """Rows of one type, and how many of them the vault marks deleted."""
+    """Rows of one type, and how many of them are deleted: marked so, or in the trash when they were backed up."""
 
     rows: int
     deleted: int
@@ -125,6 +125,7 @@ class Vault:
                 self._folder_id = "folder_id" if self._schema.has_folder_id else "NULL"
                 self._row_sql = _ROW.format(folder_id=self._folder_id)
                 self._supersede()
+                self._trash = TrashedRows(self._db)
         except BaseException:
             self.close()
             raise
@@ -152,9 +153,11 @@ class Vault:
         """Return how many rows `rows` would stream."""
         selection = select(content_type, **wanted)
         if selection.is_whole_type:
-            found = self.counts().get(content_type, TypeCount(0, 0))
-            alive = found.rows - found.deleted
-            return {"include": found.rows, "only": found.deleted}.get(selection.deleted, alive)
+            found = self._counts.get(content_type, TypeCount(0, 0))
+            if selection.deleted == "include":
+                return found.rows
+            deleted = found.deleted + self._trashed(content_type)
+            return deleted if selection.deleted == "only" else found.rows - deleted
         return sum(1 for _ in self._row_numbers(selection))
 
     def ids(self, content_type: ContentType, **wanted: Unpack[Wanted]) -> Iterator[str]:
@@ -164,7 +167,7 @@ class Vault:
             yield bare_id(content_type, str(found[0][0]))
 
     def get(self, content_type: ContentType, source_id: str) -> VaultRow | None:
-        """Return one row, also when the vault marks it deleted, or None."""
+        """Return one row, also a deleted one, or None."""
         return next(self.rows(content_type, ids=[source_id], deleted="include"), None)
 
     def absent(self, content_type: ContentType, ids: Sequence[str]) -> list[str]:
@@ -175,17 +178,31 @@ class Vault:
         """Tell whether the vault has this item, without reading its content."""
         bare = bare_id(content_type, source_id)
         given = {"content_type": content_type, "bare": bare, "whole": prefix_of(content_type) + bare}
-        return bool(self._all(_HAS.format(deleted=DELETED[deleted]), given))
+        found = self._all(_FIND, given)
+        if not found or deleted == "include":
+            return bool(found)
+        row_number, is_marked = found[0]
+        of_trash = can_say_deleted(content_type) and not is_marked and is_deleted(self._row(row_number))
+        return (bool(is_marked) or of_trash) == (deleted == "only")
 
     # -- what is in it ------------------------------------------------------------------------------
 
     def counts(self) -> dict[ContentType, TypeCount]:
         """Return rows and deleted rows of every type that the vault has."""
-        return self._known_counts
+        return {
+            t: TypeCount(self._counts[t].rows, self._counts[t].deleted + self._trashed(t))
+            for t in ContentType
+            if self.has_type(t)
+        }
 
     def has_type(self, content_type: ContentType) -> bool:
         """Tell whether the vault has any row of this type."""
-        return content_type in self.counts()
+        return content_type in self._counts and self._counts[content_type].rows > 0
+
+    @property
+    def newest(self) -> str | None:
+        """When the row that was synchronised last was."""
+        return max((newest for _, _, _, newest, _ in self._totals if newest), default=None)
 
     def fingerprint(self) -> str:
         """Return a digest of what the vault holds: per type rows, newest synchronisation, bytes."""
@@ -203,9 +220,9 @@ class Vault:
             unknown_types={t: c.rows for t, c in self._counts.items() if t not in list(ContentType)},
             superseded=self._scalar("SELECT count(*) FROM temp.superseded"),
             oldest=min((oldest for _, _, oldest, _, _ in self._totals if oldest), default=None),
-            newest=max((newest for _, _, _, newest, _ in self._totals if newest), default=None),
+            newest=self.newest,
             size_bytes=self._database.size_bytes,
-            source_instance=self._source_instance(),
+            source_instance=self.source_instance,
             extraction_status=self._last_extraction[0],
         )
 
@@ -254,6 +271,18 @@ class Vault:
     # -- selection ----------------------------------------------------------------------------------
 
     def _row_numbers(self, selection: Selection) -> Iterator[int]:
+        if selection.deleted == "include" or not can_say_deleted(selection.content_type):
+            yield from self._chosen(selection)
+        elif selection.ids is not None and not self._trash.is_known(selection.content_type):
+            # A few rows are looked at one by one: to find all that are deleted would be to read all of the type.
+            of_any = msgspec.structs.replace(selection, deleted="include")
+            wanted = selection.deleted == "only"
+            yield from (one for one in self._chosen(of_any) if is_deleted(self._row(one)) == wanted)
+        else:
+            self._trashed(selection.content_type)
+            yield from self._chosen(selection)
+
+    def _chosen(self, selection: Selection) -> Iterator[int]:
         alias = self._attach(selection.done_in.state_path) if selection.done_in else ""
         sql, given = chunk_statement(selection, has_folder_id=self._schema.has_folder_id, state_alias=alias)
         after = self._start(selection)
@@ -325,16 +354,18 @@ class Vault:
         return int(self._all(sql, given)[0][0])
 
     @cached_property
-    def _known_counts(self) -> dict[ContentType, TypeCount]:
-        return {t: self._counts[t] for t in ContentType if t in self._counts and self._counts[t].rows}
-
-    @cached_property
     def _counts(self) -> dict[int, TypeCount]:
         return {t: TypeCount(rows, deleted) for t, rows, deleted in self._all(_COUNTS)}
 
     @cached_property
     def _totals(self) -> list[tuple[int, int, str | None, str | None, int]]:
         return [(t, rows, oldest, newest, size) for t, rows, oldest, newest, size in self._all(_TOTALS)]
+
+    def _trashed(self, content_type: ContentType) -> int:
+        """How many rows are not marked deleted and say themselves that they are; `temp.trashed` has them then."""
+        self._database.require_unchanged()
+        with sqlite_errors(self.path):
+            return self._trash.count(content_type)
 
     def _supersede(self) -> None:
         self._db.execute("CREATE TEMP TABLE superseded (item INTEGER PRIMARY KEY)")
@@ -372,7 +403,9 @@ class Vault:
         )
         return newest[0] if newest else (None, None, None)
 
-    def _source_instance(self) -> str | None:
+    @property
+    def source_instance(self) -> str | None:
+        """The instance that the vault says it was taken from."""
         _, config, metadata = self._last_extraction
         return _instance_in(metadata) or _instance_in(config)
 

@@ -24,10 +24,10 @@ LARGE_BYTES = 32_768
 IN_FOLDERS = frozenset({ContentType.DASHBOARD, ContentType.LOOK})
 
 DELETED: dict[Deleted, str] = {
-    "exclude": "AND item.deleted_at IS NULL",
+    "exclude": "AND item.deleted_at IS NULL AND item.rowid NOT IN temp.trashed",
     "include": "",
     # The plus keeps SQLite in row order: its index on deleted_at would sort all of them for each chunk.
-    "only": "AND +item.deleted_at IS NOT NULL",
+    "only": "AND (+item.deleted_at IS NOT NULL OR item.rowid IN temp.trashed)",
 }
 # SQLite reads a length without reading the content.
 _SIZE: dict[Size, str] = {

@@ -724,6 +724,18 @@ def _touched(api):
     return api.ok("GET", f"/dashboards/{made['id']}")["updated_at"] > made["updated_at"]
 
 
+def _trashed_parts(api):
+    """Whether layouts and rectangles go with their dashboard, and come back with it."""
+    made = api.dashboard()["id"]
+    api.tile(made, type="text")
+    shown = []
+    for deleted in (True, False):
+        (layout,) = api.ok("PATCH", f"/dashboards/{made}", {"deleted": deleted})["dashboard_layouts"]
+        (rectangle,) = layout["dashboard_layout_components"]
+        shown.append((layout["deleted"], rectangle["deleted"]))
+    return shown
+
+
 def _trashed_title(api):
     api.dashboard(deleted=True)
     return api.call("POST", "/dashboards", {"title": "Sales", "folder_id": "1"}, {})[0]
@@ -892,6 +904,10 @@ PROBES = {
     "tab_ids": (_strange_tab, {"checked": 422, "unchecked": 200}),
     "tile_edits_move_updated_at": (_touched, {"yes": True, "no": False}),
     "trashed_boards": (_boards_listed, {"unlisted": 0, "listed": 1}),
+    "trashed_layouts": (
+        _trashed_parts,
+        {"as_they_were": [(False, False)] * 2, "deleted": [(True, True), (False, False)]},
+    ),
     "trashed_title_blocks": (_trashed_title, {"no": 200, "yes": 422}),
     "undelete_moves": (
         _undelete_elsewhere,

@@ -81,7 +81,7 @@ def test_what_the_backup_marks_deleted_is_said_to_be_left_out():
     memory = Memory()
     memory.deleted.add(("folder", "98"))
     (result,) = restore(looker, "folder", [row], memory)
-    assert "marks folder 98 deleted" in result.error.message
+    assert "folder 98 is deleted in the backup" in result.error.message
 
 
 def test_a_folder_whose_parent_is_gone_waits_for_it():

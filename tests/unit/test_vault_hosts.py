@@ -1,7 +1,5 @@
 """Where the backed-up instance was reached, from whatever rows tell it."""
 
-from types import SimpleNamespace
-
 import msgspec
 import pytest
 
@@ -13,12 +11,9 @@ class Rows:
     """A vault of a few rows."""
 
     def __init__(self, source=None, **contents):
-        self.source, self.contents = source, contents
+        self.source_instance, self.contents = source, contents
 
-    def info(self):
-        return SimpleNamespace(source_instance=self.source)
-
-    def rows(self, content_type):
+    def rows(self, content_type, **_wanted):
         for content in self.contents.get(content_type.label, ()):
             blob = content if isinstance(content, bytes) else msgspec.msgpack.encode(content)
             yield VaultRow(content_type=content_type, source_id="1", name="", blob=blob)
