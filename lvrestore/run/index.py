@@ -29,11 +29,17 @@ NEVER = -1e18
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS scans (
     kind TEXT PRIMARY KEY, at REAL NOT NULL,
-    complete INTEGER NOT NULL,           -- every living object is in entries, with its keys
+    complete INTEGER NOT NULL,           -- every living object was read, with its keys
     trash INTEGER NOT NULL               -- and every one in the trash
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-    kind TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, trashed INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS seen (        -- objects that are there; of many no more than that is known
+    kind TEXT NOT NULL, id TEXT NOT NULL,
+    at REAL NOT NULL,                    -- since when nothing has been written to it
+    trashed INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (     -- what objects are; all of them are in seen as well
+    kind TEXT NOT NULL, id TEXT NOT NULL,
     whole INTEGER NOT NULL,              -- the body is as good as the answer to a GET
     body BLOB NOT NULL,
     PRIMARY KEY (kind, id)
@@ -81,7 +87,8 @@ class Index:
     def get(self, kind: str, item_id: str) -> Entry | None:
         """An object, alive or in the trash; None when the index cannot tell."""
         rows = self._ask(
-            "SELECT body, whole, trashed FROM entries WHERE kind = ? AND id = ? AND at >= ?",
+            "SELECT body, whole, trashed FROM seen CROSS JOIN entries USING (kind, id)"
+            " WHERE kind = ? AND id = ? AND at >= ?",
             (kind, item_id, self._since()),
         )
         return _entry(*rows[0]) if rows else None
@@ -89,15 +96,15 @@ class Index:
     def stands(self, kind: str, item_id: str) -> bool:
         """Whether an object was seen alive, however it may have changed since."""
         return bool(
-            self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ? AND NOT trashed", (kind, item_id))
+            self._ask("SELECT 1 FROM seen WHERE kind = ? AND id = ? AND NOT trashed", (kind, item_id))
         )
 
     def standing(self, kind: str, ids: Iterable[str]) -> set[str]:
         """Those of these ids that were seen alive, however they may have changed since."""
         # CROSS JOIN: the ids are gone through, and each is looked up.
         rows = self._ask(
-            "SELECT entries.id FROM json_each(?) AS given CROSS JOIN entries"
-            " WHERE entries.kind = ? AND entries.id = given.value AND NOT entries.trashed",
+            "SELECT seen.id FROM json_each(?) AS given CROSS JOIN seen"
+            " WHERE seen.kind = ? AND seen.id = given.value AND NOT seen.trashed",
             (orjson.dumps(list(ids)).decode(), kind),
         )
         return {one for (one,) in rows}
@@ -106,13 +113,13 @@ class Index:
         """Whether it is sure that there is no such object, alive or in the trash."""
         if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):
             return False
-        return not self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ?", (kind, item_id))
+        return not self._is_seen(kind, item_id)
 
     def in_trash(self, kind: str, item_id: str) -> list[Json] | None:
         """What a search of the trash for an id gives; None when the index cannot tell."""
         if not self._complete(kind, trash=True):
             return None
-        if not self._ask("SELECT 1 FROM entries WHERE kind = ? AND id = ?", (kind, item_id)):
+        if not self._is_seen(kind, item_id):
             return []
         found = self.get(kind, item_id)
         return None if found is None else [found.body] if found.trashed else []
@@ -122,9 +129,9 @@ class Index:
         if not self._complete(kind, trash=False):
             return None
         rows = self._ask(
-            "SELECT entries.body, entries.whole, entries.trashed, entries.at FROM keys CROSS JOIN entries"
-            " ON entries.kind = keys.kind AND entries.id = keys.id"
-            " WHERE keys.kind = ? AND keys.field = ? AND keys.value = ? ORDER BY length(keys.id), keys.id",
+            "SELECT body, whole, trashed, at FROM keys CROSS JOIN seen USING (kind, id)"
+            " CROSS JOIN entries USING (kind, id)"
+            " WHERE kind = ? AND field = ? AND value = ? ORDER BY length(id), id",
             (kind, field, _key(field, value)),
         )
         if any(at < self._since() for *_, at in rows):
@@ -134,23 +141,24 @@ class Index:
     def having(self, kind: str, field: str, value: str) -> frozenset[str]:
         """The ids of living objects that were seen with this value and not changed since; there may be others."""
         rows = self._ask(
-            "SELECT entries.id FROM keys CROSS JOIN entries"
-            " ON entries.kind = keys.kind AND entries.id = keys.id"
-            " WHERE keys.kind = ? AND keys.field = ? AND keys.value = ? AND NOT entries.trashed"
-            " AND entries.at >= ?",
+            "SELECT id FROM keys CROSS JOIN seen USING (kind, id)"
+            " WHERE kind = ? AND field = ? AND value = ? AND NOT trashed AND at >= ?",
             (kind, field, _key(field, value), self._since()),
         )
         return frozenset(one for (one,) in rows)
 
     def ids(self, kind: str) -> frozenset[str]:
         """The ids of all living objects of a kind that were seen."""
-        rows = self._ask("SELECT id FROM entries WHERE kind = ? AND NOT trashed", (kind,))
+        rows = self._ask("SELECT id FROM seen WHERE kind = ? AND NOT trashed", (kind,))
         return frozenset(one for (one,) in rows)
 
     def query(self, content: bytes) -> str | None:
         """The id of a query that some tile shows. Queries are for ever, so that its age does not matter."""
         rows = self._ask("SELECT id FROM queries WHERE content = ?", (content,))
         return str(rows[0][0]) if rows else None
+
+    def _is_seen(self, kind: str, item_id: str) -> bool:
+        return bool(self._ask("SELECT 1 FROM seen WHERE kind = ? AND id = ?", (kind, item_id)))
 
     def _complete(self, kind: str, *, trash: bool) -> bool:
         rows = self._ask(
@@ -164,12 +172,24 @@ class Index:
     # -- what was read
 
     def put(self, kind: str, bodies: Iterable[Mapping[str, Json]], *, trashed: bool = False) -> None:
-        """Store objects as a list has them; of what this run has written to only an answer of its own tells."""
+        """Store objects as a list has them with all that is looked at.
+
+        Of what this run has written to only an answer of its own tells.
+        """
         listing, at = LISTINGS[kind], self._clock()
         with self._writing():
             for body in bodies:
                 if not self._is_doubted(kind, str(body[listing.id_field])):
                     self._store(listing, body, at, whole=listing.is_whole(body), trashed=trashed)
+
+    def put_ids(self, kind: str, rows: Iterable[Mapping[str, Json]]) -> None:
+        """Store that objects are there, whatever else a list says of them."""
+        listing, at = LISTINGS[kind], self._clock()
+        with self._writing():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)",
+                [(kind, str(row[listing.id_field]), at, listing.is_trashed(row)) for row in rows],
+            )
 
     def note_queries(self, queries: Iterable[tuple[bytes, str]]) -> None:
         """Store the (content, id) of queries that were seen."""
@@ -182,7 +202,7 @@ class Index:
 
     def _is_doubted(self, kind: str, item_id: str) -> bool:
         at: float | None = self._db.execute(
-            "SELECT at FROM entries WHERE kind = ? AND id = ?", (kind, item_id)
+            "SELECT at FROM seen WHERE kind = ? AND id = ?", (kind, item_id)
         ).get
         return at == NEVER
 
@@ -195,24 +215,20 @@ class Index:
 
     def doubt(self, kind: str, item_id: str) -> None:
         """An object, or a part of it, is about to be changed: what was read of it is stale."""
-        self._write("UPDATE entries SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
+        self._write("UPDATE seen SET at = ? WHERE kind = ? AND id = ?", (NEVER, kind, item_id))
 
     def doubt_having(self, kind: str, field: str, value: str) -> None:
         """The value is about to be taken from objects that have it."""
         self._write(
-            "UPDATE entries SET at = ? WHERE kind = ? AND id IN"
+            "UPDATE seen SET at = ? WHERE kind = ? AND id IN"
             " (SELECT id FROM keys WHERE kind = ? AND field = ? AND value = ?)",
             (NEVER, kind, kind, field, value),
         )
 
     def note(self, kind: str, item_id: str) -> None:
         """An object is there of which nothing was read. Parts of objects are in no list, and not noted."""
-        if kind not in LISTINGS:
-            return
-        self._write(
-            "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, FALSE, FALSE, ?)",
-            (kind, item_id, NEVER, zlib.compress(b"{}")),
-        )
+        if kind in LISTINGS:
+            self._write("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, FALSE)", (kind, item_id, NEVER))
 
     def doubt_all(self, kind: str) -> None:
         """Nobody knows how a write ended: only the server can say what there is of this kind."""
@@ -230,15 +246,16 @@ class Index:
         self, listing: Listing, body: Mapping[str, Json], at: float, *, whole: bool, trashed: bool
     ) -> None:
         kind, item_id = listing.kind, str(body[listing.id_field])
-        trashed = trashed or (listing.has_trash and bool(body.get("deleted")))
+        trashed = trashed or listing.is_trashed(body)
         self._db.execute("DELETE FROM keys WHERE kind = ? AND id = ?", (kind, item_id))
         self._db.executemany(
             "INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)",
             [(kind, field, value, item_id) for field, value in _keys(listing, body)],
         )
+        self._db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", (kind, item_id, at, trashed))
         self._db.execute(
-            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-            (kind, item_id, at, trashed, whole, zlib.compress(orjson.dumps(body), 1)),
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
+            (kind, item_id, whole, zlib.compress(orjson.dumps(body), 1)),
         )
 
     # -- the file

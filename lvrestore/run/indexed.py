@@ -87,13 +87,16 @@ class IndexedClient:
     def _one(self, kind: str, item_id: str, params: Mapping[str, str]) -> Reply | None:
         if self._index.lacks(kind, item_id):
             return Reply(NOT_FOUND)
-        asked, id_field = params.get("fields"), LISTINGS[kind].id_field
-        if asked == id_field and self._index.stands(kind, item_id):
-            return Reply(OK, {id_field: item_id})
+        asked = set(filter(None, params.get("fields", "").split(",")))
+        alive: dict[str, Json] = {LISTINGS[kind].id_field: item_id}
+        if LISTINGS[kind].has_trash:
+            alive["deleted"] = False
+        if asked and asked <= alive.keys() and self._index.stands(kind, item_id):
+            return Reply(OK, {name: alive[name] for name in asked})
         entry = self._index.get(kind, item_id)
         if entry is None:
             return None
-        enough = entry.body.keys() >= set(asked.split(",")) if asked else self._is_enough(kind, entry)
+        enough = entry.body.keys() >= asked if asked else self._is_enough(kind, entry)
         return Reply(OK, entry.body) if enough else None
 
     def _is_enough(self, kind: str, entry: Entry) -> bool:

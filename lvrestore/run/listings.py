@@ -72,6 +72,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     has_trash: bool = False
     proves_absence: bool = True
 
+    def is_trashed(self, row: Mapping[str, Json]) -> bool:
+        """Whether a row of the list is of an object in the trash."""
+        return self.has_trash and bool(row.get("deleted"))
+
     def is_whole(self, body: Mapping[str, Json]) -> bool:
         """Whether the object has all its parts, as a GET of its own would give them."""
         return all(_has(body.get(name), inside) for name, inside in self.parts.items()) and self.plausible(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,8 @@ from lvrestore.run.listings import LISTINGS, PAGE, Listing, shows_queries
 
 # Lists that a run reads anyway, by kind.
 AtHand = Mapping[str, Callable[[], list[Json]]]
+# What is done with the rows of each page.
+Take = Callable[[list[Json]], None]
 AT_ONCE = 8
 # So many that are missing among the living are looked for in the trash one by one.
 FEW_MISSING = 2
@@ -80,10 +83,11 @@ class Scanner:
         if items <= pages + listing.has_trash:
             return None
         self._calls, self._shows_queries = 0, True
-        complete = self._list(listing, fields, pages, at_most=items)
+        complete = self._list(listing, fields, partial(self._keep, listing), pages, at_most=items)
         trash = False
         if complete and listing.has_trash and self._many(missing()):
-            trash = self._list(listing, fields, 1, at_most=items, deleted="true")
+            keep = partial(self._keep, listing, trashed=True)
+            trash = self._list(listing, fields, keep, 1, at_most=items, deleted="true")
         self._index.set_scanned(kind, at, complete=complete, trash=trash or not listing.has_trash)
         return Scanned(kind, items, self._calls, complete, self._shows_queries)
 
@@ -93,29 +97,36 @@ class Scanner:
         self._calls = 0
         fields = f"{listing.id_field},deleted" if listing.has_trash else listing.id_field
         narrow = msgspec.structs.replace(listing, page=PAGE if listing.page else None)
-        complete = self._list(narrow, fields, 1, at_most=at_most)
+        complete = self._list(narrow, fields, partial(self._index.put_ids, kind), 1, at_most=at_most)
         return Scanned(kind, 0, self._calls, complete)
 
     def _many(self, missing: Iterable[str]) -> bool:
         return any(n >= FEW_MISSING for n, _ in enumerate(missing))
 
-    def _list(self, listing: Listing, fields: str, pages: int, *, at_most: int, deleted: str = "") -> bool:
-        """Store the objects of all pages; False if the list is longer than it is worth, or refused."""
+    def _keep(self, listing: Listing, rows: list[Json], *, trashed: bool = False) -> None:
+        """Store objects with all that is looked at, and what their tiles show."""
+        self._index.put(listing.kind, rows, trashed=trashed)
+        if listing.elsewhere and not self._same_instance:
+            self._index.note_queries(_queries_in(rows))
+            self._shows_queries = self._shows_queries and all(map(shows_queries, rows))
+
+    def _list(
+        self, listing: Listing, fields: str, take: Take, pages: int, *, at_most: int, deleted: str = ""
+    ) -> bool:
+        """Read all pages; False if the list is longer than it is worth, or refused."""
         params = {"fields": fields, **listing.params, **({"deleted": deleted} if deleted else {})}
         try:
             if listing.page is None:
                 at_hand = self._at_hand.get(listing.kind)
-                self._index.put(listing.kind, at_hand() if at_hand else self._get(listing, params))
+                take(at_hand() if at_hand else self._get(listing, params))
                 return True
             if listing.is_sorted:
                 params["sorts"] = "id"
-            return self._pages(listing, params, pages, at_most, trashed=bool(deleted))
+            return self._pages(listing, params, take, pages, at_most)
         except (Refused, GaveUp):
             return False  # each is asked for when it matters
 
-    def _pages(
-        self, listing: Listing, params: dict[str, str], pages: int, at_most: int, *, trashed: bool
-    ) -> bool:
+    def _pages(self, listing: Listing, params: dict[str, str], take: Take, pages: int, at_most: int) -> bool:
         """So many pages side by side as the backup lets expect but one, then one by one until a short one."""
         size = listing.page or PAGE
         surely = range(min(pages - 1, at_most))
@@ -125,11 +136,12 @@ class Scanner:
             nonlocal short
             for page in offsets:
                 try:
-                    rows = self._page(listing, params, size, str(page * size), trashed=trashed)
+                    rows = self._get(listing, {**params, "limit": str(size), "offset": str(page * size)})
+                    take(rows)
                 except Exception:
                     short = True  # nobody need go on with a list that has a hole
                     raise
-                short = short or rows < size
+                short = short or len(rows) < size
                 if short:
                     return
 
@@ -140,16 +152,6 @@ class Scanner:
             ask(range(len(surely), at_most))
         # Without an order, pages can skip rows: only a list of one page is sure.
         return short and (listing.is_sorted or self._calls == 1)
-
-    def _page(
-        self, listing: Listing, params: Mapping[str, str], size: int, offset: str, *, trashed: bool
-    ) -> int:
-        rows = self._get(listing, {**params, "limit": str(size), "offset": offset})
-        self._index.put(listing.kind, rows, trashed=trashed)
-        if listing.elsewhere and not self._same_instance:
-            self._index.note_queries(_queries_in(rows))
-            self._shows_queries = self._shows_queries and all(map(shows_queries, rows))
-        return len(rows)
 
     def _get(self, listing: Listing, params: Mapping[str, str]) -> list[Json]:
         self._calls += 1

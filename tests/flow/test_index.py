@@ -1,6 +1,7 @@
 """The file of what was read in bulk, shared by the processes of a run."""
 
 import threading
+import time
 from contextlib import closing
 
 import apsw
@@ -78,3 +79,29 @@ def test_when_a_kind_was_listed_is_known_if_all_of_it_was(tmp_path):
         index.set_scanned("look", 5.0, complete=True, trash=True)
         index.set_scanned("user", 6.0, complete=False, trash=True)
         assert (index.begun("look"), index.begun("user")) == (5.0, None)
+
+
+def test_an_id_says_that_an_object_is_there_and_nothing_of_what_it_is(tmp_path):
+    looker = make_looker()
+    with closing(Index(tmp_path, 600)) as index:
+        index.put_ids(
+            "look",
+            [{"id": looker.look, "title": "Somebody's", "folder_id": "9"}, {"id": "8", "deleted": True}],
+        )
+        index.note("look", "7")
+        index.set_scanned("look", time.monotonic(), complete=True, trash=True)
+        client = IndexedClient(LookerClient(looker), index, same_instance=True)
+        looker.clear_log()
+        assert index.ids("look") == index.standing("look", [looker.look, "7", "8"]) == {looker.look, "7"}
+        alive = client.call(Request("GET", f"/looks/{looker.look}", {"fields": "id,deleted"})).json
+        assert alive == {"id": looker.look, "deleted": False}
+        assert looker.requests == []
+        for one in (looker.look, "7", "8"):
+            assert not index.lacks("look", one)
+            assert index.get("look", one) is index.in_trash("look", one) is None
+            for fields in ({}, {"fields": "id,title"}, {"fields": "title"}):
+                assert not client.knows(Request("GET", f"/looks/{one}", fields))
+        assert not client.knows(Request("GET", "/looks/8", {"fields": "id"}))
+        assert index.having("look", "folder_id", "9") == frozenset()
+        index.put("look", [{"id": looker.look, "title": "Look"}])
+        assert index.get("look", looker.look).body["title"] == "Look"
