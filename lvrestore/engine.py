@@ -43,6 +43,7 @@ from lvrestore.plan.identity import Verdict, declared_same, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
+from lvrestore.report.urls import API_PORT
 from lvrestore.report.wording import fetched_line, left_the_source, named, plural, queries_line
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
@@ -103,8 +104,6 @@ DRY_RUN_THREADS = 16
 NAMED_IDS = 10
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10
-# Where an instance does not say what it is called, its URL may be that of the API, and people go elsewhere.
-API_PORT = ":19999"
 IN_FOLDERS = (ContentType.DASHBOARD, ContentType.LOOK)
 BY_FOLDER = frozenset({*IN_FOLDERS, ContentType.FOLDER})
 SELECTS = "--folder selects only folders, looks and dashboards"
@@ -794,6 +793,7 @@ class Restore:
             "base_url": self._destination.endpoint.base_url,
             "same_instance": intent.verdict.same,
             "identity": intent.identity,
+            "selected": {one.label: n for one, n in intent.counts.items() if n},
             "witnesses": self._discovery.witnesses if intent.verdict.same else [],
             "source_sample": None if is_proved else sample_of(self._proof),
         }

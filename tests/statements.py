@@ -16,6 +16,7 @@ from lvrestore.model import (
 )
 from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
+from lvrestore.state.journal import JournalFilter
 from lvrestore.state.mappings import Group, imported
 from lvrestore.state.store import StateReader, StateStore
 
@@ -104,7 +105,12 @@ def read(reader, scope):
     reader.session(scope.session_id)
     reader.counts(scope.session_id)
     reader.checkpoints(scope.session_id)
-    reader.newest_session()
+    session = reader.newest_session()
+    for wanted in (
+        JournalFilter(),
+        JournalFilter(operations=(Operation.FAILED,), warnings=True, failures=True),
+    ):
+        list(reader.journal(session, wanted))
     reader.last_activity(scope.session_id)
     letters = reader.dead_letters
     for wanted in (

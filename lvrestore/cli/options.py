@@ -385,10 +385,11 @@ run_id_option = option(
 )
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.")
+verbose_option = option("-v", "--verbose", is_flag=True, help="Show every warning, and nothing cut.")
 output_options = together(
     json_option,
     force_option,
-    option("-v", "--verbose", is_flag=True, help="Show every warning."),
+    verbose_option,
     option("-q", "--quiet", is_flag=True, help="Show errors only."),
     option("--no-progress", is_flag=True, help="No progress bar or heartbeat."),
 )

@@ -9,7 +9,7 @@ from lvrestore.errors import NotFoundError, UsageError
 from lvrestore.looker.transport import normalise_base_url
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.store import SessionRow, StateReader
 
 URL_VARIABLES = ("LOOKER_BASE_URL", "LOOKERVAULT_API_URL", "LOOKERSDK_BASE_URL")
 
@@ -27,6 +27,18 @@ def state_reader(state_path: Path | None, base_url: str | None) -> StateReader:
     return StateReader(state_path)
 
 
+def session_named(reader: StateReader, session_id: str | None) -> SessionRow:
+    """The session that was named, or the newest."""
+    found = reader.newest_session() if session_id is None else reader.session(session_id)
+    if found is None:
+        what, hint = (
+            f"session {session_id}" if session_id else "a session",
+            "`lvrestore status --all` lists them",
+        )
+        raise NotFoundError(what, f"the state file {reader.path}", hint)
+    return found
+
+
 def require_known(reader: StateReader, wanted: LetterFilter) -> None:
     """Raise `NotFoundError` for ids that no letter has, and for a session that is not there."""
     absent = reader.dead_letters.absent(wanted.ids or ())
@@ -35,9 +47,8 @@ def require_known(reader: StateReader, wanted: LetterFilter) -> None:
         raise NotFoundError(
             f"dead letter {names}", f"the state file {reader.path}", "`lvrestore dlq list` shows them"
         )
-    if wanted.session_id is not None and reader.session(wanted.session_id) is None:
-        what, hint = f"session {wanted.session_id}", "`lvrestore status --all` lists them"
-        raise NotFoundError(what, f"the state file {reader.path}", hint)
+    if wanted.session_id is not None:
+        session_named(reader, wanted.session_id)
 
 
 def absent_letters(ids: list[int], reader: StateReader) -> NotFoundError:

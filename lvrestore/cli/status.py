@@ -8,14 +8,13 @@ import click
 from rich.table import Table
 
 from lvrestore.cli import options as opt
-from lvrestore.cli.state_file import state_reader
-from lvrestore.errors import NotFoundError
+from lvrestore.cli.state_file import session_named, state_reader
 from lvrestore.model import Json
 from lvrestore.report.console import result_console
 from lvrestore.report.jsonl import write_line
 from lvrestore.report.session import session_summary
 from lvrestore.report.terminal import summary_lines, summary_table
-from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.state.store import SessionRow
 
 
 @click.command()
@@ -29,10 +28,8 @@ def status(
 ) -> None:
     """Show what the newest session did, or the one named."""
     reader = state_reader(state_path, base_url)
-    shown = _sessions(reader, session, all_sessions=all_sessions)
-    if not shown:
-        what = f"session {session}" if session else "a session"
-        raise NotFoundError(what, f"the state file {reader.path}", "`lvrestore status --all` lists them")
+    listed = reader.sessions() if all_sessions and session is None else []
+    shown = listed or [session_named(reader, session)]
     summaries = [session_summary(reader, one) for one in shown]
     if as_json:
         for summary in summaries:
@@ -43,20 +40,19 @@ def status(
         _show_session(shown[0], summaries[0])
 
 
-def _sessions(reader: StateReader, session: str | None, *, all_sessions: bool) -> list[SessionRow]:
-    if session is None and all_sessions:
-        return reader.sessions()
-    found = reader.newest_session() if session is None else reader.session(session)
-    return [] if found is None else [found]
-
-
 def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> Table:
     table = Table("session", "started", "status", "items", "failed", box=None, padding=(0, 2, 0, 0))
     for one, summary in zip(sessions, summaries, strict=True):
-        counts = summary["summary"]
-        cells = (f"{counts['total_items']:,}", f"{counts['error_count']:,}")
-        table.add_row(one.id, one.started_at[:19], summary["status"], *cells)
+        failed = f"{summary['summary']['error_count']:,}"
+        table.add_row(one.id, one.started_at[:19], summary["status"], _items(summary), failed)
     return table
+
+
+def _items(summary: dict[str, Json]) -> str:
+    """How many items have ended, and of how many where some are left."""
+    done = f"{summary['summary']['total_items']:,}"
+    progress = summary["progress"] if summary["status"] != "completed" else None
+    return done if progress is None else f"{done} of {progress['total']:,}"
 
 
 def _show_session(session: SessionRow, summary: dict[str, Json]) -> None:
@@ -64,7 +60,20 @@ def _show_session(session: SessionRow, summary: dict[str, Json]) -> None:
     end = f" to {session.completed_at[:19]}" if session.completed_at else ""
     console.print(f"session {session.id}: {summary['status']}, {session.started_at[:19]}{end}")
     console.print(f"destination {session.destination_instance}")
+    if summary["status"] != "completed" and summary["progress"]:
+        console.print(_progress_table(summary["progress"]))
     if summary["content_type_breakdown"]:
         console.print(summary_table(summary))
     for line in summary_lines(summary):
         console.print(line)
+
+
+def _progress_table(progress: dict[str, Json]) -> Table:
+    """What is done of a session that is not finished, type by type."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("type")
+    for name in ("done", "of"):
+        table.add_column(name, justify="right")
+    for label, one in (*progress["types"].items(), ("all", progress)):
+        table.add_row(label, f"{one['done']:,}", f"{one['total']:,}")
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -35,7 +36,28 @@ def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]
         other_calls=Calls(**session.metadata.get("own_calls", {})),
         queries=queries_of(session),
     )
-    return {**result, "started_at": session.started_at, "completed_at": session.completed_at}
+    return {
+        **result,
+        "started_at": session.started_at,
+        "completed_at": session.completed_at,
+        "progress": _progress(session, result["content_type_breakdown"]),
+    }
+
+
+def _progress(session: SessionRow, done: Mapping[str, Mapping[str, int]]) -> dict[str, Json] | None:
+    """How many of its items a session is done with, by type; None where a version began it that did not note how many.
+
+    Types that it has not come to are there as well.
+    """
+    selected: dict[str, int] | None = session.metadata.get("selected")
+    if selected is None:
+        return None
+    types = {
+        label: {"done": done[label]["total"] if label in done else 0, "total": total}
+        for label, total in selected.items()
+    }
+    sums = {name: sum(one[name] for one in types.values()) for name in ("done", "total")}
+    return {**sums, "types": types}
 
 
 def queries_of(session: SessionRow) -> QueryCounts:

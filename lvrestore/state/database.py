@@ -13,7 +13,7 @@ import apsw
 
 from lvrestore.errors import StateError, StateLostError, ValidationError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 READABLE_BY_OWNER_ONLY = 0o600
 # FULL: an item that was said to be done must be so after a power cut. A commit costs about 1 ms, and commits
 # are made in groups.
@@ -27,6 +27,8 @@ ADDED_COLUMNS = (
     ("claims", "create_sent_at", "TEXT", "NULL"),
     ("restored_items", "waits", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("restored_items", "counted", "INTEGER NOT NULL DEFAULT 0", "0"),
+    ("restored_items", "name", "TEXT NOT NULL DEFAULT ''", "''"),
+    ("restored_items", "error", "TEXT", "NULL"),
     ("dead_letter_queue", "retried_in", "TEXT", "NULL"),
     ("id_mappings", "rule", "TEXT NOT NULL DEFAULT ''", "''"),
     ("id_mappings", "mapped_at", "TEXT", "NULL"),

@@ -302,8 +302,13 @@ def _unpacked(stored: bytes | None) -> bytes | None:
         return stored
 
 
+def shortened(field: str, text: str) -> str:
+    """The text as long as the state file keeps this field."""
+    return text[: MOST_CHARACTERS[field]]
+
+
 def _cut(field: str, text: str | None) -> str | None:
-    return None if text is None else text[: MOST_CHARACTERS[field]]
+    return None if text is None else shortened(field, text)
 
 
 def _dead_letter(row: Sequence[Json]) -> DeadLetterItem:

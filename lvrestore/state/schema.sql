@@ -63,6 +63,8 @@ CREATE TABLE IF NOT EXISTS restored_items (
     finished_at TEXT NOT NULL,
     waits INTEGER NOT NULL DEFAULT 0,     -- why it is to be looked at again, 0: it is not
     counted INTEGER NOT NULL DEFAULT 0,   -- 1: a checkpoint counts it
+    name TEXT NOT NULL DEFAULT '',        -- what the backup calls it; empty where a version wrote it that did not say
+    error TEXT,                           -- JSON: [message, HTTP status, field] of what failed it
     PRIMARY KEY (session_id, content_type, source_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting_items ON restored_items (session_id, content_type, source_id) WHERE waits;

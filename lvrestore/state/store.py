@@ -23,6 +23,7 @@ from lvrestore.model import (
     Calls,
     ContentType,
     CreateSent,
+    ItemError,
     Json,
     MappingNote,
     Operation,
@@ -41,7 +42,8 @@ from lvrestore.state.checkpoints import (
     last_activity,
 )
 from lvrestore.state.database import Place, open_for_reading, open_for_writing
-from lvrestore.state.dead_letters import DeadLetterQueue
+from lvrestore.state.dead_letters import DeadLetterQueue, shortened
+from lvrestore.state.journal import JournalFilter, JournalItem, journal
 from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings, take_over
 
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
@@ -436,8 +438,8 @@ class StateStore:
         )
         self._db.execute(
             f"INSERT OR REPLACE INTO restored_items (session_id, content_type, source_id, {JOURNALED},"  # noqa: S608
-            " destination_id, attempts, duration_ms, finished_at, waits)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " destination_id, attempts, duration_ms, finished_at, waits, name, error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *item,
                 *row,
@@ -446,6 +448,8 @@ class StateStore:
                 result.duration_ms,
                 now_text(),
                 int(result.waits),
+                shortened("name", result.name),
+                _json_of_error(result.error),
             ),
         )
 
@@ -652,6 +656,10 @@ class StateReader:
         with self._one_moment() as db:
             return counts_of(db, session_id)
 
+    def journal(self, session: SessionRow, wanted: JournalFilter) -> Iterator[JournalItem]:
+        """How the items of a session have ended, by type and id."""
+        return journal(self._db, session.id, session.destination_instance, wanted)
+
     def checkpoints(self, session_id: str) -> list[RestorationCheckpoint]:
         """The checkpoints of a session, by type."""
         return checkpoints_of(self._db, session_id)
@@ -684,3 +692,10 @@ def _session_row(row: Sequence[Json]) -> SessionRow:
 
 def _json(value: Json) -> str:
     return orjson.dumps(value).decode()
+
+
+def _json_of_error(error: ItemError | None) -> str | None:
+    """What the journal keeps of an error, beside its kind: the dead letter goes when the item succeeds."""
+    if error is None:
+        return None
+    return _json([shortened("message", error.message), error.http_status, error.field])

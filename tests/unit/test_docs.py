@@ -24,6 +24,7 @@ from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
 from lvrestore.map_import import Sorted, counts_of
 from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
 from lvrestore.plan.identity import Evidence, Verdict
+from lvrestore.report.items import item_object
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
@@ -33,9 +34,10 @@ from lvrestore.sandbox.latency import PROFILES
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.settings import Remap
 from lvrestore.state.dead_letters import DeadLetterItem
+from lvrestore.state.journal import JournalItem
 from lvrestore.state.mapping_file import Problem, mapping_object
 from lvrestore.state.mappings import PARTS, Group, imported
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.store import SessionRow, StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
@@ -221,7 +223,9 @@ def test_summary_keys(tmp_path):
     assert keys(plain) == keys(real)
     assert plain["warnings"][0].keys() == real["warnings"][0].keys()
     with StateStore(tmp_path / "state.db") as store:
-        scope = store.begin_session("a", "b", {}, {"identity": real["identity"]})
+        scope = store.begin_session(
+            "a", "b", {}, {"identity": real["identity"], "selected": {"dashboard": 1}}
+        )
         store.write(scope, [make_result()])
         store.finish_session(scope, "completed", real, Calls(), 0)
         reader = StateReader(tmp_path / "state.db")
@@ -237,6 +241,20 @@ def test_documented_sums_add_up():
         assert sample["calls"]["total"] == sum(
             sample["calls"][m] for m in ("GET", "POST", "PATCH", "PUT", "DELETE")
         )
+
+
+def test_item_keys():
+    (sample,) = [one for one in samples("item") if "operation" in one]
+    item = JournalItem(
+        **dict.fromkeys(JournalItem.__struct_fields__, "")
+        | {"content_type": ContentType.DASHBOARD, "operation": Operation.CONFLICT, "warnings": (("a", "b"),)}
+        | {"error": None}
+    )
+    session = SessionRow("s", "", None, "completed", 1, "https://a", "https://b", {}, {})
+    real = item_object(item, session)
+    assert keys(sample) == keys({**real, "error": None})
+    said = OUTPUT.read_text().partition("## item of a session\n")[2].partition("\n## ")[0]
+    assert set(real["error"]) <= set(re.findall(r"`(\w+)`", said))
 
 
 def test_change_keys():
@@ -305,7 +323,7 @@ def test_vault_keys(tmp_path):
         "checked": run("check"),
     }
     for kind, value in real.items():
-        (sample,) = samples(kind)
+        (sample,) = [one for one in samples(kind) if "operation" not in one]
         assert sample.keys() == value.keys(), kind
     (sample,) = samples("vault")
     assert sample["not_restorable"][0].keys() == real["vault"]["not_restorable"][0].keys()
