@@ -74,6 +74,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     makes one end (`new`), everywhere (`restore`) or nowhere (`skip`, also not what sets and roles hold); with
     `assignments` `exact` what the backup does not have is taken away as well. `orphans_to` is the destination's
     folder for what has lost its own.
+    `certification`: whether certificates are written.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
     `target_folder`: the destination's folder, by id or path, for the whole tree that is restored to another instance.
@@ -90,6 +91,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     access: Literal["new", "restore", "skip"] = "new"
     assignments: Literal["merge", "exact"] = "merge"
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
+    certification: Literal["as-backup", "skip"] = "as-backup"
     orphans_to: str | None = None
     target_folder: str | None = None
     adopt: bool = False

@@ -77,10 +77,12 @@ SERVED = {
     "/looks/search": "GET",
     "/looks/{look_id}": "GET PATCH DELETE",
     "/looks/{look_id}/move": "PATCH",
+    "/looks/{look_id}/certification": "PATCH",
     "/dashboards": "GET POST",
     "/dashboards/search": "GET",
     "/dashboards/{dashboard_id}": "GET PATCH DELETE",
     "/dashboards/{dashboard_id}/move": "PATCH",
+    "/dashboards/{dashboard_id}/certification": "PATCH",
     "/dashboards/{dashboard_id}/dashboard_elements": "GET",
     "/dashboards/{dashboard_id}/dashboard_filters": "GET",
     "/dashboards/{dashboard_id}/dashboard_layouts": "GET",
@@ -116,6 +118,7 @@ CORRECTIONS: dict[tuple[str, str], Facts] = {
     ("GroupIdForGroupUserInclusion", "user_id"): {"read_only": False},
     ("GroupIdForGroupInclusion", "group_id"): {"read_only": False},
     ("MergeQuery", "vis_config"): {"items": "any"},
+    ("User", "ui_state"): {"items": "any"},
 }
 
 # Types that only replies hold and that nothing here looks into: fields of these count as `any`.

@@ -236,6 +236,13 @@ policy_options = together(
         help="How new scheduled plans are made.",
     ),
     option(
+        "--certification",
+        type=click.Choice(["as-backup", "skip"]),
+        default="as-backup",
+        show_default=True,
+        help="Certify dashboards, looks and tiles as in the backup, or leave certificates alone.",
+    ),
+    option(
         "--orphans-to",
         metavar="FOLDER",
         help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
@@ -466,6 +473,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         access=options["access"],
         assignments=options["assignments"],
         schedules=options["schedules"],
+        certification=options["certification"],
         orphans_to=options["orphans_to"],
         target_folder=options["target_folder"],
         adopt=options["adopt"],

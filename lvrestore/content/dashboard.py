@@ -1,7 +1,7 @@
 """Restore one dashboard with everything in it: find it, make its fields and parts equal the vault's.
 
 The order of calls keeps the destination usable if it is cut anywhere: fields, filters, layouts, tiles,
-rectangles, deletions last.
+rectangles, deletions, certificates.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
+from lvrestore.content.certificates import FIELD as CERTIFICATE
+from lvrestore.content.certificates import WRITABLE, certificate_of, certify, certify_tiles
 from lvrestore.content.counterparts import follow
 from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
@@ -82,7 +84,6 @@ from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     DashboardAppearance,
     DashboardDownloadSettings,
-    WriteCertification,
     WriteDashboard,
     WriteDashboardElement,
     WriteDashboardFilter,
@@ -115,7 +116,6 @@ CLEARED_WHEN_ABSENT = (
 NESTED = {
     "appearance": DashboardAppearance.__struct_fields__,
     "download_settings": DashboardDownloadSettings.__struct_fields__,
-    "certification_metadata": WriteCertification.__struct_fields__,
 }
 
 
@@ -629,7 +629,7 @@ def _work(
 
 def _shell_body(vault: VaultDashboard, refs: References) -> Body:
     """The dashboard's own fields; references translated, those that cannot be are None."""
-    body = without(body_of(vault, WriteDashboard), "deleted")
+    body = without(body_of(vault, WriteDashboard), "deleted", CERTIFICATE)
     for name in CLEARED_WHEN_ABSENT:
         body.setdefault(name, None)
     for name, kind in (("folder_id", "folder"), ("user_id", "user")):
@@ -794,6 +794,10 @@ def _complete(
         filter_ids = yield from sync_filters(work, filters, live.get("dashboard_filters") or [], refs)
     yield from _arrange(vault, tiles, live, refs, work, filter_ids)
     yield from work.finish()
+    if not work.waits:
+        yield from certify_tiles(work)
+        is_stale = bool(work.changes) and not work.created
+        yield from certify(work, certificate_of(vault, refs), live, is_stale=is_stale)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     marks = (b"", b"")
     if work.not_kept:
@@ -897,6 +901,8 @@ def _sync_tile(
         now = yield from _with_its_query(
             tile, delta, refs, lambda body: work.update(where, label, body, live, tile_changes)
         )
+    if (certificate := certificate_of(tile, refs)) is not None:
+        work.certificates.append((certificate, now))
     return str(now["id"])
 
 
@@ -924,7 +930,10 @@ _PARTS = {
     "dashboard_layouts": (*WriteDashboardLayout.__struct_fields__, "id", "dashboard_layout_components"),
     "dashboard_layout_components": (*WriteDashboardLayoutComponent.__struct_fields__, "id"),
 }
-_OBJECTS = {"result_maker": WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__}
+_OBJECTS = {
+    "result_maker": WriteResultMakerWithIdVisConfigAndDynamicFields.__struct_fields__,
+    CERTIFICATE: WRITABLE,
+}
 _EMBEDDED = frozenset({"query", "look"})
 
 

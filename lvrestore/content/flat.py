@@ -9,7 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, shown, without
-from lvrestore.content.calls import Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
+from lvrestore.content.certificates import FIELD as CERTIFICATE
+from lvrestore.content.certificates import WRITABLE, as_comparable, certify, with_certificate
 from lvrestore.content.finding import by_identity
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
 from lvrestore.content.namesakes import follows_model, is_news, not_renamed, rule_of_namesake, taken_by_name
@@ -39,7 +41,6 @@ from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import (
     CreateFolder,
-    WriteCertification,
     WriteGroup,
     WriteLookmlModel,
     WriteLookWithQuery,
@@ -54,7 +55,7 @@ from lvrestore.text import quoted
 Flag = bool | None | UnsetType
 Shape = Any  # the struct of whatever row is at work
 Text = str | None | UnsetType
-NESTED = {"certification_metadata": WriteCertification.__struct_fields__}
+NESTED = {CERTIFICATE: WRITABLE}
 PAGE = 500
 TAKEN = 409
 BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
@@ -263,7 +264,7 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
     if unresolved:
         raise DependencyError(tuple(unresolved), known=False)
     check_required(flat.kind, body, f"{flat.kind} {vault.id}")
-    return body
+    return with_certificate(body, vault, refs)
 
 
 def _query_here(
@@ -438,7 +439,7 @@ def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: His
         owner = yield from keep_owner(body.get("user_id"), refs, new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
     try:
-        live, sent = yield from _post(flat, vault, body, refs)
+        live, sent = yield from _post(flat, vault, without(body, CERTIFICATE), refs)
     except Refused as refused:
         if not is_taken(flat.name, refused):
             raise
@@ -452,6 +453,7 @@ def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: His
         live = yield from work.update(work.path, "", delta, live, _difference(flat))
     if flat.notice:
         yield Warn("inherits", f"{flat.kind} {item_id} {flat.notice}")
+    live = yield from certify(work, body.get(CERTIFICATE), live, is_stale=False)
     return _done(flat, Operation.CREATED, work, body, live)
 
 
@@ -521,7 +523,7 @@ def _repair(
 ) -> Steps[Restored]:
     if history.accepted == _fingerprints(flat, body, live):
         return Restored(operation=Operation.UNCHANGED, destination_id=flat.id_of(live))
-    delta = changed(body, flat.seen(live), NESTED)
+    delta = changed(without(body, CERTIFICATE), flat.seen(live), NESTED)
     delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
     yield from _require(flat, delta)
     if "user_id" in delta:
@@ -551,18 +553,34 @@ def _repair(
         live, refused = yield from _patch(flat, vault, work, delta, live, refs)
     if trashed and not live.get("deleted"):
         yield from woken_plans(flat.kind, item_id)
+    taken = yield from _settle(flat, vault, {**body, **delta}, work, live, refused, refs, history)
+    if not live.get("deleted") and not (taken and taken.waits):
+        live = yield from certify(work, body.get(CERTIFICATE), live, is_stale=taken is not None)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     done = _done(flat, Operation.UNDELETED if trashed else updated, work, body, live)
+    return msgspec.structs.replace(done, held=taken)
+
+
+def _settle(
+    flat: Flat,
+    vault: Shape,
+    body: Body,
+    work: Work,
+    live: Body,
+    refused: Refused | None,
+    refs: References,
+    history: History,
+) -> Steps[Held | None]:
+    """What becomes of a name that another object has, if one has."""
     if refused is None:
-        return done
+        return None
 
     def rename(interim: str) -> Steps[None]:
         if live.get(flat.unique[0]) != interim:
             yield from work.update(work.path, "", {flat.unique[0]: interim}, live, _difference(flat))
 
-    claimant = Claimant(vault.id, item_id, {**body, **delta})
-    taken = yield from settle(flat.name, claimant, refused, refs, history, rename)
-    return msgspec.structs.replace(done, held=taken, changes=tuple(work.changes))
+    claimant = Claimant(vault.id, work.item_id, body)
+    return (yield from settle(flat.name, claimant, refused, refs, history, rename))
 
 
 def _note(flat: Flat, vault: Shape, live: Body, refs: References, history: History) -> Steps[None]:
@@ -788,6 +806,7 @@ LOOK = Flat(
     key=MatchRule.TITLE_IN_FOLDER,
     unique=("title", "folder_id"),
     refers_to={"folder_id": "folder", "query_id": "query", "user_id": "user"},
+    seen=as_comparable,
     cleared=("description",),
     has_trash=True,
 )

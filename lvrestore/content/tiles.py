@@ -9,12 +9,12 @@ import msgspec
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, settled, without
+from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.links import alike, may_link, relinked, relinked_beside, unsettled_targets
 from lvrestore.content.matching import Rule
 from lvrestore.content.references import References, destination_of
 from lvrestore.content.shapes import VaultTile, known
 from lvrestore.looker.models import (
-    WriteCertification,
     WriteDashboardElement,
     WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
@@ -25,10 +25,7 @@ SOURCES = {"merge_result_id": "merge_query", "look_id": "look", "query_id": "que
 SOURCELESS_TYPES = frozenset({"text", "button", "extension"})
 Maker = WriteResultMakerWithIdVisConfigAndDynamicFields
 RESULT_MAKER_FIELDS = Maker.__struct_fields__
-NESTED = {
-    "result_maker": RESULT_MAKER_FIELDS,
-    "certification_metadata": WriteCertification.__struct_fields__,
-}
+NESTED = {"result_maker": RESULT_MAKER_FIELDS}
 Geometry = tuple[Json, ...]
 TEXTS = ("title_text", "body_text", "subtitle_text", "rich_content_json", "note_text")
 
@@ -56,13 +53,18 @@ def lacks_filter(tile: VaultTile, refs: References, filters: Mapping[str, str]) 
 def tile_body(
     tile: VaultTile, refs: References, layouts: Mapping[str, str], filters: Mapping[str, str]
 ) -> Body:
-    """Every field the vault knows of the tile, references and links translated, all sources but one null.
+    """Every field the vault knows of the tile but its certificate, references and links translated.
 
+    All sources but one are null.
     `layouts` and `filters` are ids of the dashboard's parts: live ones by the vault's.
     """
     tile = relinked_tile(tile, refs)
     body = without(
-        body_of(tile, WriteDashboardElement), "dashboard_id", "dashboard_layout_id", "result_maker"
+        body_of(tile, WriteDashboardElement),
+        "dashboard_id",
+        "dashboard_layout_id",
+        "result_maker",
+        CERTIFICATE,
     )
     if lacks_filter(tile, refs, filters):
         del body["filter_id"]

@@ -29,6 +29,7 @@ from lvrestore.content.references import (
 )
 from lvrestore.content.shapes import known
 from lvrestore.content.trying import doubtful, tried
+from lvrestore.content.ui_state import give_ui_state, with_ui_state
 from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
@@ -129,6 +130,8 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         yield from _tell_differences(vault, live, refs)
     else:
         live = yield from _sync_own_fields(vault, done, live, home, refs)
+        if found is not None and done.created:
+            live = yield from give_ui_state(done, vault.id, known(vault.ui_state), live, refs)
         login = yield from _sync_login(vault, done, live, refs, history)
     lost: list[str] = []
     done.changes += yield from _sync_access(vault, done, live, refs, lost)
@@ -307,36 +310,31 @@ ADDRESS = Name(
 
 
 def _own_fields(vault: VaultUser) -> Body:
-    """The fields to compare and send.
-
-    What the interface remembers for a user (`ui_state`) is described as text only; real accounts hold numbers and
-    flags as well, which may be refused, so that it is left to the interface there.
-    """
-    body = without(body_of(vault, WriteUser), "home_folder_id")
-    return without(body, "ui_state") if _has_odd_state(vault) else body
-
-
-def _has_odd_state(vault: VaultUser) -> bool:
-    state = known(vault.ui_state)
-    return isinstance(state, dict) and not all(isinstance(value, str) for value in state.values())
+    """The fields to compare and send, but for what the interface remembers: only a new account gets that."""
+    return without(body_of(vault, WriteUser), "home_folder_id", "ui_state")
 
 
 def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
     """POST a user: disabled ones come back disabled, whatever the policy says about access."""
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
-    live = dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
+    live = yield from with_ui_state(
+        vault.id,
+        known(vault.ui_state),
+        refs,
+        lambda state: _post(vault, body | state, refs),
+    )
     yield Mapped("user", vault.id, str(live["id"]), MatchRule.CREATED)
     yield Mapped(MADE, vault.id, str(live["id"]), MatchRule.CREATED)
     work = _work(live, created=True)
-    if _has_odd_state(vault):
-        yield Warn(
-            "ui_state_lost", f"user {vault.id} is without what the interface remembered of its choices"
-        )
     if vault.login is None and any(known(getattr(vault, name)) for name in LOGINS):
         yield Warn("login_not_restored", f"user {vault.id} signs in by other means than an e-mail address")
     elif vault.address is None:
         yield Warn("login_not_restored", f"user {vault.id} has no e-mail address in the backup")
     return work, live
+
+
+def _post(vault: VaultUser, body: Body, refs: References) -> Steps[Body]:
+    return dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
 
 
 def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:

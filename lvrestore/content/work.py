@@ -27,7 +27,8 @@ Difference = Callable[[Body, Mapping[str, Json]], Body]
 class Work:
     """One item under restoration: where it lives, what was changed, what is to be deleted last.
 
-    `waits`: links in it are settled when the item is looked at again.
+    `waits`: links in it are settled when the item is looked at again. `certificates` are those of its tiles, each as
+    wanted and with the live tile.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Work:
     created: bool = False
     changes: list[Change] = field(default_factory=list)
     last: list[tuple[str, str]] = field(default_factory=list)
+    certificates: list[tuple[Body, Body]] = field(default_factory=list)
     not_kept: bool = False
     waits: bool = False
 

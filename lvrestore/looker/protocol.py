@@ -16,6 +16,9 @@ import msgspec
 from lvrestore.errors import ValidationError
 from lvrestore.model import Json
 
+# The end of the path by which a dashboard or a look is certified.
+CERTIFICATION = "/certification"
+
 
 class Token(msgspec.Struct, frozen=True):
     """An access token. `expires_at_monotonic` is when a new one should be used; it never shows its value."""

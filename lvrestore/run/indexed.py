@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import CallCounts, Reply, ResponseRecord, Sender
-from lvrestore.looker.protocol import Request
+from lvrestore.looker.protocol import CERTIFICATION, Request
 from lvrestore.model import Json
 from lvrestore.run.index import Entry, Index
 from lvrestore.run.listings import KIND_OF, LISTINGS, shows_queries
@@ -133,7 +133,7 @@ class IndexedClient:
             self._index.doubt("user", unquote(holder["user_id"]))
         if role := HOLDERS.fullmatch(request.path):
             self._index.doubt_having("user", "role_ids", unquote(role["role_id"]))
-        collection, _, item_id = request.path.lstrip("/").partition("/")
+        collection, _, item_id = request.path.removesuffix(CERTIFICATION).lstrip("/").partition("/")
         if collection not in KIND_OF or "/" in item_id:
             return None, None
         return KIND_OF[collection], unquote(item_id) or None

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.client import CallCounts, Reply, ResponseRecord, Sender
-from lvrestore.looker.protocol import Request, path
+from lvrestore.looker.protocol import CERTIFICATION, Request, path
 from lvrestore.model import Json
 from lvrestore.run.rehearsed_boards import RehearsedBoards
 from lvrestore.run.rehearsed_dashboard import COMPONENTS, PARTS, RehearsedDashboard
@@ -82,7 +83,11 @@ class Rehearsed:
             case "PUT":
                 return self.objects.put(where, request.body)
         player = self.dashboard if sort in DASHBOARDS else self.boards if sort in BOARDS else self.objects
-        return player.patch(where, request.body) if request.method == "PATCH" else player.delete(where)
+        if request.method == "DELETE":
+            return player.delete(where)
+        if where.endswith(CERTIFICATION):
+            return player.patch(where.removesuffix(CERTIFICATION), {CERTIFICATE: request.body})
+        return player.patch(where, request.body)
 
 
 class RehearsalClient:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lvrestore.sandbox.instance import Instance
+from lvrestore.sandbox.instance import CERTIFICATE, Instance
 from lvrestore.sandbox.refusals import absent, conflict, invalid, missing, not_found, taken
 
 if TYPE_CHECKING:
@@ -93,13 +93,17 @@ def not_blank(body: Row, *fields: str) -> None:
 
 
 def accepted(instance: Instance, body: Row) -> Row:
-    """Return what the server takes from a body: ownership by the switch, texts perhaps tidied up."""
+    """Return what the server takes from a body: owner and certificate by the switches, texts perhaps tidied up."""
     taken = {name: value for name, value in body.items() if name not in IGNORED}
     if "user_id" in taken and not instance.on("user_id", "honoured"):
         if instance.on("user_id", "unknown") and instance.on("unknown_fields", "refused"):
             raise invalid("user_id", "user_id is not a field")
         del taken["user_id"]
     refer(taken, "user_id", instance.store.users)
+    if instance.on("certification_in_body", "ignored"):
+        taken.pop(CERTIFICATE, None)
+    elif taken.get(CERTIFICATE):
+        taken[CERTIFICATE] = instance.certified(taken[CERTIFICATE])
     if instance.on("normalises", "text_and_colours"):
         taken = {name: _tidy(name, value) for name, value in taken.items()}
     return taken

@@ -105,6 +105,7 @@ def change_dashboard(instance: Instance, dashboard: Dashboard, changes: Row) -> 
         _check_slug(instance, changes["slug"], row["id"])
     instance.store.change_dashboard(dashboard, {**changes, **trashed(instance, row, changes)})
     instance.sign(row)
+    instance.revoke(row, changes)
 
 
 def _place(row: Row) -> tuple[str | None, str | None]:

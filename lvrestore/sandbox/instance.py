@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RELEASE = "26.12.8"
+CERTIFICATE = "certification_metadata"
 
 
 @lru_cache(maxsize=1 << 12)
@@ -87,8 +88,21 @@ class Instance:
         """Tell whether a switch stands so."""
         return self.switches[name] == value
 
+    def certified(self, certificate: Row) -> Row:
+        """Return a certificate with who gives it, and when."""
+        by = self.store.users[self.caller_id]["display_name"]
+        return {**certificate, "user_name": by, "updated_at": iso(self.now())}
+
+    def revoke(self, row: Row, changes: Row | None = None) -> None:
+        """Revoke the certificate of what was edited, if this instance does; to certify is no edit."""
+        certificate = row.get(CERTIFICATE) or {}
+        is_edit = changes is None or bool(changes.keys() - {CERTIFICATE})
+        if is_edit and certificate.get("certification_status") and self.on("edit_revokes", "yes"):
+            row[CERTIFICATE] = self.certified({**certificate, "certification_status": "revoked"})
+
     def touch(self, dashboard: Dashboard) -> None:
         """Note on a dashboard that one of its parts changed."""
+        self.revoke(dashboard.row)
         if self.on("tile_edits_move_updated_at", "yes"):
             self.sign(dashboard.row)
 

@@ -73,6 +73,7 @@ def _change(instance: Instance, row: Row, changes: Row) -> None:
     row.update(changes)
     instance.store.put_look(row)
     instance.sign(row)
+    instance.revoke(row, changes)
 
 
 def update_look(call: Call) -> Row:

@@ -79,6 +79,9 @@ def _login_ids(user: Row, kind: str) -> list[str]:
 def _body(call: Call) -> Row:
     """Return what a body says about a user, without a login that the instance takes elsewhere only."""
     refer(call.body, "home_folder_id", call.instance.store.folders)
+    state = call.body.get("ui_state") or {}
+    if call.instance.on("ui_state", "text") and not all(isinstance(value, str) for value in state.values()):
+        raise invalid("ui_state", "ui_state must hold text")
     return {name: value for name, value in call.body.items() if name != "credentials_email"}
 
 

@@ -36,11 +36,18 @@ SWITCHES = {
     "board_undelete": Switch(
         ("honoured", "ignored"), "whether a board or section leaves the trash when deleted_at is cleared"
     ),
+    "certification_in_body": Switch(
+        ("honoured", "ignored"),
+        "whether the body of a dashboard, look or tile can certify it, or only the call of its own",
+    ),
     "component_placement": Switch(
         ("every_layout", "named_or_active"),
         "which layouts get a component for a new tile: all, or the one that it names (else the active one)",
     ),
     "disabled_owner": Switch(("accepted", "refused"), "whether a plan can be given to a disabled user"),
+    "edit_revokes": Switch(
+        ("no", "yes"), "whether an edit of what is certified revokes that, be it of a dashboard's part"
+    ),
     "email_credentials": Switch(
         ("allowed", "forbidden"), "whether logins by e-mail can be managed; some instances leave it to others"
     ),
@@ -116,6 +123,9 @@ SWITCHES = {
         ("listed", "unlisted"), "whether plans whose content is in the trash are listed and answered by id"
     ),
     "trashed_title_blocks": Switch(("no", "yes"), "whether a title in the trash counts as taken"),
+    "ui_state": Switch(
+        ("any", "text"), "whether what the interface remembers of a user may be other than text"
+    ),
     "undelete_moves": Switch(
         ("yes", "no", "never"),
         "whether the PATCH that undeletes can move to another folder, or no PATCH of what is in the trash",

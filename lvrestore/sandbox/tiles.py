@@ -178,6 +178,7 @@ def update_tile(call: Call) -> Row:
     changes.pop("result_maker_id", None)
     moved = any(source in changes and changes[source] != row.get(source) for source in SOURCES)
     row.update(changes)
+    instance.revoke(row, changes)
     instance.store.note_look(row)
     if moved and instance.on("source_change", "drops_listens"):
         row["result_maker"] = {n: v for n, v in (row["result_maker"] or {}).items() if n != "filterables"}

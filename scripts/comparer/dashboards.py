@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from comparer.certificates import certificate
 from comparer.fields import APPEARANCE, DASHBOARD, FILTER, LAYOUT, NEVER_NULL, PLACE, TILE
 from comparer.sources import Content
 from comparer.world import World
@@ -27,6 +28,8 @@ def differences(
         if value != live.get(name):
             out.append(f"{name}: {value!r} != {live.get(name)!r}")
     out += _appearance(wanted.get("appearance") or {}, live.get("appearance") or {})
+    if (given := certificate(wanted)) is not None and given != certificate(live):
+        out.append(f"certificate: {given} != {certificate(live)}")
     tiles, more = _tiles(wanted, live, world)
     return [*out, *more, *_filters(wanted, live), *_layouts(wanted, live, tiles)]
 
@@ -55,11 +58,14 @@ def _wanted_tile(tile: Content, world: World) -> dict[str, Any]:
     view: dict[str, Any] = world.linked(_own(tile))
     if not tile.get("result_maker"):
         del view["vis_config"]
+    if (given := certificate(tile)) is not None:
+        view["certificate"] = given
     return view | {"query_id": world.source(tile), "look_id": world.there("look", tile.get("look_id"))}
 
 
 def _live_tile(tile: Content, world: World) -> dict[str, Any]:
-    return world.live_linked(_own(tile)) | {"query_id": world.live_source(tile)}
+    own = world.live_linked(_own(tile))
+    return own | {"query_id": world.live_source(tile), "certificate": certificate(tile)}
 
 
 def _tiles(wanted: Content, live: Content, world: World) -> tuple[dict[str, str], list[str]]:

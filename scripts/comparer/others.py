@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Collection
 from typing import Any
 
+from comparer.certificates import certificate
 from comparer.fields import (
     DESTINATION,
     GROUP,
@@ -107,12 +108,14 @@ def wanted_look(content: Content, world: World) -> View:
     """Its own fields, and the query that it shows."""
     own = _known(content, LOOK) | {"description": content.get("description"), "deleted": False}
     places = _referred(content, world, folder_id="folder") | _owner(content, world)
-    return own | places | ({"query": world.source(content)} if content.get("query_id") else {})
+    given = {"certificate": certificate(content)} if certificate(content) else {}
+    return own | places | given | ({"query": world.source(content)} if content.get("query_id") else {})
 
 
 def live_look(live: Content, world: World) -> View:
     """The same of what is there."""
-    return {**live, "query": world.live_source(live), "deleted": bool(live.get("deleted"))}
+    deleted, given = bool(live.get("deleted")), certificate(live)
+    return {**live, "query": world.live_source(live), "deleted": deleted, "certificate": given}
 
 
 def wanted_board(content: Content, world: World) -> View:

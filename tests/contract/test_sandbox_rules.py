@@ -121,6 +121,38 @@ def test_folder_object_in_a_body_is_ignored(api):
     assert api.ok("POST", "/dashboards", body)["folder"]["name"] == "Shared"
 
 
+# Certificates
+
+CERTIFIED = {"certification_status": "certified", "notes": "checked"}
+
+
+def certified(api, kind, item_id):
+    return (api.ok("GET", f"/{kind}s/{item_id}")["certification_metadata"] or {}).get("certification_status")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"certification_status": "maybe"}, "certification_status"),
+        ({"certification_status": "certified", "user_name": "Ann"}, "user_name"),
+        ({"certification_status": "certified", "updated_at": "2024-01-01T00:00:00Z"}, "updated_at"),
+        ({"certification_status": "certified", "notes": 7}, "notes"),
+        ({"notes": "no status"}, "certification_status"),
+        ({"certification_status": None}, "certification_status"),
+    ],
+)
+def test_a_certificate_has_one_of_two_states_and_notes(api, body, field):
+    dashboard = api.ok("POST", "/dashboards", {"title": "x", "folder_id": "1"})["id"]
+    assert api.refused("PATCH", f"/dashboards/{dashboard}/certification", body)[1][0] == field
+    assert certified(api, "dashboard", dashboard) is None
+
+
+def test_what_lookml_defines_and_what_is_not_there_is_not_certified(api):
+    assert api.refused("PATCH", "/dashboards/m::d/certification", CERTIFIED)[0] == 405
+    assert api.refused("PATCH", "/dashboards/999/certification", CERTIFIED)[0] == 404
+    assert api.refused("PATCH", "/looks/999/certification", CERTIFIED)[0] == 404
+
+
 # Strictness
 
 
@@ -866,13 +898,51 @@ def _bad_login(api):
     return api.call("POST", "/login", None, {"client_id": "x", "client_secret": "wrong"})[0]
 
 
+def _certified_in_bodies(api):
+    body = {"title": "x", "folder_id": "1", "certification_metadata": CERTIFIED}
+    dashboard = api.ok("POST", "/dashboards", body)["id"]
+    text = {"dashboard_id": dashboard, "type": "text", "body_text": "x"}
+    tile = api.ok("POST", "/dashboard_elements", text)["id"]
+    changed = api.ok("PATCH", f"/dashboard_elements/{tile}", {"certification_metadata": CERTIFIED})
+    state = (changed["certification_metadata"] or {}).get("certification_status")
+    return [certified(api, "dashboard", dashboard), state]
+
+
+def _certified_after_edits(api):
+    dashboard = api.ok("POST", "/dashboards", {"title": "x", "folder_id": "1"})["id"]
+    text = {"dashboard_id": dashboard, "type": "text", "body_text": "x"}
+    tile = api.ok("POST", "/dashboard_elements", text)["id"]
+    states = []
+    for edited, body in (
+        (f"/dashboards/{dashboard}", {"certification_metadata": CERTIFIED}),
+        (f"/dashboards/{dashboard}", {"title": "y"}),
+        (f"/dashboard_elements/{tile}", text),
+    ):
+        api.ok("PATCH", f"/dashboards/{dashboard}/certification", CERTIFIED)
+        api.ok("PATCH", edited, body)
+        states.append(certified(api, "dashboard", dashboard))
+    return states
+
+
+def _remembered(api):
+    return api.call("POST", "/users", {"first_name": "A", "ui_state": {"width": 7}}, {})[0]
+
+
 PROBES = {
     "active_layout": (_active, {"post_deactivates_others": [False, True], "keeps": [True, True]}),
     "active_layout_delete": (_active_deleted, {"refused": (422, [True, False]), "allowed": (204, [True])}),
     "bad_credentials": (_bad_login, {"404": 404, "401": 401}),
     "board_undelete": (_undeleted_board, {"honoured": True, "ignored": False}),
+    "certification_in_body": (
+        _certified_in_bodies,
+        {"honoured": ["certified", "certified"], "ignored": [None, None]},
+    ),
     "component_placement": (_placed, {"every_layout": [2, 2], "named_or_active": [1, 1]}),
     "disabled_owner": (_disabled_owner, {"accepted": 200, "refused": 422}),
+    "edit_revokes": (
+        _certified_after_edits,
+        {"no": ["certified"] * 3, "yes": ["certified", "revoked", "revoked"]},
+    ),
     "email_credentials": (_own_login, {"allowed": 200, "forbidden": 403}),
     "email_taken": (_same_email, {"409": 409, "422": 422}),
     "filter_name": (_same_name, {"free": 200, "unique": 422}),
@@ -909,6 +979,7 @@ PROBES = {
         {"as_they_were": [(False, False)] * 2, "deleted": [(True, True), (False, False)]},
     ),
     "trashed_title_blocks": (_trashed_title, {"no": 200, "yes": 422}),
+    "ui_state": (_remembered, {"any": 200, "text": 422}),
     "undelete_moves": (
         _undelete_elsewhere,
         {"yes": (True, True), "no": (False, True), "never": (False, False)},

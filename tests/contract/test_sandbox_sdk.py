@@ -59,6 +59,22 @@ def use_looks(sdk):
     sdk.delete_look(look.id)
 
 
+def use_certificates(sdk):
+    given = models.WriteCertification(
+        certification_status=models.CertificationStatus.certified, notes="checked"
+    )
+    dashboard = sdk.update_dashboard_certification(make_dashboard(sdk, "Certified").id, given)
+    body = models.WriteLookWithQuery(title="Certified", folder_id="1", query_id=make_query(sdk).id)
+    look = sdk.update_look_certification(sdk.create_look(body).id, given)
+    for shown in (dashboard, sdk.dashboard(dashboard.id), look, sdk.look(look.id)):
+        certificate = shown.certification_metadata
+        assert (certificate.certification_status.value, certificate.notes) == ("certified", "checked")
+        assert certificate.user_name == "API User"
+        assert certificate.updated_at
+    sdk.delete_look(look.id)
+    sdk.delete_dashboard(dashboard.id)
+
+
 def use_queries(sdk):
     query = make_query(sdk)
     assert sdk.query(query.id) == sdk.query_for_slug(query.slug) == query
@@ -305,6 +321,7 @@ def test_every_endpoint_serves_the_clients_typed_models(looker, sdk):
     for use in (
         use_folders,
         use_looks,
+        use_certificates,
         use_queries,
         use_dashboards,
         use_tiles,

@@ -756,17 +756,59 @@ def test_people_whom_the_server_does_not_know_yet_get_their_role():
     assert [u["id"] for u in looker.call("GET", f"/roles/{role}/users")] == [made.destination_id]
 
 
-@pytest.mark.parametrize(
-    ("state", "warned"), [({"width": 7}, 1), ({"tips": True, "theme": "dark"}, 1), ({"theme": "dark"}, 0)]
-)
-def test_a_user_made_again_without_its_ui_state_is_named(state, warned, looker):
+STATES = [{"width": 7}, {"tips": True, "theme": "dark"}, {"theme": "dark"}]
+
+
+@pytest.mark.parametrize("belief", ["any", "text"])
+@pytest.mark.parametrize("state", STATES)
+def test_a_user_made_again_gets_what_the_interface_remembered(state, belief, looker):
     memory = memory_of(looker)
     memory.contents["user", looker.bob]["ui_state"] = state
     looker.call("DELETE", f"/users/{looker.bob}")
+    looker.switches["ui_state"] = belief
+    looker.clear_log()
     made = restore(looker, memory, "user", looker.bob)
-    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == warned
-    live = looker.call("GET", f"/users/{made.destination_id}")
-    assert (live.get("ui_state") == state) is not warned
+    texts = {name: value for name, value in state.items() if isinstance(value, str)}
+    kept = texts if belief == "text" else state
+    assert (looker.call("GET", f"/users/{made.destination_id}").get("ui_state") or {}) == kept
+    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == (kept != state)
+    assert [w for w in writes(looker) if w == "POST /users"] == ["POST /users"] * (1 + (kept != state))
+    looker.clear_log()
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UNCHANGED
+    assert writes(looker) == []
+
+
+@pytest.mark.widens_access  # the account that was made is not the tool's own, but said to be
+@pytest.mark.parametrize("state", STATES)
+def test_an_account_that_was_cut_off_gets_what_the_interface_remembered(state, looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["ui_state"] = state
+    looker.call("DELETE", f"/users/{looker.bob}")
+    here = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
+    for kind in ("user", "made_user"):
+        memory.mappings[kind, looker.bob] = MappedId(here, partial=True)
+    restore(looker, memory, "user", looker.bob)
+    assert looker.call("GET", f"/users/{here}")["ui_state"] == state
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_the_interface_remembered_means_nothing_on_another_instance(state, looker):
+    memory = memory_of(looker)
+    memory.same_instance = False
+    memory.contents["user", looker.bob]["ui_state"] = state
+    looker.call("DELETE", f"/users/{looker.bob}")
+    made = restore(looker, memory, "user", looker.bob)
+    assert [kind for kind, _ in made.warnings].count("ui_state_lost") == 1
+    assert looker.call("GET", f"/users/{made.destination_id}").get("ui_state") is None
+
+
+def test_an_account_that_was_never_gone_keeps_what_the_interface_remembers(looker):
+    memory = memory_of(looker)
+    memory.contents["user", looker.bob]["ui_state"] = {"theme": "dark"}
+    looker.call("PATCH", f"/users/{looker.bob}", {"ui_state": {"theme": "light"}})
+    looker.clear_log()
+    assert restore(looker, memory, "user", looker.bob).operation is Operation.UNCHANGED
+    assert writes(looker) == []
 
 
 def test_a_login_is_given_with_one_call(looker):
