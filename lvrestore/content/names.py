@@ -68,8 +68,7 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
         f"on the destination, {name.kind} {holder_id} has the {field} {quoted(one.body.get(field))} that {name.kind} "
         f"{one.source_id} has in the backup: rename or move one of them, then restore again ({refused.message})"
     )
-    told = Refused(refused.kind, refused.status, text, refused.fields, refused.codes)
-    return Held(told, Waits.FOR_NAME if waits else Waits.NO)
+    return Held(refused.reworded(text), Waits.FOR_NAME if waits else Waits.NO)
 
 
 def settle(

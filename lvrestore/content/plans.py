@@ -381,7 +381,7 @@ def _after_refusal(refused: Refused, vault: VaultPlan, body: Body) -> Steps[Body
         return without(body, "tab_ids")
     if "user_id" in body and refused.about("user_id"):
         text = f"user {body['user_id']} cannot be the owner: {refused.message}"
-        raise Refused(refused.kind, refused.status, text, refused.fields, refused.codes) from refused
+        raise refused.reworded(text) from refused
     raise refused
 
 

@@ -37,7 +37,10 @@ class FailureKind(StrEnum):
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a generator, not a fault of ours
-    """The server refused a call. `fields` are the `errors[].field` of a 422, `codes` their codes."""
+    """The server refused a call. `fields` are the `errors[].field` of a 422, `codes` their codes.
+
+    `request` and `response` are for a dead letter; they are empty where nothing was sent.
+    """
 
     def __init__(
         self,
@@ -46,9 +49,16 @@ class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a
         message: str,
         fields: tuple[str, ...] = (),
         codes: tuple[str, ...] = (),
+        request: str = "",
+        response: str = "",
     ) -> None:
-        super().__init__(kind, status, message, fields, codes)
+        super().__init__(kind, status, message, fields, codes, request, response)
         self.kind, self.status, self.message, self.fields, self.codes = kind, status, message, fields, codes
+        self.request, self.response = request, response
+
+    def reworded(self, message: str) -> Refused:
+        """The same refusal in other words."""
+        return Refused(self.kind, self.status, message, self.fields, self.codes, self.request, self.response)
 
     def about(self, field: str) -> bool:
         """Whether the refusal names this field."""

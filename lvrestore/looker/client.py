@@ -25,7 +25,7 @@ from lvrestore.looker.classify import (
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
-from lvrestore.looker.redaction import redacted
+from lvrestore.looker.redaction import masked, redacted
 from lvrestore.looker.retry import RetryPolicy, Rng, Wait, after_failure
 
 if TYPE_CHECKING:
@@ -239,16 +239,19 @@ class LookerClient:
         # Attempts made while nobody was answered say nothing about this call.
         if failure.repeatable and self._health.outlasted(tries.outages_before, self._stop):
             return _Series(self._clock(), self._health.outages)
-        raise _final(failure, tries.attempt)
+        raise _final(failure, tries.attempt, self.last_response)
 
 
-def _final(failure: Failure, attempts: int) -> Exception:
+def _final(failure: Failure, attempts: int, last: ResponseRecord | None) -> Exception:
     if failure.repeatable or failure.status is None:
         return GaveUp(failure, attempts)
     if is_redirect(failure.status):
         hint = "a Looker API never redirects: check --base-url (https, host, port)"
         return ApiError(failure.message, hint, failure.status)
-    return Refused(failure.kind, failure.status, failure.message, failure.fields, failure.codes)
+    request, response = (f"{last.method} {last.path}", last.body) if last else ("", "")
+    return Refused(
+        failure.kind, failure.status, failure.message, failure.fields, failure.codes, request, response
+    )
 
 
 class _Tally:
@@ -287,5 +290,5 @@ def _record(request: Request, answer: Answered | NoAnswer) -> ResponseRecord:
     # Redacted before it is cut: a value that is cut has no end to find it by.
     body = redacted(answer.body[: 2 * RECORDED_BODY].decode("utf-8", "replace"))
     if request.token is not None:
-        body = body.replace(request.token.value, "***")
+        body = masked(body, request.token.value)
     return ResponseRecord(request.method, request.path, answer.status, body[:RECORDED_BODY])

@@ -11,6 +11,13 @@ _BEARER = re.compile(r"((?:bearer|basic)\s+)[\w.~+/=-]+", re.IGNORECASE)
 _IN_TEXT = re.compile(
     rf"""(\b[\w-]*(?:{_NAMES})[\w-]*\s*[=:]\s*(?:token\s+)?)(?![\s"'])[^\s&,;"'<>}}\]]+""", re.IGNORECASE
 )
+# A secret that is shorter stands in ordinary words as well, and would give itself away by what is masked.
+SHORTEST_MASKED = 8
+
+
+def masked(text: str, secret: str) -> str:
+    """Give a text without a secret that is known."""
+    return text.replace(secret, "***") if len(secret) >= SHORTEST_MASKED else text
 
 
 def redacted(text: str) -> str:

@@ -13,6 +13,7 @@ from lvrestore.errors import ApiError
 from lvrestore.looker.classify import OVERLOAD, Failure, FailureKind, is_redirect, read_reply
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
 from lvrestore.looker.protocol import Answered, NoAnswer, Sent, Token
+from lvrestore.looker.redaction import masked
 from lvrestore.looker.retry import GiveUp, RetryPolicy, Rng, after_failure
 from lvrestore.looker.transport import API_PATH, USER_AGENT, Endpoint, proxy_for, reason_of
 
@@ -139,7 +140,7 @@ class LoginTokens:
     def _error(self, failure: Failure) -> ApiError:
         message, hint = _explain(failure, self._destination.endpoint.host)
         # A server may echo what it was sent.
-        message = message.replace(self._destination.client_secret.reveal(), "***")
+        message = masked(message, self._destination.client_secret.reveal())
         error = ApiError(message, hint, failure.status, failure.repeatable)
         if failure.kind in REFUSED and not is_redirect(failure.status):
             self._refusal = error

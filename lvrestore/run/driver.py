@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 import orjson
@@ -40,7 +40,7 @@ from lvrestore.errors import (
     ValidationError,
 )
 from lvrestore.looker.classify import Failure, FailureKind, Refused
-from lvrestore.looker.client import CallCounts, GaveUp, Sender, UnknownOutcome
+from lvrestore.looker.client import CallCounts, GaveUp, ResponseRecord, Sender, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
 from lvrestore.model import (
@@ -105,6 +105,25 @@ def _operation(task: RestorationTask, end: Restored | None, error: ItemError | N
         return Operation.UPDATED if end.operation is Operation.UNCHANGED else end.operation
     changed = task.earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
     return end.operation if task.earlier is None or changed else task.earlier
+
+
+def _refusal_error(refused: Refused, last: ResponseRecord | None) -> ItemError:
+    """The error of an item by a refusal. Where nothing was sent to be refused, the last answer says why."""
+    sent = (refused.request, refused.response)
+    request, response = sent if refused.request else _seen(last)
+    return ItemError(
+        kind=refused.kind.value,
+        message=refused.message,
+        http_status=refused.status,
+        field=refused.fields[0] if refused.fields else None,
+        request=request,
+        response=response,
+    )
+
+
+def _seen(last: ResponseRecord | None) -> tuple[str | None, str | None]:
+    """The request and the response of a dead letter."""
+    return (f"{last.method} {last.path}", last.body) if last else (None, None)
 
 
 def _may_have_changed(task: RestorationTask) -> bool:
@@ -204,7 +223,7 @@ class Driver:
         error: ItemError | None = None
         try:
             end = self._play_settled(task)
-            error = self._lacking(end)
+            error = self._lacking(end, before)
         except (Refused, GaveUp, ValidationError) as failure:
             error = self._item_error(failure)
         except (RestorationError, StoppedWaiting, PeerGone):
@@ -234,8 +253,11 @@ class Driver:
             earlier_error=task.earlier_error,
         )
 
-    def _lacking(self, end: Restored) -> ItemError | None:
-        """What an item lacks that is restored otherwise."""
+    def _lacking(self, end: Restored, before: CallCounts) -> ItemError | None:
+        """What an item lacks that is restored otherwise. `before` are the calls before the item.
+
+        A name that a list shows as taken is not tried: then the list is the answer that says so.
+        """
         if end.incomplete:
             return self._item_error(IncompleteError(end.incomplete))
         refused = end.held.refused if end.held is not None else None
@@ -243,10 +265,8 @@ class Driver:
             return None
         if self._is_rehearsal and self._task.again and end.held.waits:
             return None  # in a rehearsal the holder keeps a name that it would be rid of by now
-        field = refused.fields[0] if refused.fields else None
-        return ItemError(
-            kind=refused.kind.value, message=refused.message, http_status=refused.status, field=field
-        )
+        has_called = bool(self._calls_since(before).by_method)
+        return _refusal_error(refused, self._client.last_response if has_called else None)
 
     @property
     def _is_rehearsal(self) -> bool:
@@ -435,21 +455,17 @@ class Driver:
 
     def _item_error(self, failure: Refused | GaveUp | ValidationError) -> ItemError:
         last = self._client.last_response
-        seen: dict[str, Any] = (
-            {"request": f"{last.method} {last.path}", "response": last.body} if last else {}
-        )
+        request, response = _seen(last)
         match failure:
-            case Refused(kind=kind, status=status, fields=fields):
-                field = fields[0] if fields else None
-                return ItemError(
-                    kind=kind.value, message=failure.message, http_status=status, field=field, **seen
-                )
+            case Refused():
+                return _refusal_error(failure, last)
             case GaveUp(failure=cause):
                 return ItemError(
                     kind=cause.kind.value,
                     message=failure.message,
                     http_status=cause.status,
-                    **seen,
+                    request=request,
+                    response=response,
                 )
             case DependencyError():
                 message = message_of(failure, self._refs, is_rehearsal=self._is_rehearsal)

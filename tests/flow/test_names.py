@@ -152,6 +152,8 @@ def test_a_title_that_a_stranger_holds_is_named_and_all_else_is_restored():
             (Operation.FAILED, "conflict"),
         }
         assert f"look {stranger} has the title 'look 0'" in one.error.message
+    assert result.error.request == f"PATCH /looks/{look}"
+    assert "already exists" in result.error.response
     live = looker.call("GET", f"/looks/{look}")
     assert (live["title"], live["query_id"], live["description"]) == ("Spoiled", looker.query, "look 0")
     looker.call("DELETE", f"/looks/{stranger}")
@@ -203,6 +205,9 @@ def test_a_folder_whose_name_another_item_of_the_backup_holds_is_not_tried_again
     looker.clear_log()
     (result,) = restore(looker, memory, "folder", ids[:1])
     assert f"folder {ids[1]} has the name 'folder 0'" in result.error.message
+    # It was not tried: the list says who has the name.
+    assert result.error.request.endswith("/children")
+    assert f'"id":"{ids[1]}"' in result.error.response
     assert not writes(looker)
 
 

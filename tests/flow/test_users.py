@@ -877,6 +877,8 @@ def test_an_address_that_a_stranger_has_is_named_and_all_else_is_restored(looker
     result = restore(looker, memory, "user", looker.bob)
     assert result.operation is Operation.FAILED
     assert f"user {stranger} has the email" in result.error.message
+    assert result.error.request.endswith("/credentials_email")
+    assert result.error.response
     live = view(looker, "user", looker.bob)
     assert (live["locale"], looker.group in live["group_ids"]) == ("fr", True)
 

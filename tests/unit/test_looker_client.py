@@ -266,6 +266,7 @@ def test_debug_log_has_neither_body_nor_token(caplog):
     "error",
     [
         GaveUp(Failure(kind=FailureKind.TRANSIENT, status=None, message="m"), 3),
+        Refused(FailureKind.CONFLICT, 409, "m", ("f",), ("c",), "PATCH /looks/1", "{}"),
         UnknownOutcome(
             1.0, lands_late=True, failure=Failure(kind=FailureKind.UNKNOWN_OUTCOME, status=502, message="m")
         ),

@@ -110,6 +110,18 @@ def test_refused_credentials_are_an_api_error_and_not_tried_again(status):
     assert "hush" not in str(error.value)
 
 
+@pytest.mark.parametrize(("secret", "said"), [("s", "localhost"), ("hush-hus", "localhost hush-hus")])
+def test_a_secret_of_few_letters_is_not_masked_in_the_words_around_it(secret, said):
+    server = Server(refused(404, said))
+    destination = Destination(
+        endpoint=Endpoint("http://localhost:9"), client_id="id1", client_secret=Secret(secret)
+    )
+    with pytest.raises(ApiError) as error:
+        LoginTokens(destination, post=server).current()
+    assert str(error.value).startswith("localhost:9 refused the login: 404 localhost")
+    assert "hush" not in str(error.value)
+
+
 def test_unreachable_names_host_and_reason():
     down = NoAnswer(Sent.UNKNOWN, "Connection refused")
     tokens, _, _time = make(down, down, down)
