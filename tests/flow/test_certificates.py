@@ -8,6 +8,7 @@ from factory import backup, destroy, make_dashboard, make_looker, trash
 from harness import Memory, restore
 
 from lvrestore.model import ContentType, Operation
+from lvrestore.settings import Policy
 
 BELIEFS = [
     {"certification_in_body": in_body, "edit_revokes": revokes}
@@ -175,6 +176,19 @@ def test_certificates_are_left_alone_if_so_wished():
     destroy(looker, dashboard_id)
     (made,) = restore(looker, [row], memory)
     assert certificate(looker, "dashboard", made.destination_id) == dict.fromkeys(CERTIFIED)
+
+
+def test_what_was_accepted_while_certificates_were_left_alone_is_certified_later():
+    looker = make_looker(normalises="text_and_colours")
+    dashboard_id = make_dashboard(looker)
+    certify(looker, "dashboard", dashboard_id)
+    row, memory = backup(looker, dashboard_id, description="ends in blanks  "), Memory(certification="skip")
+    certify(looker, "dashboard", dashboard_id, REVOKED)
+    (first,) = restore(looker, [row], memory)
+    assert "not_kept" in dict(first.warnings)
+    memory.policy = Policy()
+    restore(looker, [row], memory)
+    assert certificate(looker, "dashboard", dashboard_id) == CERTIFIED
 
 
 @pytest.mark.parametrize("in_backup", [None, {"certification_status": None, "notes": None}])
