@@ -110,6 +110,7 @@ class LiveSource:
             for ids in _batches(definitions.lacking(QUERY)):
                 for query_id, found in ways.find(ids).items():
                     self._keep(QUERY, query_id, found, definitions)
+        _blame_joined(definitions)
 
     def _get(self, where: str) -> Json:
         """The object at a path, or a text that says why it is not given."""
@@ -178,6 +179,14 @@ def lack(wanted: Iterable[tuple[str, str]], definitions: Definitions, refs: Refe
     for one in lacking:
         definitions.lack(*one)
     return bool(lacking)
+
+
+def _blame_joined(definitions: Definitions) -> None:
+    """Say of merged results why they cannot be made, where the source does not give a query that they join."""
+    for merge_id in definitions.lacking(MERGE_QUERY):
+        for query_id in sources_of(definitions.fetched(MERGE_QUERY, merge_id) or {}):
+            if (why := definitions.refusal(QUERY, query_id, "source")) is not None:
+                definitions.refuse(MERGE_QUERY, (merge_id,), "source", f"query {query_id} of it: {why}")
 
 
 def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
