@@ -94,18 +94,18 @@ def _make_streams_usable() -> None:
 
 def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command; return its exit code."""
-    as_json = "--json" in arguments or bool(os.environ.get("LVRESTORE_JSON"))
+    said = {"as_json": "--json" in arguments or bool(os.environ.get("LVRESTORE_JSON"))}
     try:
-        code: Any = cli.main(list(arguments), prog_name="lvrestore", standalone_mode=False)
+        code: Any = cli.main(list(arguments), prog_name="lvrestore", standalone_mode=False, obj=said)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:
         click.echo("nothing was done", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        return _usage(error, as_json=as_json)
+        return _usage(error, as_json=said["as_json"])
     except RestorationError as error:
-        return _fail(error.exit_code, error.kind, str(error), error.hint, as_json=as_json)
+        return _fail(error.exit_code, error.kind, str(error), error.hint, as_json=said["as_json"])
     except BrokenPipeError:
         # The reader of our output has seen enough; Python must not complain about it when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     except Exception as bug:  # noqa: BLE001 - whatever it is, schedulers must see that it is a bug
         traceback.print_exc()
         hint = "this is a bug: please report it with the lines above; nothing that was stored is lost"
-        return _fail(ExitCode.INTERNAL, "internal", repr(bug), hint, as_json=as_json)
+        return _fail(ExitCode.INTERNAL, "internal", repr(bug), hint, as_json=said["as_json"])
     return code if isinstance(code, int) else ExitCode.OK
 
 

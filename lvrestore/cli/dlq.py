@@ -9,13 +9,12 @@ import orjson
 from rich.table import Table
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.output import Output
 from lvrestore.cli.retry import retry_letters
 from lvrestore.cli.state_file import absent_letters, require_known, state_reader
 from lvrestore.errors import UsageError
 from lvrestore.looker.redaction import redacted
 from lvrestore.model import ContentType, Json
-from lvrestore.report.console import result_console
-from lvrestore.report.jsonl import write_line
 from lvrestore.report.terminal import ask
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import DeadLetterItem, LetterFilter, masked
@@ -40,93 +39,88 @@ dlq.add_command(retry_letters)
 @opt.session_filter
 @opt.one_type_option
 @opt.kind_option
-@opt.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
-@opt.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many.")
-@opt.state_option
-@opt.base_url_option
-@opt.json_option
+@opt.limit_option
+@opt.offset_option
+@opt.about_destination
+@opt.shown
 def list_letters(
     session: str | None,
     content_type: ContentType | None,
     kind: str | None,
     limit: int | None,
     offset: int,
-    state_path: Path | None,
-    base_url: str | None,
-    *,
-    as_json: bool,
+    where: opt.Whereabouts,
+    out: Output,
 ) -> None:
-    """List the dead letters."""
-    reader = state_reader(state_path, base_url)
+    """List what failed: why, how often, and when last."""
+    reader = state_reader(where)
     wanted = LetterFilter(session_id=session, content_type=content_type, kind=kind)
     require_known(reader, wanted)
     letters = reader.dead_letters.find(wanted, limit=limit or -1, offset=offset)
-    if as_json:
+    if out.as_json:
         for letter in letters:
-            write_line(letter_object(letter))
+            out.line(letter_object(letter))
     elif letters:
-        result_console().print(_letters_table(letters))
+        out.console.print(_letters_table(letters, out))
     else:
-        click.echo("no dead letters")
+        out.say("no dead letters")
 
 
-def _letters_table(letters: list[DeadLetterItem]) -> Table:
-    table = Table("id", "item", "name", "kind", "status", "message", box=None, padding=(0, 2, 0, 0))
+def _letters_table(letters: list[DeadLetterItem], out: Output) -> Table:
+    columns = ("id", "item", "name", "kind", "status", "attempts", "failed", "message")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for one in letters:
-        item = f"{one.content_type} {one.content_id}"
-        http_status = str(one.http_status or "")
         table.add_row(
             str(one.id),
-            printable(item, NAME_LIMIT),
-            printable(one.name, 30),
+            printable(f"{one.content_type} {one.content_id}", out.cut(NAME_LIMIT)),
+            printable(one.name, out.cut(30)),
             one.error_kind,
-            http_status,
-            printable(one.message, MESSAGE_LIMIT),
+            str(one.http_status or ""),
+            f"{one.attempts:,}",
+            one.failed_at[:19],
+            printable(one.message, out.cut(MESSAGE_LIMIT)),
         )
     return table
 
 
 @dlq.command("show")
 @click.argument("letter_id", metavar="ID", type=int)
-@opt.state_option
-@opt.base_url_option
-@opt.json_option
-def show_letter(letter_id: int, state_path: Path | None, base_url: str | None, *, as_json: bool) -> None:
-    """Show one dead letter: request, response, attempts, and a preview of the content."""
-    reader = state_reader(state_path, base_url)
+@opt.about_destination
+@opt.shown
+def show_letter(letter_id: int, where: opt.Whereabouts, out: Output) -> None:
+    """Show one dead letter: request, response, attempts, and a preview of the content (with -v all of it)."""
+    reader = state_reader(where)
     letter = reader.dead_letters.get(letter_id)
     if letter is None:
         raise absent_letters([letter_id], reader)
-    shown = letter_object(letter) | letter_details(letter)
-    if as_json:
-        write_line(shown)
+    shown = letter_object(letter) | letter_details(letter, out.cut(PREVIEW_CHARACTERS))
+    if out.as_json:
+        out.line(shown)
         return
     for name, value in shown.items():
         if value not in (None, "") and name != "type":
-            click.echo(f"{name:>14}: {printable(str(value))}")
+            out.say(f"{name:>14}: {printable(str(value))}")
 
 
 @dlq.command("clear")
 @opt.letters_argument
 @opt.session_filter
 @opt.one_type_option
-@opt.option("--all", "all_letters", is_flag=True, help="All of them.")
-@opt.state_option
-@opt.base_url_option
+@opt.option("--all", "all_letters", is_flag=True, help="All of them.", in_file=False)
+@opt.about_destination
 @opt.lock_timeout_option
 @opt.force_option
-@opt.json_option
+@opt.shown
 def clear_letters(
     ids: tuple[int, ...],
     session: str | None,
     content_type: ContentType | None,
-    state_path: Path | None,
-    base_url: str | None,
+    where: opt.Whereabouts,
     lock_timeout_s: float,
+    out: Output,
     *,
     all_letters: bool,
     force: bool,
-    as_json: bool,
 ) -> None:
     """Forget dead letters: those named, or those of a session or type, or all.
 
@@ -135,18 +129,20 @@ def clear_letters(
     wanted = LetterFilter(ids=ids or None, session_id=session, content_type=content_type)
     if wanted.is_empty != all_letters:
         raise UsageError("say which dead letters: ids, --session, --type, or --all alone")
-    reader = state_reader(state_path, base_url)
+    reader = state_reader(where)
     require_known(reader, wanted)
     letters = reader.dead_letters.find(wanted)
+    for one in letters:
+        out.details(printable(f"{one.id}: {one.content_type} {one.content_id}: {one.message}", MESSAGE_LIMIT))
     click.echo(_what_is_cleared(letters, reader.path), err=True)
     if letters and not force and not ask():
         raise UsageError("not confirmed: nothing was done")
     if letters:
         _clear(reader.path, letters, lock_timeout_s)
-    if as_json:
-        write_line({"type": "cleared", "count": len(letters)})
+    if out.as_json:
+        out.line({"type": "cleared", "count": len(letters)})
     elif letters:
-        click.echo(f"{len(letters):,} dead letters removed")
+        out.say(f"{len(letters):,} dead letters removed")
 
 
 def _what_is_cleared(letters: list[DeadLetterItem], path: Path) -> str:
@@ -182,19 +178,19 @@ def letter_object(letter: DeadLetterItem) -> dict[str, Json]:
     }
 
 
-def letter_details(letter: DeadLetterItem) -> dict[str, Json]:
-    """What is shown of one dead letter besides."""
+def letter_details(letter: DeadLetterItem, most: int | None = PREVIEW_CHARACTERS) -> dict[str, Json]:
+    """What is shown of one dead letter besides; of its content so many characters."""
     return {
         "field": letter.field,
         "request": letter.request,
         "response": letter.response,
         "blocker": letter.blocker,
         "trace": letter.trace,
-        "content": _preview(letter),
+        "content": _preview(letter, most),
     }
 
 
-def _preview(letter: DeadLetterItem) -> str | None:
+def _preview(letter: DeadLetterItem, most: int | None) -> str | None:
     if letter.blob is None:
         return None
     try:
@@ -202,4 +198,4 @@ def _preview(letter: DeadLetterItem) -> str | None:
     except ValueError as error:
         return f"({len(letter.blob)} bytes that do not decode: {error})"
     # Redacted before it is cut: a value that is cut has no end to find it by.
-    return redacted(orjson.dumps(content, default=str).decode())[:PREVIEW_CHARACTERS]
+    return redacted(orjson.dumps(content, default=str).decode())[:most]

@@ -15,6 +15,7 @@ import msgspec
 from rich.table import Table
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.output import Output
 from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
 from lvrestore.errors import ExitCode, NotFoundError, UsageError
@@ -22,7 +23,6 @@ from lvrestore.explain import Explain, explanation_object
 from lvrestore.looker.credentials import resolve
 from lvrestore.map_import import MapImport, ProblemsError, counts_of
 from lvrestore.model import ContentType, parse_content_type
-from lvrestore.report.console import result_console
 from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
@@ -88,11 +88,14 @@ def parse_item(text: str) -> Item:
     return kind, bare_id(ContentType[kind.upper()], source_id.strip())
 
 
-kind_option = opt.option("--type", "kind", metavar="T", callback=_kind, help="Only this type, or part.")
+kind_option = opt.option(
+    "--type", "kind", metavar="T", callback=_kind, help="Only this type, or part.", in_file=False
+)
 source_option = opt.option(
     "--source-instance",
     metavar="URL",
     callback=_source,
+    in_file=False,
     help="Only what is of this instance; `unknown` where the backup did not say.",
 )
 
@@ -105,75 +108,63 @@ def mappings() -> None:
 @mappings.command("list")
 @kind_option
 @source_option
-@opt.option("--parts", is_flag=True, help="Tiles, layouts, queries and such as well.")
-@opt.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
-@opt.option("--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many.")
-@opt.state_option
-@opt.base_url_option
-@opt.json_option
+@opt.parts_option
+@opt.limit_option
+@opt.offset_option
+@opt.about_destination
+@opt.shown
 def list_mappings(
     kind: str | None,
     source_instance: str | None,
     limit: int | None,
     offset: int,
-    state_path: Path | None,
-    base_url: str | None,
+    where: opt.Whereabouts,
+    out: Output,
     *,
     parts: bool,
-    as_json: bool,
 ) -> None:
-    """List the mappings."""
+    """List the mappings; with -v the session that met each last."""
     kinds = (kind,) if kind else (*CONTENT_TYPES, *PARTS) if parts else CONTENT_TYPES
-    found = state_reader(state_path, base_url).mappings.find(
-        kinds, source_instance, limit=limit, offset=offset
-    )
-    if as_json:
+    found = state_reader(where).mappings.find(kinds, source_instance, limit=limit, offset=offset)
+    if out.as_json:
         for one in found:
-            write_line(mapping_object(one))
+            out.line(mapping_object(one))
         return
-    table = Table(
-        "type", "source", "destination", "rule", "state", "mapped", "of", box=None, padding=(0, 2, 0, 0)
-    )
+    columns = ("type", "source", "destination", "rule", "state", "mapped", "of")
+    table = Table(*columns, *(["session"] if out.verbose else []), box=None, padding=(0, 2, 0, 0))
     for one in found:
-        ids = (printable(one.source_id, NAME_LIMIT), printable(one.destination_id, NAME_LIMIT))
-        at = (one.mapped_at or "")[:19]
-        table.add_row(one.content_type, *ids, one.rule, one.state, at, one.source_instance)
+        ids = (printable(id_, out.cut(NAME_LIMIT)) for id_ in (one.source_id, one.destination_id))
+        at, session = (one.mapped_at or "")[:19], [one.session_id] if out.verbose else []
+        table.add_row(one.content_type, *ids, one.rule, one.state, at, one.source_instance, *session)
     if table.row_count:
-        result_console().print(table)
+        out.console.print(table)
     else:
-        click.echo("no mappings")
+        out.say("no mappings")
 
 
 @mappings.command("export")
 @kind_option
 @source_option
-@opt.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "json"]),
-    help="Form of the output.  [default: what the ending says, else csv]",
-)
-@opt.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    metavar="FILE",
-    help="Not stdout, which is -.",
-)
-@opt.state_option
-@opt.base_url_option
+@opt.format_option
+@opt.output_option
+@opt.about_destination
+@opt.voice_options
 def export_mappings(
     kind: str | None,
     source_instance: str | None,
     form: Format | None,
     output: Path | None,
-    state_path: Path | None,
-    base_url: str | None,
+    where: opt.Whereabouts,
+    *,
+    verbose: bool,
+    quiet: bool,
 ) -> None:
-    """Write the mappings of items to a file, or to stdout, as `map import` takes them."""
-    rows = state_reader(state_path, base_url).mappings.find(
-        (kind,) if kind else CONTENT_TYPES, source_instance
-    )
+    """Write the mappings of items to a file, or to stdout, as `map import` takes them; with -v, say which."""
+    out = Output(as_json=False, verbose=verbose, quiet=quiet)
+    reader = state_reader(where)
+    for one in reader.mappings.groups() if verbose else ():
+        out.details(f"{_named(one)}: {reader.mappings.count(one):,}")
+    rows = reader.mappings.find((kind,) if kind else CONTENT_TYPES, source_instance)
     form = form or format_of(output)
     if output in {None, Path("-")}:
         write_mappings(rows, form, sys.stdout.buffer)
@@ -181,7 +172,11 @@ def export_mappings(
         return
     with replaced(output) as file:
         count = write_mappings(rows, form, file)
-    click.echo(f"{count:,} mappings written to {output}", err=True)
+    out.say(f"{count:,} mappings written to {output}", err=True)
+
+
+def _named(group: Group) -> str:
+    return f"{group.content_type} of {group.source_instance} on {group.destination_instance}"
 
 
 @mappings.command("import")
@@ -236,8 +231,8 @@ def _show_problems(problems: Collection[Problem], *, as_json: bool) -> None:
 @opt.destination_options
 @opt.policy_options
 @opt.limit_options
-@opt.json_option
-def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click passes by name
+@opt.shown
+def explain_item(item: Item, out: Output, **options: Any) -> int:  # noqa: ANN401 - click passes by name
     """Show how an item of the backup would be found: every rule that is tried, whom it finds, the result."""
     kind, source_id = item
     if kind in PARTS:
@@ -250,11 +245,10 @@ def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click pas
         found = Explain(config, vault, reporter, destination, os.environ).explain()
     if found is None:
         return ExitCode.INTERRUPTED
-    if options["as_json"]:
-        write_line(explanation_object(found))
-    else:
-        for line in explanation_lines(found):
-            click.echo(line)
+    if out.as_json:
+        out.line(explanation_object(found))
+    for line in () if out.as_json else explanation_lines(found, verbose=out.verbose):
+        out.say(line)
     return ExitCode.OK
 
 
@@ -262,25 +256,23 @@ def explain_item(item: Item, **options: Any) -> int:  # noqa: ANN401 - click pas
 @click.argument("items", metavar="[TYPE:ID]...", nargs=-1, callback=_items)
 @kind_option
 @source_option
-@opt.option("--all", "everything", is_flag=True, help="All of them.")
+@opt.option("--all", "everything", is_flag=True, help="All of them.", in_file=False)
 @opt.vault_option
-@opt.state_option
-@opt.base_url_option
+@opt.about_destination
 @opt.lock_timeout_option
 @opt.force_option
-@opt.json_option
+@opt.shown
 def clear_mappings(
     items: tuple[Item, ...],
     kind: str | None,
     source_instance: str | None,
     db_path: Path,
-    state_path: Path | None,
-    base_url: str | None,
+    where: opt.Whereabouts,
     lock_timeout_s: float,
+    out: Output,
     *,
     everything: bool,
     force: bool,
-    as_json: bool,
 ) -> None:
     """Forget mappings: of the items named, of a type, of a source instance, or all.
 
@@ -289,7 +281,7 @@ def clear_mappings(
     """
     if sum(map(bool, (items, kind, everything))) > 1 or not (items or kind or everything or source_instance):
         raise UsageError("say which mappings: TYPE:ID, --type, --source-instance or --all")
-    reader = state_reader(state_path, base_url)
+    reader = state_reader(where)
     groups = [one for one in reader.mappings.groups() if source_instance in {None, one.source_instance}]
     if items:
         chosen = _of_items(items, groups, reader, db_path)
@@ -298,15 +290,17 @@ def clear_mappings(
         chosen = {one: None for one in groups if one.content_type in kinds}
     counts = {group: reader.mappings.count(group, ids) for group, ids in chosen.items()}
     total = sum(counts.values())
+    for group, count in counts.items():
+        out.details(f"{_named(group)}: {count:,}")
     click.echo(_what_is_cleared(counts, reader.path), err=True)
     if total and not force and not ask():
         raise UsageError("not confirmed: nothing was done")
     if total:
         _clear(reader.path, chosen, lock_timeout_s)
-    if as_json:
-        write_line({"type": "cleared", "count": total})
+    if out.as_json:
+        out.line({"type": "cleared", "count": total})
     elif total:
-        click.echo(f"{counted(total, 'mapping')} removed")
+        out.say(f"{counted(total, 'mapping')} removed")
 
 
 def _of_items(

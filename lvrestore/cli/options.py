@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+import msgspec
+from click.core import ParameterSource
 
+from lvrestore.cli.defaults import Option, note_keys, use_config
+from lvrestore.cli.output import Output
 from lvrestore.cli.remap_file import read_remap
 from lvrestore.durations import parse_duration
 from lvrestore.errors import UsageError
 from lvrestore.looker.credentials import Given
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType, parse_content_type
+from lvrestore.model import ContentType, Operation, parse_content_type
 from lvrestore.plan.identity import instance_name
 from lvrestore.settings import (
     DEFAULT_CHECKPOINT_INTERVAL,
@@ -34,17 +39,34 @@ from lvrestore.settings import (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 MOST_INFLIGHT = 256
 # The times of so many requests are kept; no instance serves as many.
 MOST_PER_SECOND = 10_000
 MOST_ID_CHARACTERS = 200
 
 
-def option(*names: str, env: tuple[str, ...] = (), **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's own
-    """`click.option` with the environment twin of its long name."""
+def option(
+    *names: str,
+    env: tuple[str, ...] = (),
+    in_file: bool = True,
+    **settings: Any,  # noqa: ANN401 - click's own
+) -> Callable[[F], F]:
+    """`click.option` with the environment twin of its long name, and a default in the config file.
+
+    A flag has a contrary, which takes back what file or environment say. Without `in_file` the file cannot say it.
+    """
     long_name = next(name for name in names if name.startswith("--")).partition("/")[0]
     twin = "LVRESTORE_" + long_name.lstrip("-").replace("-", "_").upper()
-    return click.option(*names, envvar=[twin, *env], **settings)
+    if settings.get("is_flag") and in_file:
+        names = tuple(f"{name}/{_contrary(name)}" if name == long_name else name for name in names)
+    note_keys(names, in_file=in_file)
+    return click.option(*names, envvar=[twin, *env], cls=Option, in_file=in_file, **settings)
+
+
+def _contrary(flag: str) -> str:
+    name = flag.removeprefix("--")
+    return f"--{name.removeprefix('no-')}" if name.startswith("no-") else f"--no-{name}"
 
 
 def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -107,6 +129,7 @@ def _owner_policy(_ctx: click.Context, _param: click.Parameter, value: str) -> s
 all_types_options = together(
     option(
         "--only-types",
+        against=("exclude_types",),
         multiple=True,
         metavar="TYPE,...",
         callback=_listed_types,
@@ -114,6 +137,7 @@ all_types_options = together(
     ),
     option(
         "--exclude-types",
+        against=("only_types",),
         multiple=True,
         metavar="TYPE,...",
         callback=_listed_types,
@@ -130,11 +154,50 @@ types_option = option(
     help="Content type; several may be separated by commas.",
 )
 one_type_option = option(
-    "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type."
+    "--type", "content_type", metavar="TYPE", callback=_content_type, help="Content type.", in_file=False
 )
 letters_argument = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
-session_filter = option("--session", metavar="S", help="Only what failed in this session.")
-kind_option = option("--kind", metavar="K", help="Only errors of this kind.")
+session_filter = option("--session", metavar="S", help="Only what failed in this session.", in_file=False)
+kind_option = option("--kind", metavar="K", help="Only errors of this kind.", in_file=False)
+limit_option = option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
+offset_option = option(
+    "--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many."
+)
+fix_dependencies_option = option(
+    "--fix-dependencies", is_flag=True, help="Restore first what they wait for, if the backup has it."
+)
+parts_option = option("--parts", is_flag=True, help="Tiles, layouts, queries and such as well.")
+format_option = option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    help="Form of the output.  [default: what the ending says, else csv]",
+)
+output_option = option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Not stdout, which is -.",
+)
+report_filters = together(
+    option(
+        "--operation",
+        "operations",
+        multiple=True,
+        type=click.Choice([one.value for one in Operation]),
+        help="Only items that ended so.",
+        in_file=False,
+    ),
+    option("--warnings", is_flag=True, help="Only items with warnings.", in_file=False),
+    option("--conflicts", is_flag=True, help="Only items in conflict.", in_file=False),
+    option(
+        "--failures",
+        is_flag=True,
+        help="Only items that failed, or of which something failed.",
+        in_file=False,
+    ),
+)
 json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
 
 vault_option = option(
@@ -152,26 +215,33 @@ state_option = option(
     help="State file of the destination.  [default: ~/.local/state/lvrestore/<host>-<port>.db]",
 )
 base_url_option = option("--base-url", metavar="URL", help="The Looker instance.")
+ini_options = together(
+    option("--ini", metavar="PATH", help="A looker.ini."),
+    option("--section", metavar="NAME", help="Section of the looker.ini."),
+    option("--instance", metavar="NAME", help="The instance that the config file calls so."),
+)
+config_option = option(
+    "--config",
+    metavar="PATH",
+    is_eager=True,
+    callback=use_config,
+    in_file=False,
+    help="The config file.  [default: ./lvrestore.toml, ./lookervault.toml, ~/.config/lvrestore/config.toml]",
+)
 destination_options = together(
     base_url_option,
     option("--client-id", help="API key id."),
     option("--client-secret-file", metavar="PATH", help="File that holds the API key secret."),
     option("--client-secret-cmd", metavar="CMD", help="Command that prints the API key secret."),
-    option("--ini", metavar="PATH", help="A looker.ini."),
-    option("--section", metavar="NAME", help="Section of the looker.ini."),
-    option("--instance", metavar="NAME", help="The instance that the config file calls so."),
-    option(
-        "--config",
-        metavar="PATH",
-        help="The config file.  [default: ./lvrestore.toml, ./lookervault.toml, ~/.config/lvrestore/config.toml]",
-    ),
+    ini_options,
+    config_option,
     option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
         help="Seconds to wait for an answer.  [default: 120]",
     ),
     option("--ca-bundle", metavar="PATH", help="Certificates to trust."),
-    option("--no-verify-ssl", is_flag=True, help="Do not check the server's certificate."),
+    option("--no-verify-ssl", is_flag=True, default=None, help="Do not check the server's certificate."),
     option("--allow-insecure-http", is_flag=True, help="Allow http:// beyond this machine."),
     option(
         "--source-instance",
@@ -203,9 +273,10 @@ deleted_option = option(
     help="Items deleted in Looker before the backup finished.",
 )
 selection_options = together(
-    option("--ids", metavar="1,2,3", help="Only these ids."),
+    option("--ids", metavar="1,2,3", help="Only these ids.", against=("ids_file",)),
     option(
         "--ids-file",
+        against=("ids",),
         type=click.File(encoding="utf-8-sig"),
         metavar="F",
         help="Only the ids in this file, one a line; - is stdin.",
@@ -376,6 +447,36 @@ limit_options = together(
 )
 
 
+def shown(command: Callable[..., R]) -> Callable[..., R]:
+    """Add `--json`, `-v` and `-q`; the command gets them as `out`."""
+
+    @together(json_option, voice_options)
+    @wraps(command)
+    def with_output(*given: Any, as_json: bool, verbose: bool, quiet: bool, **others: Any) -> R:  # noqa: ANN401
+        return command(*given, out=Output(as_json=as_json, verbose=verbose, quiet=quiet), **others)
+
+    return with_output
+
+
+class Whereabouts(msgspec.Struct, frozen=True):
+    """Whose state file a command is about: the file, or what tells the destination."""
+
+    state_path: Path | None
+    destination: Given
+
+
+def about_destination(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that tell whose state file is meant; the command gets them as `where`."""
+
+    @together(state_option, base_url_option, ini_options, config_option)
+    @wraps(command)
+    def with_whereabouts(*given: Any, state_path: Path | None, **others: Any) -> R:  # noqa: ANN401
+        said = {name: others.pop(name) for name in ("base_url", "ini", "section", "instance", "config")}
+        return command(*given, where=Whereabouts(state_path, Given(**said)), **others)
+
+    return with_whereabouts
+
+
 def _run_id(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None and (
         not value.strip() or not value.isprintable() or len(value) > MOST_ID_CHARACTERS
@@ -391,15 +492,24 @@ run_id_option = option(
     help="Your own id of the session: it is begun under it, or continued, or said to be done.",
 )
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
-force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.")
-verbose_option = option("-v", "--verbose", is_flag=True, help="Show every warning, and nothing cut.")
+force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.", in_file=False)
+voice_options = together(
+    option("-v", "--verbose", is_flag=True, against=("quiet",), help="Show every warning, and nothing cut."),
+    option("-q", "--quiet", is_flag=True, against=("verbose",), help="Show errors only."),
+)
 output_options = together(
     json_option,
     force_option,
-    verbose_option,
-    option("-q", "--quiet", is_flag=True, help="Show errors only."),
+    voice_options,
     option("--no-progress", is_flag=True, help="No progress bar or heartbeat."),
 )
+
+
+def is_default(name: str) -> bool:
+    """Whether nobody has given an option for this call: it is the default, or that of the config file."""
+    ctx = click.get_current_context(silent=True)
+    source = ctx.get_parameter_source(name) if ctx is not None else None
+    return source in {ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP}
 
 
 def given_destination(options: dict[str, Any]) -> Given:
@@ -414,7 +524,7 @@ def given_destination(options: dict[str, Any]) -> Given:
         instance=options["instance"],
         config=options["config"],
         timeout_s=options["timeout"],
-        verify=False if options["no_verify_ssl"] else None,
+        verify=None if options["no_verify_ssl"] is None else not options["no_verify_ssl"],
         ca_bundle=options["ca_bundle"],
         allow_insecure_http=options["allow_insecure_http"],
         expect_host=options["expect_host"],
@@ -495,13 +605,13 @@ def types_of_all(only: tuple[ContentType, ...], excluded: tuple[ContentType, ...
 
 def given_selection(types: tuple[ContentType, ...], options: dict[str, Any]) -> Selection:
     """The selection of a bulk restore."""
-    if options["recursive"] and options["folder"] is None:
+    if options["recursive"] and options["folder"] is None and not is_default("recursive"):
         raise UsageError("--recursive needs --folder")
     return Selection(
         types=tuple(dict.fromkeys(types)),
         ids=_ids(options.get("ids"), options.get("ids_file")),
         folder=options["folder"],
-        recursive=options["recursive"],
+        recursive=options["recursive"] and options["folder"] is not None,
         deleted=options["deleted"],
     )
 

@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.output import Output
 from lvrestore.cli.state_file import session_named, state_reader
 from lvrestore.model import Operation
-from lvrestore.report.console import result_console
 from lvrestore.report.items import item_object, show_items
-from lvrestore.report.jsonl import write_line
 from lvrestore.state.journal import JournalFilter
 
 
 @click.command()
 @click.argument("session", required=False)
-@opt.option(
-    "--operation",
-    "operations",
-    multiple=True,
-    type=click.Choice([one.value for one in Operation]),
-    help="Only items that ended so.",
-)
-@opt.option("--warnings", is_flag=True, help="Only items with warnings.")
-@opt.option("--conflicts", is_flag=True, help="Only items in conflict.")
-@opt.option("--failures", is_flag=True, help="Only items that failed, or of which something failed.")
-@opt.state_option
-@opt.base_url_option
-@opt.json_option
-@opt.verbose_option
+@opt.report_filters
+@opt.about_destination
+@opt.shown
 def report(
     session: str | None,
     operations: tuple[str, ...],
-    state_path: Path | None,
-    base_url: str | None,
+    where: opt.Whereabouts,
+    out: Output,
     *,
     warnings: bool,
     conflicts: bool,
     failures: bool,
-    as_json: bool,
-    verbose: bool,
 ) -> None:
     """Show the newest session item by item, or the one named.
 
     With several of --operation, --warnings, --conflicts and --failures, what any of them means is shown.
     """
-    reader = state_reader(state_path, base_url)
+    reader = state_reader(where)
     found = session_named(reader, session)
     wanted = JournalFilter(
         operations=tuple(map(Operation, (*operations, *([Operation.CONFLICT] if conflicts else ())))),
@@ -55,8 +39,12 @@ def report(
         failures=failures,
     )
     items = reader.journal(found, wanted)
-    if as_json:
+    if out.as_json:
         for item in items:
-            write_line(item_object(item, found))
-    elif not show_items(result_console(), items, found, verbose=verbose):
-        click.echo(f"session {found.id}: no such items" if wanted != JournalFilter() else "no items")
+            out.line(item_object(item, found))
+    elif not show_items(out.console, items, found, verbose=out.verbose):
+        out.say(
+            f"session {found.id} has no such items"
+            if wanted != JournalFilter()
+            else f"session {found.id} has no items"
+        )

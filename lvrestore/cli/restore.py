@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.output import require_one_voice
 from lvrestore.engine import Ending, restore
 from lvrestore.engine import resume as resume_session
 from lvrestore.errors import ExitCode, UsageError
@@ -114,11 +114,16 @@ def _restore(types: tuple[ContentType, ...], options: dict[str, Any]) -> int:
 @opt.vault_option
 @opt.state_option
 @opt.destination_options
+@opt.dry_run_option
 @opt.engine_options
 @opt.limit_options
 @opt.output_options
 def resume(session: str | None, **options: Any) -> int:  # noqa: ANN401 - click passes by name
-    """Continue the newest unfinished session, or the one named."""
+    """Continue the newest unfinished session, or the one named. It cannot be a dry run."""
+    if options["dry_run"]:
+        raise UsageError(
+            "a resume cannot be a dry run", "--no-dry-run continues the session, whatever says otherwise"
+        )
     config = opt.given_config(options, Selection(types=()))
     found = _session_to_continue(session, config)
     db_path = given_db_path(config)
@@ -138,15 +143,13 @@ def _session_to_continue(session: str | None, config: RestorationConfig) -> Sess
 
 
 def given_db_path(config: RestorationConfig) -> Path | None:
-    """The backup that was named, not the default."""
-    source = click.get_current_context().get_parameter_source("db_path")
-    return None if source is ParameterSource.DEFAULT else config.db_path
+    """The backup that was named for this call: a session knows its own."""
+    return None if opt.is_default("db_path") else config.db_path
 
 
 def reporter_of(options: dict[str, Any], *, summary: bool = True) -> Reporter:
     """Whoever shows the run, as the output options say."""
-    if options["quiet"] and options["verbose"]:
-        raise UsageError("--quiet and --verbose contradict each other", "give one of them")
+    require_one_voice(verbose=options["verbose"], quiet=options["quiet"])
     if options["as_json"]:
         return JsonLines(force=options["force"], summary=summary)
     return Terminal(

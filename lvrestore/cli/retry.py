@@ -9,12 +9,12 @@ import click
 
 from lvrestore.cli import options as opt
 from lvrestore.cli.restore import code_of, given_db_path, reporter_of
-from lvrestore.cli.state_file import require_known, state_reader
+from lvrestore.cli.state_file import reader_of, require_known
 from lvrestore.looker.credentials import resolve
 from lvrestore.model import ContentType
 from lvrestore.retry import retry
 from lvrestore.run.retry import filter_of
-from lvrestore.settings import Retry, Selection
+from lvrestore.settings import Retry, Selection, default_state_path
 
 
 @click.command("retry")
@@ -22,9 +22,7 @@ from lvrestore.settings import Retry, Selection
 @opt.session_filter
 @opt.one_type_option
 @opt.kind_option
-@opt.option(
-    "--fix-dependencies", is_flag=True, help="Restore first what they wait for, if the backup has it."
-)
+@opt.fix_dependencies_option
 @opt.vault_option
 @opt.state_option
 @opt.destination_options
@@ -56,7 +54,7 @@ def retry_letters(
     )
     config = opt.given_config(options, Selection(types=()), wanted)
     base_url = resolve(config.destination, os.environ).endpoint.base_url
-    reader = state_reader(config.state_path, base_url)
+    reader = reader_of(config.state_path or default_state_path(base_url))
     if config.run_id is None or reader.session(config.run_id) is None:
         require_known(reader, filter_of(wanted))
     return code_of(retry(config, given_db_path(config), reporter_of(options), dict(os.environ)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvrestore.cli import options as opt
+from lvrestore.cli.output import require_one_voice
 from lvrestore.errors import UsageError, ValidationError
 
 if TYPE_CHECKING:
@@ -138,11 +141,14 @@ def _say_filled(done: dict[str, Any]) -> None:
 @click.option(
     "--json", "as_json", is_flag=True, envvar="LVRESTORE_JSON", help="Say where it listens as JSON."
 )
-def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click passes options by name
+@opt.voice_options
+def sandbox(*, as_json: bool, verbose: bool, quiet: bool, **given: Any) -> None:  # noqa: ANN401 - click passes options by name
     """Run a stand-in Looker on 127.0.0.1.
 
-    Any client id and secret log in, except the secret "wrong".
+    Any client id and secret log in, except the secret "wrong". With -v each request is a line on stderr, with -q
+    nothing but the URL is said.
     """
+    require_one_voice(verbose=verbose, quiet=quiet)
     server = _server_module()
     from lvrestore.sandbox.fault_file import read_fault_file  # noqa: PLC0415 - as below
     from lvrestore.sandbox.latency import parse_latency  # noqa: PLC0415 - needs no extra, but time
@@ -163,7 +169,7 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
     )
     with server.listen(given["port"]) as listener:
         done = _fill(looker, given) if given["from_vault"] else {}
-        if done and not as_json:
+        if done and not as_json and not quiet:
             _say_filled(done)
 
         for rule in faults:
@@ -177,7 +183,10 @@ def sandbox(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click pas
             if given["dump"]:
                 _write_dump(looker, given["dump"])
 
-        server.run(server.App(looker, latency, given["rate_limit"], given["seed"]), listener, say_ready, dump)
+        app = server.App(looker, latency, given["rate_limit"], given["seed"])
+        if verbose:
+            app.heard = partial(click.echo, err=True)
+        server.run(app, listener, say_ready, dump)
         dump()
 
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lvrestore.cli.options import Whereabouts
 from lvrestore.errors import NotFoundError, UsageError
+from lvrestore.looker.credentials import base_url_of
 from lvrestore.looker.transport import normalise_base_url
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import SessionRow, StateReader
 
-URL_VARIABLES = ("LOOKER_BASE_URL", "LOOKERVAULT_API_URL", "LOOKERSDK_BASE_URL")
+
+def state_reader(where: Whereabouts) -> StateReader:
+    """The state file named, or that of the destination, as far as anything says which it is."""
+    if where.state_path is not None:
+        return reader_of(where.state_path)
+    url = base_url_of(where.destination, os.environ)
+    if url is None:
+        raise UsageError(
+            "which destination?", "give --state PATH, --base-url URL, --ini PATH or --instance NAME"
+        )
+    return reader_of(default_state_path(normalise_base_url(url, allow_insecure=True)))
 
 
-def state_reader(state_path: Path | None, base_url: str | None) -> StateReader:
-    """The state file named, or that of the instance named by option or environment."""
-    if state_path is None:
-        url = base_url or next((os.environ[name] for name in URL_VARIABLES if os.environ.get(name)), None)
-        if url is None:
-            raise UsageError("which destination?", hint="give --state PATH or --base-url URL")
-        state_path = default_state_path(normalise_base_url(url, allow_insecure=True))
-    if not state_path.exists():
+def reader_of(path: Path) -> StateReader:
+    """The state file at a path; it must be there."""
+    if not path.exists():
         hint = "nothing was restored there from this account yet, or it needs --state PATH"
-        raise NotFoundError(f"the state file {state_path.name}", str(state_path.parent), hint)
-    return StateReader(state_path)
+        raise NotFoundError(f"the state file {path.name}", str(path.parent), hint)
+    return StateReader(path)
 
 
 def session_named(reader: StateReader, session_id: str | None) -> SessionRow:

@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from rich.table import Table
 
 from lvrestore.cli import options as opt
+from lvrestore.cli.output import Output
 from lvrestore.cli.state_file import session_named, state_reader
 from lvrestore.model import Json
-from lvrestore.report.console import result_console
-from lvrestore.report.jsonl import write_line
 from lvrestore.report.session import session_summary
 from lvrestore.report.terminal import summary_lines, summary_table
-from lvrestore.state.store import SessionRow
+from lvrestore.run.sessions import request_of
+from lvrestore.state.store import SessionRow, StateReader
 
 
 @click.command()
 @click.argument("session", required=False)
-@opt.option("--all", "all_sessions", is_flag=True, help="List all sessions.")
-@opt.state_option
-@opt.base_url_option
-@opt.json_option
-def status(
-    session: str | None, *, all_sessions: bool, state_path: Path | None, base_url: str | None, as_json: bool
-) -> None:
+@opt.option("--all", "all_sessions", is_flag=True, help="List all sessions.", in_file=False)
+@opt.about_destination
+@opt.shown
+def status(session: str | None, where: opt.Whereabouts, out: Output, *, all_sessions: bool) -> None:
     """Show what the newest session did, or the one named."""
-    reader = state_reader(state_path, base_url)
+    reader = state_reader(where)
     listed = reader.sessions() if all_sessions and session is None else []
     shown = listed or [session_named(reader, session)]
     summaries = [session_summary(reader, one) for one in shown]
-    if as_json:
+    if out.as_json:
         for summary in summaries:
-            write_line(summary)
+            out.line(summary)
     elif all_sessions:
-        result_console().print(_sessions_table(shown, summaries))
+        out.console.print(_sessions_table(shown, summaries))
     else:
-        _show_session(shown[0], summaries[0])
+        _show_session(out, reader, shown[0], summaries[0])
 
 
 def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> Table:
@@ -55,11 +50,17 @@ def _items(summary: dict[str, Json]) -> str:
     return done if progress is None else f"{done} of {progress['total']:,}"
 
 
-def _show_session(session: SessionRow, summary: dict[str, Json]) -> None:
-    console = result_console()
+def _show_session(out: Output, reader: StateReader, session: SessionRow, summary: dict[str, Json]) -> None:
+    console = out.console
     end = f" to {session.completed_at[:19]}" if session.completed_at else ""
     console.print(f"session {session.id}: {summary['status']}, {session.started_at[:19]}{end}")
     console.print(f"destination {session.destination_instance}")
+    if out.verbose:
+        console.print(f"source {session.source_instance}")
+        console.print(f"backup {session.metadata.get('vault')}")
+        console.print(f"state file {reader.path}")
+        for name, value in request_of(session):
+            console.print(f"  {name}: {value}")
     if summary["status"] != "completed" and summary["progress"]:
         console.print(_progress_table(summary["progress"]))
     if summary["content_type_breakdown"]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvrestore.cli import options as opt
 from lvrestore.errors import ExitCode, NotFoundError
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.plan.validation import require_usable
@@ -17,6 +18,7 @@ from lvrestore.vault import ContentDeserializer, Vault, bare_id, check, open_vau
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lvrestore.cli.output import Output
     from lvrestore.model import VaultRow
     from lvrestore.report.vault import VaultOutput
     from lvrestore.vault import Deleted
@@ -33,26 +35,19 @@ def content_type_named(text: str) -> ContentType:
 
 
 def vault_command(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--db-path` and `--json`; the command gets an opened vault and the chosen output."""
+    """Add `--db-path` and how much is shown; the command gets an opened vault and the chosen output."""
 
-    @click.option(
-        "--db-path",
-        type=click.Path(path_type=Path),
-        default=Path("lookervault.db"),
-        show_default=True,
-        envvar=["LVRESTORE_DB_PATH", "LOOKERVAULT_DB_PATH"],
-        help="The lookervault backup.",
-    )
-    @click.option(
-        "--json", "as_json", is_flag=True, envvar="LVRESTORE_JSON", help="One JSON object per line."
-    )
+    @opt.vault_option
+    @opt.config_option
+    @opt.shown
     @wraps(command)
-    def opened(db_path: Path, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - click passes options by name
+    def opened(db_path: Path, config: str | None, out: Output, **given: Any) -> None:  # noqa: ANN401, ARG001 - click passes options by name
         # Tables take long to import, and `--help` must not wait for them.
         from lvrestore.report.vault import output_for  # noqa: PLC0415
 
         with open_vault(db_path) as backup:
-            command(backup, output_for(as_json=as_json), **given)
+            chosen = output_for(as_json=out.as_json, verbose=out.verbose, quiet=out.quiet)
+            command(backup, chosen, **given)
 
     return opened
 
@@ -70,28 +65,26 @@ def info(backup: Vault, output: VaultOutput) -> None:
 
 
 @vault.command("list")
-@click.option(
+@opt.option(
     "--type",
     "types",
     type=content_type_named,
     multiple=True,
     metavar="TYPE",
-    envvar="LVRESTORE_TYPE",
+    in_file=False,
     help="Only these types.",
 )
-@click.option(
-    "--folder", envvar="LVRESTORE_FOLDER", help="Only what lies in this folder: id, or path of names."
-)
-@click.option("--recursive", is_flag=True, envvar="LVRESTORE_RECURSIVE", help="And in the folders below it.")
-@click.option(
+@opt.option("--folder", in_file=False, help="Only what lies in this folder: id, or path of names.")
+@opt.option("--recursive", is_flag=True, in_file=False, help="And in the folders below it.")
+@opt.option(
     "--deleted",
     type=click.Choice(DELETED_CHOICES),
     default="exclude",
     show_default=True,
-    envvar="LVRESTORE_DELETED",
+    in_file=False,
     help="Items deleted in Looker before the backup finished.",
 )
-@click.option("--limit", type=click.IntRange(min=1), envvar="LVRESTORE_LIMIT", help="At most so many rows.")
+@opt.limit_option
 @vault_command
 def list_rows(
     backup: Vault,

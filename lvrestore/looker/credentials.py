@@ -1,4 +1,4 @@
-"""Which Looker, and with which API key: found in options, the environment or a looker.ini, never mixed."""
+"""Which Looker, and with which API key: found in options, the environment, the config file or a looker.ini."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from lvrestore.errors import ValidationError
-from lvrestore.looker.config_file import find_config, read_instance, usual_places
+from lvrestore.looker.config_file import (
+    InstanceTable,
+    LookerTable,
+    find_config,
+    read_instance,
+    read_looker,
+    usual_places,
+)
 from lvrestore.looker.transport import Endpoint, normalise_base_url
 
 DEFAULT_INI = "looker.ini"
@@ -46,7 +53,8 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 MISSING_HINT = (
     "give --base-url, --client-id and --client-secret-file (or --client-secret-cmd); or set LOOKER_BASE_URL, "
     "LOOKER_CLIENT_ID and LOOKER_CLIENT_SECRET (also LOOKERVAULT_API_URL, ... or LOOKERSDK_BASE_URL, ...); "
-    "or give --ini PATH --section NAME, or --instance NAME of the config file, or have a looker.ini here"
+    "or give --ini PATH --section NAME, or --instance NAME of the config file; or fill [looker] of that file, or "
+    "have a looker.ini here"
 )
 
 
@@ -128,6 +136,12 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Destination:
     return _destination(found, allow_insecure=given.allow_insecure_http)
 
 
+def base_url_of(given: Given, environ: Mapping[str, str]) -> str | None:
+    """Where the destination is, as far as anything says; no secret is read, and no command run."""
+    said = _Found({"base_url": given.base_url}) if given.base_url else _Found()
+    return said.over(_stored(given, environ, with_secret=False)).values.get("base_url")
+
+
 def resolve_source(
     name: str, config: str | None, environ: Mapping[str, str], *, allow_insecure: bool = False
 ) -> Destination:
@@ -206,21 +220,58 @@ def _refuse_gaps(found: _Found, what: str = "") -> None:
 # --- places ---
 
 
-def _stored(given: Given, environ: Mapping[str, str]) -> _Found:
+def _stored(given: Given, environ: Mapping[str, str], *, with_secret: bool = True) -> _Found:
+    """What is known besides what the caller says. Without `with_secret` no secret is looked for."""
     if given.ini is not None and given.instance is not None:
         raise ValidationError(
             "--ini and --instance both say where the instance is described", "give one of them"
         )
+    file = find_config(given.config, environ)
+    table = LookerTable() if file is None else read_looker(file, with_secret=False)
+    general = LookerTable(timeout=table.timeout, verify_ssl=table.verify_ssl, ca_bundle=table.ca_bundle)
+    found = _described(given, environ, table, with_secret=with_secret)
+    return found if file is None else found.over(_of_table(file, "[looker]", general))
+
+
+def _described(given: Given, environ: Mapping[str, str], table: LookerTable, *, with_secret: bool) -> _Found:
+    """The first place that describes an instance."""
+    environment = _from_environment(environ)
     if given.ini is not None:
         return _from_ini(Path(given.ini), given.section)
     if given.instance is not None:
-        named = _from_config(given.instance, given.config, environ)
-        return named.over(_secret_for(named, _from_environment(environ)))
-    if (environment := _from_environment(environ)).values:
+        named = _from_config(given.instance, given.config, environ, with_secret=with_secret)
+        return named.over(_secret_for(named, environment))
+    if table.describes and (environment.values or given.section is None or table.ini is not None):
+        return _completed(environment, given, environ, with_secret=with_secret)
+    if environment.values:
         return environment
     if given.section is not None or Path(DEFAULT_INI).is_file():
         return _from_ini(Path(DEFAULT_INI), given.section)
     return _Found()
+
+
+def _completed(environment: _Found, given: Given, environ: Mapping[str, str], *, with_secret: bool) -> _Found:
+    """The environment, and what it lacks from `[looker]`, unless that is about another instance or key."""
+    if all(field in environment.values for field in CREDENTIALS):
+        return environment
+    in_file = _from_looker(given, environ, with_secret=False)
+    if not _agree(in_file, environment):
+        return environment
+    if with_secret and "client_secret" not in environment.values:
+        in_file = _from_looker(given, environ, with_secret=True)
+    return environment.over(in_file)
+
+
+def _from_looker(given: Given, environ: Mapping[str, str], *, with_secret: bool) -> _Found:
+    file = find_config(given.config, environ)
+    if file is None:
+        return _Found()
+    table = read_looker(file, with_secret=with_secret)
+    if table.instance is not None:
+        return _from_config(table.instance, str(file), environ, with_secret=with_secret)
+    if given.section is not None:
+        table = msgspec.structs.replace(table, section=given.section)
+    return _of_table(file, "[looker]", table, with_secret=with_secret)
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Found:
@@ -233,12 +284,7 @@ def _from_environment(environ: Mapping[str, str]) -> _Found:
 
 def _secret_for(named: _Found, environment: _Found) -> _Found:
     """The secret of the environment, unless that is about another instance or key than the one that was named."""
-    same = all(
-        named.values.get(field, value) == value
-        for field, value in environment.values.items()
-        if field in {"base_url", "client_id"}
-    )
-    if not same or "client_secret" not in environment.values:
+    if not _agree(named, environment) or "client_secret" not in environment.values:
         return _Found()
     return _Found(
         {"client_secret": environment.values["client_secret"]},
@@ -246,13 +292,29 @@ def _secret_for(named: _Found, environment: _Found) -> _Found:
     )
 
 
-def _from_config(name: str, config: str | None, environ: Mapping[str, str]) -> _Found:
-    """What the config file says of an instance; paths are from where the file lies."""
+def _agree(stored: _Found, environment: _Found) -> bool:
+    """Whether the environment is not about another instance or key."""
+    return all(
+        stored.values.get(field, value) == value
+        for field, value in environment.values.items()
+        if field in {"base_url", "client_id"}
+    )
+
+
+def _from_config(
+    name: str, config: str | None, environ: Mapping[str, str], *, with_secret: bool = True
+) -> _Found:
+    """What the config file says of an instance."""
     path = find_config(config, environ)
     if path is None:
         places = ", ".join(map(str, usual_places(environ)))
         raise ValidationError(f"there is no config file with [instances.{name}]", f"looked for: {places}")
-    table, origin = read_instance(path, name), f"{path} [instances.{name}]"
+    table = read_instance(path, name, with_secret=with_secret)
+    return _of_table(path, f"[instances.{name}]", table, with_secret=with_secret)
+
+
+def _of_table(path: Path, name: str, table: InstanceTable, *, with_secret: bool = False) -> _Found:
+    """What a table of the config file says; paths are from where the file lies."""
     values = {
         "base_url": table.base_url,
         "client_id": table.client_id,
@@ -263,9 +325,13 @@ def _from_config(name: str, config: str | None, environ: Mapping[str, str]) -> _
     }
     said = {field: value for field, value in values.items() if value}
     below = _Found() if table.ini is None else _from_ini(Path(_beside(path, table.ini)), table.section)
+    found = _Found(said, dict.fromkeys(said, f"{path} {name}")).over(below)
+    if not with_secret:
+        return found
     file = None if table.client_secret_file is None else _beside(path, table.client_secret_file)
-    secret = _given_secret(Given(client_secret_file=file, client_secret_cmd=table.client_secret_cmd))
-    return secret.over(_Found(said, dict.fromkeys(said, origin))).over(below)
+    return _given_secret(Given(client_secret_file=file, client_secret_cmd=table.client_secret_cmd)).over(
+        found
+    )
 
 
 def _beside(path: Path, named: str) -> str:

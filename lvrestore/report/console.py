@@ -9,6 +9,7 @@ from rich.console import Console
 UNWRAPPED = 10_000
 
 
-def result_console() -> Console:
+def result_console(*, quiet: bool = False) -> Console:
     """A console on stdout; programs that read a pipe get every row on one line."""
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else UNWRAPPED)
+    width = None if sys.stdout.isatty() else UNWRAPPED
+    return Console(highlight=False, markup=False, width=width, quiet=quiet)

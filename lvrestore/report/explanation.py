@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lvrestore.content.calls import Candidate, Tried
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from lvrestore.state.mappings import IDMapping
 
 
-def explanation_lines(one: Explanation) -> Iterator[str]:
-    """The lines of an explanation: item, instance, mapping, rules in the order they were tried, result."""
+def explanation_lines(one: Explanation, *, verbose: bool = False) -> Iterator[str]:
+    """The lines of an explanation: item, instance, mapping, rules in the order they were tried, result.
+
+    With `verbose` names are whole.
+    """
     result = one.result
-    yield f"{named(result.content_type)} {result.source_id} {quoted(result.name)} of {one.source_instance}"
+    said = repr if verbose else quoted
+    yield f"{named(result.content_type)} {result.source_id} {said(result.name)} of {one.source_instance}"
     yield f"on {one.destination_instance}: {one.verdict}"
     yield f"mapping: {_mapping(one.mapping)}"
     for number, note in enumerate(one.tried, 1):
-        yield from _tried(number, note)
+        yield from _tried(number, note, said)
     if not one.tried:
         yield "no rule was tried"
     here = f" {result.destination_id}" if result.destination_id else ""
@@ -38,13 +42,13 @@ def _mapping(mapping: IDMapping | None) -> str:
     return f"to {mapping.destination_id} ({mapping.state}), {by}{since}{session}"
 
 
-def _tried(number: int, note: Tried) -> Iterator[str]:
+def _tried(number: int, note: Tried, said: Callable[[object], str]) -> Iterator[str]:
     asked = f" {printable(note.asked)}:" if note.asked else ""
     yield f"{number}. {note.rule}:{asked} {printable(note.outcome)}"
-    yield from (_candidate(one) for one in note.candidates)
+    yield from (_candidate(one, said) for one in note.candidates)
 
 
-def _candidate(one: Candidate) -> str:
+def _candidate(one: Candidate, said: Callable[[object], str]) -> str:
     where = f" ({one.where})" if one.where else ""
     objection = f": not this one, {one.objection}" if one.objection else ""
-    return printable(f"     - {one.id} {quoted(one.name)}{where}{objection}")
+    return printable(f"     - {one.id} {said(one.name)}{where}{objection}")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lvrestore.text import NAME_LIMIT, printable, shortened
+from lvrestore.text import NAME_LIMIT, printable
 from lvrestore.vault.check import BadRow, Checked, Damage, Dangling, Finding, Superseded
 from lvrestore.vault.limits import NOT_IN_A_BACKUP, WITHOUT, missing_matters
 from lvrestore.vault.trashed import is_deleted
@@ -50,9 +50,9 @@ class VaultOutput(Protocol):
         """Show the findings of a check as they come, and return how many rows are bad."""
 
 
-def output_for(*, as_json: bool) -> VaultOutput:
+def output_for(*, as_json: bool, verbose: bool = False, quiet: bool = False) -> VaultOutput:
     """Return the chosen output."""
-    return JsonOutput() if as_json else HumanOutput()
+    return JsonOutput() if as_json else HumanOutput(verbose=verbose, quiet=quiet)
 
 
 # -- JSON ------------------------------------------------------------------------------------------
@@ -120,10 +120,12 @@ def _print_json(kind: str, fields: dict[str, Any]) -> None:
 
 
 class HumanOutput:
-    """Tables on stdout, remarks on stderr."""
+    """Tables on stdout, remarks on stderr. With `verbose` nothing is cut, with `quiet` nothing is shown."""
 
-    def __init__(self) -> None:
-        self._console = _console(sys.stdout)
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
+        self._console, self._quiet = _console(sys.stdout, quiet=quiet), quiet
+        self._name_limit: int | None = None if verbose else NAME_LIMIT
+        self._value_limit: int | None = None if verbose else VALUE_LIMIT
 
     def info(self, path: Path, info: VaultInfo) -> None:
         """Print what there is, what is missing and what never is in a backup."""
@@ -143,21 +145,25 @@ class HumanOutput:
         while page := list(islice(left, PAGE_ROWS)):
             table = _table("Type", "Id", "Name", "Folder", "Owner", "Updated", "Deleted")
             for row in page:
-                table.add_row(*_row_cells(row))
+                table.add_row(*_row_cells(row, self._name_limit))
             self._console.print(table)
 
     def left_out(self, count: int) -> None:
         """Say it on stderr: it is no part of the list."""
-        _say_left_out(count)
+        if not self._quiet:
+            _say_left_out(count)
 
     def item(self, row: VaultRow, content: dict[str, Any], references: list[Reference]) -> None:
         """Print an item's own values, its parts and what it refers to."""
-        self._line(f"{row.content_type.label} {row.source_id}  {shortened(row.name, VALUE_LIMIT)}")
+        self._line(f"{row.content_type.label} {row.source_id}  {printable(row.name, self._value_limit)}")
         if row.deleted_at:
             self._line(f"marked deleted by the backup at {row.deleted_at}")
         elif is_deleted(row):
             self._line("in the trash when it was backed up")
-        self._pairs("", {key: _short(value) for key, value in content.items() if not _is_part(value)})
+        self._pairs(
+            "",
+            {key: _short(value, self._value_limit) for key, value in content.items() if not _is_part(value)},
+        )
         for title, part, columns in _PARTS:
             self._parts(title, _dicts(content.get(part)), columns)
         for place in _dicts(content.get("dashboard_layouts")):
@@ -170,7 +176,7 @@ class HumanOutput:
         bad = 0
         for finding in findings:
             bad = finding.bad if isinstance(finding, Checked) else bad
-            self._line(_finding_line(finding))
+            self._line(_finding_line(finding, self._name_limit, self._value_limit))
         return bad
 
     def _line(self, text: str) -> None:
@@ -183,7 +189,7 @@ class HumanOutput:
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for key, value in pairs.items():
-            table.add_row(Text(printable(key, NAME_LIMIT)), Text(printable(value)))
+            table.add_row(Text(printable(key, self._name_limit)), Text(printable(value)))
         self._console.print(table)
 
     def _parts(self, title: str, parts: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -191,7 +197,9 @@ class HumanOutput:
             return
         table = _table(*columns, title=title)
         for part in parts:
-            table.add_row(*(Text(printable(_short(part.get(column)))) for column in columns))
+            table.add_row(
+                *(Text(printable(_short(part.get(column), self._value_limit))) for column in columns)
+            )
         self._console.print(table)
 
 
@@ -214,9 +222,9 @@ _PARTS = (
 )
 
 
-def _console(stream: Any) -> Console:  # noqa: ANN401 - whatever stands in for stdout
+def _console(stream: Any, *, quiet: bool) -> Console:  # noqa: ANN401 - whatever stands in for stdout
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(file=stream, width=width, highlight=False)
+    return Console(file=stream, width=width, highlight=False, quiet=quiet)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
@@ -239,30 +247,31 @@ def _info_lines(path: Path, info: VaultInfo) -> Iterator[str]:
         yield f"{rows:,} rows of unknown content type {number} are ignored"
 
 
-def _row_cells(row: VaultRow) -> tuple[Text | str, ...]:
-    texts = (row.source_id, printable(row.name, NAME_LIMIT), row.folder_id, row.owner_id)
+def _row_cells(row: VaultRow, limit: int | None) -> tuple[Text | str, ...]:
+    texts = (row.source_id, printable(row.name, limit), row.folder_id, row.owner_id)
     deleted = row.deleted_at or ("in trash" if is_deleted(row) else "")
     dates = (value[:10] for value in (row.updated_at or "", deleted))
     return (row.content_type.label, *(Text(printable(text or "")) for text in texts), *dates)
 
 
-def _finding_line(finding: Finding) -> str:
+def _finding_line(finding: Finding, limit: int | None, value_limit: int | None) -> str:
     match finding:
         case Damage(message=message):
             return f"the file is damaged: {message}"
         case BadRow(field=field, reason=reason):
             where = f" at {field}" if field else ""
-            return f"bad: {_named(finding)}: {shortened(reason, VALUE_LIMIT)}{where}"
+            return f"bad: {_named(finding, limit)}: {printable(reason, value_limit)}{where}"
         case Dangling(path=path, refers_to=target, state=state):
             state_text = "marked deleted in" if state == "deleted" else "not in"
-            return f"warning: {_named(finding)}: {shortened(path)} is {shortened(target)}, {state_text} the vault"
+            what = f"{printable(path, limit)} is {printable(target, limit)}"
+            return f"warning: {_named(finding, limit)}: {what}, {state_text} the vault"
         case Superseded():
-            return f"warning: {_named(finding)}: not used, the other form of this id was synced later"
+            return f"warning: {_named(finding, limit)}: not used, the other form of this id was synced later"
     return f"{finding.rows:,} rows checked, {finding.bad:,} bad, {finding.warnings:,} warnings"
 
 
-def _named(finding: BadRow | Dangling | Superseded) -> str:
-    return f"{finding.content_type} {finding.content_id} ({printable(finding.name, NAME_LIMIT)})"
+def _named(finding: BadRow | Dangling | Superseded, limit: int | None) -> str:
+    return f"{finding.content_type} {finding.content_id} ({printable(finding.name, limit)})"
 
 
 def _is_part(value: object) -> bool:
@@ -273,11 +282,11 @@ def _dicts(value: object) -> list[dict[str, Any]]:
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def _short(value: object) -> str:
+def _short(value: object, limit: int | None) -> str:
     if value is None:
         return ""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return printable(text, VALUE_LIMIT)
+    return printable(text, limit)
 
 
 def _layout_title(place: dict[str, Any]) -> str:

@@ -80,6 +80,13 @@ def require_same_request(session: SessionRow, config: RestorationConfig) -> None
             raise SessionMismatchError(name, _shown(name, stored), _shown(name, asked[name]))
 
 
+def request_of(session: SessionRow) -> Iterator[tuple[str, str]]:
+    """What a session was asked to do, by name, for people; what was not said is left out."""
+    for name, value in _flat(session.config):
+        if value not in (None, False, [], {}):
+            yield name, _shown(name, value)
+
+
 def _flat(kept: dict[str, Json]) -> Iterator[tuple[str, Json]]:
     for name, value in kept.items():
         if isinstance(value, dict) and name not in WHOLE:

@@ -102,6 +102,7 @@ class App:
         self.looker, self.latency = looker, latency
         self.limit = RateLimit(rate_limit) if rate_limit else None
         self._rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.heard: Callable[[str], None] = lambda _line: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -111,6 +112,8 @@ class App:
             await self._control(scope["method"], path.removeprefix(CONTROL), raw, send)
             return
         reply = await self._answer(scope, path, raw)
+        ended = "dropped" if isinstance(reply, Dropped) else reply.status
+        self.heard(f"{scope['method']} {path} {ended}")
         if isinstance(reply, Dropped):
             await asyncio.sleep(reply.delay_s)
             await _disconnect(scope, receive, abort=True)

@@ -18,7 +18,7 @@ base_url = "https://stage.example.com"
 client_id = "ids"
 client_secret = "secs"
 
-[looker]
+[lookervault.looker]
 who_knows = "what"
 """
 

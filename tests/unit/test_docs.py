@@ -17,7 +17,7 @@ from lvrestore.cli.dlq import letter_details, letter_object
 from lvrestore.cli.remap_file import read_remap
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
-from lvrestore.errors import ExitCode, RestorationError
+from lvrestore.errors import ExitCode, NotFoundError, RestorationError
 from lvrestore.explain import Explanation, explanation_object
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
@@ -41,19 +41,20 @@ from lvrestore.state.store import SessionRow, StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
-README, OUTPUT, SANDBOX, REMAP, DESIGN, PERFORMANCE, CHANGELOG = (
+README, OUTPUT, SANDBOX, REMAP, CONFIG, DESIGN, PERFORMANCE, CHANGELOG = (
     ROOT / name
     for name in (
         "README.md",
         "docs/output.md",
         "docs/sandbox.md",
         "docs/remap.md",
+        "docs/config.md",
         "docs/design.md",
         "docs/performance.md",
         "CHANGELOG.md",
     )
 )
-PAGES = (README, OUTPUT, SANDBOX, REMAP, DESIGN, PERFORMANCE, CHANGELOG)
+PAGES = (README, OUTPUT, SANDBOX, REMAP, CONFIG, DESIGN, PERFORMANCE, CHANGELOG)
 
 
 def tables(page):
@@ -87,7 +88,8 @@ def test_every_command_is_in_the_readme_or_the_output_page(name):
 
 
 def options_of_commands():
-    return {option for _, command in commands() for param in command.params for option in param.opts}
+    parameters = [param for _, command in commands() for param in command.params]
+    return {option for param in parameters for option in (*param.opts, *param.secondary_opts)}
 
 
 def test_every_option_that_is_documented_exists():
@@ -399,6 +401,15 @@ def test_the_remap_page_has_a_whole_file_that_can_be_used(tmp_path):
     remap = read_remap(tmp_path / "remap.toml")
     assert all(getattr(remap, table) for table in Remap.__struct_fields__)
     assert {f"[{table}]" for table in Remap.__struct_fields__} <= first_names(REMAP)
+
+
+def test_the_config_page_has_a_file_that_can_be_used(tmp_path, monkeypatch):
+    (sample,) = re.findall(r"```toml\n(.*?)```", CONFIG.read_text(), re.DOTALL)
+    (tmp_path / "lvrestore.toml").write_text(sample)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["bulk", "--type", "look"], standalone_mode=False)
+    assert isinstance(result.exception, NotFoundError)
+    assert "/backups" in str(result.exception)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
