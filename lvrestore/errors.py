@@ -92,6 +92,10 @@ class ValidationError(RestorationError):
         return self.message
 
 
+class IDMappingError(ValidationError):
+    """Mappings cannot be used as they are: those of a file that is imported, or of an instance that was renamed."""
+
+
 class VaultError(ValidationError):
     """The vault file cannot be read as a lookervault backup."""
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import msgspec
 
 from lvrestore.engine import FEW_ITEMS, Restore
-from lvrestore.errors import ApiError, UsageError, ValidationError
+from lvrestore.errors import ApiError, IDMappingError, UsageError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp
 from lvrestore.looker.protocol import Request, path
@@ -62,7 +62,7 @@ class Sorted(msgspec.Struct, frozen=True):
         return self.new + self.replaced
 
 
-class ProblemsError(ValidationError):
+class ProblemsError(IDMappingError):
     """Rows of a file that cannot be imported."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -23,11 +23,12 @@ COMMANDS = {
     "resume": "restore:resume",
     "status": "status:status",
     "report": "report:report",
-    "dlq": "dlq:dlq",
+    "failures": "dlq:dlq",
     "map": "map:mappings",
     "vault": "vault:vault",
     "sandbox": "sandbox:sandbox",
 }
+SECOND_NAMES = {"dlq": "failures"}
 SUMMARIES = {
     "single": "Restore one item.",
     "bulk": "Restore all items of a type.",
@@ -35,7 +36,7 @@ SUMMARIES = {
     "resume": "Continue an unfinished session.",
     "status": "Show what a session did.",
     "report": "Show what a session did, item by item.",
-    "dlq": "Look at what failed, try it again, or forget it.",
+    "failures": "Look at what failed, try it again, or forget it.",
     "map": "See or correct which object stands for which item of the backup.",
     "vault": "Look into a backup without an instance.",
     "sandbox": "Run the stand-in Looker on 127.0.0.1.",
@@ -51,9 +52,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Import and return one command."""
-        if cmd_name not in COMMANDS:
+        name = SECOND_NAMES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[name].partition(":")
         command: click.Command = getattr(importlib.import_module(f"lvrestore.cli.{module}"), attribute)
         return command
 

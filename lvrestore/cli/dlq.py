@@ -1,4 +1,4 @@
-"""`lvrestore dlq`: what failed and why; try it again, or forget it."""
+"""`lvrestore failures`, or `dlq`: what failed and why; try it again, or forget it."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _with_dead_letter(config: RestorationConfig, ending: Ending) -> dict[str, An
 def _sentence(result: RestorationResult) -> str:
     what = f"{result.content_type.label} {result.source_id}"
     if result.operation is Operation.FAILED:
-        return f"{what} failed: see `lvrestore dlq list`"
+        return f"{what} failed: see `lvrestore failures list`"
     here = f", here {result.destination_id}," if result.destination_id not in {None, result.source_id} else ""
     seconds = result.duration_ms / 1000
     return f"{what}{here} is {result.operation} ({api_calls(result.calls.total)}, {seconds:.1f} s)"

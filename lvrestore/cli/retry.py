@@ -1,4 +1,4 @@
-"""`lvrestore dlq retry`: a restore of what failed."""
+"""`lvrestore failures retry`: a restore of what failed."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def require_known(reader: StateReader, wanted: LetterFilter) -> None:
     if absent:
         names = ", ".join(str(one) for one in absent)
         raise NotFoundError(
-            f"dead letter {names}", f"the state file {reader.path}", "`lvrestore dlq list` shows them"
+            f"dead letter {names}", f"the state file {reader.path}", "`lvrestore failures list` shows them"
         )
     if wanted.session_id is not None:
         session_named(reader, wanted.session_id)
@@ -61,4 +61,4 @@ def require_known(reader: StateReader, wanted: LetterFilter) -> None:
 def absent_letters(ids: list[int], reader: StateReader) -> NotFoundError:
     """The error for dead letters that are not there."""
     what = "dead letter " + ", ".join(str(one) for one in ids)
-    return NotFoundError(what, f"the state file {reader.path}", "`lvrestore dlq list` shows them")
+    return NotFoundError(what, f"the state file {reader.path}", "`lvrestore failures list` shows them")

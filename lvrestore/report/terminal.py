@@ -216,7 +216,9 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
         f"warnings: {w['count']:,} {w['kind']}{REMEDIES.get(w['kind'], '')}" for w in summary["warnings"]
     ]
     if counts["error_count"] and summary["status"] != "planned":
-        lines.append("`lvrestore dlq list` shows what failed and why")
+        lines.append("`lvrestore failures list` shows what failed and why")
+    if counts["conflict_count"] and summary["status"] != "planned":
+        lines.append("`lvrestore report --conflicts` shows what is in conflict and why")
     if summary["status"] in {"stopped", "interrupted", "failed"}:
         lines.append(f"{summary['status']}: `lvrestore resume` continues session {summary['session_id']}")
     return lines

@@ -12,7 +12,7 @@ from lvrestore.text import person_name, quoted
 # What a remap file can give another name to.
 REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
 DECLARED = "if this is the instance that was backed up, add --same-instance: its ids are then used"
-BY_RETRY = "`lvrestore dlq retry --fix-dependencies` restores first what the backup has of it"
+BY_RETRY = "`lvrestore failures retry --fix-dependencies` restores first what the backup has of it"
 IN_THE_BACKUP = "the backup has it: restore it first, or `lvrestore all`, which does"
 
 

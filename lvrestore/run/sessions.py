@@ -19,7 +19,7 @@ WHOLE = frozenset({"remap"})
 def state_file(instance: str, base_url: str) -> Path:
     """The state file of an instance, by the name it calls itself; the URL's name leads there too.
 
-    `status` and `dlq` find the file by the URL alone, without asking the instance for its name.
+    `status` and `failures` find the file by the URL alone, without asking the instance for its name.
     """
     path, alias = default_state_path(instance), default_state_path(base_url)
     if alias.is_file() and not alias.is_symlink():

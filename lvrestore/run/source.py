@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from lvrestore.content.references import parse_time
-from lvrestore.errors import ValidationError
+from lvrestore.errors import IDMappingError
 from lvrestore.model import ContentType
 from lvrestore.plan.identity import Evidence, compare, instance_name, judge
 from lvrestore.run.discovery import created_at_of
@@ -49,7 +49,7 @@ def require_same_source(vault: Vault, sample: Sample, name: str) -> None:
     """Refuse a backup of another instance than the one whose ids are mapped under this name: 42 is not 42 there."""
     evidence = compared(vault, sample)
     if evidence.contradictions > evidence.matches:
-        raise ValidationError(
+        raise IDMappingError(
             f"the backup {vault.path} is of another instance than the one that earlier runs restored from here as "
             f"{name}: {evidence.matches} objects match on id and creation time, {evidence.contradictions} contradict",
             "say which instance it is of: --source-instance URL",
@@ -65,7 +65,7 @@ def require_own_name(vault: Vault, others: Mapping[str, Sample], name: str) -> N
     for other, sample in others.items():
         evidence = compared(vault, sample)
         if judge(evidence, len(sample)).same:
-            raise ValidationError(
+            raise IDMappingError(
                 f"the backup {vault.path} is of the instance that earlier runs restored from here as {other}, and "
                 f"nothing was restored as {name}: {evidence.matches} objects match on id and creation time, "
                 f"{evidence.contradictions} contradict. What was renamed since would be made twice",

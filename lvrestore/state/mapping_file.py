@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, TextIO
 import msgspec
 import orjson
 
-from lvrestore.errors import ValidationError
+from lvrestore.errors import IDMappingError, ValidationError
 from lvrestore.model import Json
 from lvrestore.state.mappings import IDMapping
 
@@ -111,7 +111,7 @@ def read_mappings(file: TextIO) -> tuple[list[MappingRow], list[Problem]]:
     try:
         text = file.read()
     except UnicodeDecodeError as error:
-        raise ValidationError("the file of mappings is not text in UTF-8") from error
+        raise IDMappingError("the file of mappings is not text in UTF-8") from error
     entries = _json_entries(text) if text.lstrip()[:1] in {"[", "{"} else _csv_entries(text)
     rows: list[MappingRow] = []
     problems: list[Problem] = []
@@ -127,7 +127,7 @@ def _csv_entries(text: str) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(StringIO(text, newline=""), skipinitialspace=True)
     header = [name.strip() for name in reader.fieldnames or ()]
     if missing := [name for name in NEEDED if name not in header]:
-        raise ValidationError(
+        raise IDMappingError(
             f"the file of mappings has no column {' or '.join(missing)}",
             f"its first line must name the columns: {','.join(NEEDED)}",
         )
@@ -135,7 +135,7 @@ def _csv_entries(text: str) -> Iterator[tuple[int, Any]]:
     try:
         yield from ((reader.line_num, row) for row in reader)
     except csv.Error as error:
-        raise ValidationError(
+        raise IDMappingError(
             f"after line {reader.line_num} the file of mappings is no CSV: {error}"
         ) from error
 
@@ -145,7 +145,7 @@ def _json_entries(text: str) -> Iterator[tuple[int, Any]]:
         try:
             yield from enumerate(orjson.loads(text), 1)
         except orjson.JSONDecodeError as error:
-            raise ValidationError(f"the file of mappings is no JSON: {error}") from error
+            raise IDMappingError(f"the file of mappings is no JSON: {error}") from error
         return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():

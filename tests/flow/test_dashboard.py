@@ -518,7 +518,7 @@ def test_what_a_dashboard_of_another_instance_lacks_is_said_with_name_side_and_r
     assert f"folder {looker.folder} 'Sales' (not brought there by this run" in result.error.message
     memory.ended_items = set()
     (result,) = restore(elsewhere, [row], memory)
-    assert "dlq retry --fix-dependencies" in result.error.message
+    assert "failures retry --fix-dependencies" in result.error.message
 
 
 def test_what_is_missing_on_the_instance_of_the_backup_is_said_by_name():

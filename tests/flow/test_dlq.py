@@ -236,3 +236,36 @@ def test_status_of_a_session_that_was_resumed_counts_the_time_it_worked(invoke, 
     assert done["calls"] == {"total": 6, "GET": 3, "POST": 3, "PATCH": 0, "PUT": 0, "DELETE": 0}
     assert done["summary"]["duration_seconds"] >= stopped["summary"]["duration_seconds"]
     assert StateReader(path).session(first).metadata["exit_code"] == 1
+
+
+# -- what people see
+
+
+def test_the_list_tells_when_and_how_often_an_item_failed(invoke, path):
+    (again,) = [one for one in letters(path) if one.content_id == "2"]
+    lines = [line.split() for line in invoke("failures", "list").stdout.splitlines()]
+    header, *rows = lines
+    assert header[:7] == ["id", "item", "name", "kind", "status", "attempts", "failed"]
+    (row,) = [one for one in rows if one[1:3] == ["dashboard", "2"]]
+    assert ["2", again.failed_at[:19]] == row[-3:-1]
+
+
+def test_the_second_name_is_the_same(invoke):
+    assert invoke("dlq", "list", "--json").stdout == invoke("failures", "list", "--json").stdout
+    assert "dlq" not in invoke_plain("--help")
+
+
+def invoke_plain(*arguments):
+    return CliRunner().invoke(cli, arguments).stdout
+
+
+def test_quiet_shows_nothing_and_verbose_cuts_nothing(invoke, path):
+    assert invoke("dlq", "list", "-q").stdout == ""
+    assert "n" * 1000 in invoke("dlq", "list", "-v").stdout
+    assert "n" * 100 not in invoke("dlq", "list").stdout
+    assert invoke("status", "-q").stdout == ""
+    assert str(path) in invoke("status", "-v").stdout
+    with pytest.raises(UsageError, match="contradict"):
+        invoke("status", "-q", "-v")
+    cleared = invoke("dlq", "clear", "--all", "--force", "-v")
+    assert "1: dashboard 1: mmm" in cleared.stderr
