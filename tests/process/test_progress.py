@@ -1,6 +1,7 @@
 """What `status` tells of a run that was killed, and of one that is under way."""
 
 import json
+import signal
 
 from processes import ORPHANS_LEAVE_S, eventually
 
@@ -25,8 +26,9 @@ def test_a_killed_run_tells_how_far_it_came_of_every_type(slow_site):
         ]
     )
     slow_site.await_writes(5)
+    run.signal(signal.SIGSTOP)  # however long it takes to look at it
     under_way = status(slow_site)
-    run.kill()
+    run.signal(signal.SIGKILL)
     run.end()
     eventually(lambda: not run.group(), ORPHANS_LEAVE_S)
     cut_off = status(slow_site)
