@@ -19,6 +19,7 @@ from lvrestore.looker.config_file import LookerTable, find_config, read_defaults
 REFUSED = {
     "force": "a file cannot answer a question",
     "yes": "a file cannot answer a question",
+    "same_instance": "which instance it is is declared for one run",
     "config": "a config file cannot name another one",
 }
 # Keys of the file, in the order of the options; those of them that only commands can say are in the other one.

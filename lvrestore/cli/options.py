@@ -252,6 +252,7 @@ destination_options = together(
     option(
         "--same-instance",
         is_flag=True,
+        in_file=False,
         help="Declare that the destination is the instance that was backed up, where that cannot be proved.",
     ),
     option(

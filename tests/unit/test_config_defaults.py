@@ -239,6 +239,7 @@ def test_the_environment_says_where_the_file_is(here):
         ("[restore]\nmax_duration = 'long'", "[restore] max_duration", ""),
         ("[restore]\nforce = true", "[restore] force: it cannot be said here", ""),
         ("[restore]\nyes = true", "cannot answer", ""),
+        ("[restore]\nsame_instance = true", "declared for one run", ""),
         ("[restore]\nall = true", "said with each command", ""),
         ("[restore]\nsession = 'x'", "said with each command", ""),
         ("[restore]\nconfig = 'x'", "cannot name another", ""),
