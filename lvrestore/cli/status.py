@@ -10,7 +10,7 @@ from lvrestore.cli.output import Output
 from lvrestore.cli.state_file import session_named, state_reader
 from lvrestore.model import Json
 from lvrestore.report.session import session_summary
-from lvrestore.report.terminal import summary_lines, summary_table
+from lvrestore.report.terminal import print_summary_table, summary_lines
 from lvrestore.run.sessions import request_of
 from lvrestore.state.store import SessionRow, StateReader
 
@@ -64,7 +64,7 @@ def _show_session(out: Output, reader: StateReader, session: SessionRow, summary
     if summary["status"] != "completed" and summary["progress"]:
         console.print(_progress_table(summary["progress"]))
     if summary["content_type_breakdown"]:
-        console.print(summary_table(summary))
+        print_summary_table(console, summary)
     for line in summary_lines(summary):
         console.print(line)
 

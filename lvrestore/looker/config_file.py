@@ -5,6 +5,7 @@ Its other tables belong to others: `lookervault.toml` is lookervault's own file 
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from lvrestore.errors import ValidationError
 NAMES = ("lvrestore.toml", "lookervault.toml")
 IN_HOME = Path("lvrestore", "config.toml")
 OTHERS_MAY = stat.S_IRWXG | stat.S_IRWXO
+# Who may write a file beside ourselves: the administrator of this machine.
+OWNERS_BELIEVED = {0}
 # Both hold defaults of options; no option has the same name as another one, so that either may hold any.
 DEFAULTS = ("restore", "looker")
 TABLES = (*DEFAULTS, "instances")
@@ -113,6 +116,16 @@ def read_looker(path: Path, *, with_secret: bool = True) -> LookerTable:
         )
     verify = table.verify_ssl if table.no_verify_ssl is None else not table.no_verify_ssl
     return msgspec.structs.replace(table, base_url=table.base_url or table.api_url, verify_ssl=verify)
+
+
+def require_ours(path: Path) -> None:
+    """Refuse a file that somebody else may have put where we look: it would say where our key is sent."""
+    found = path.stat()
+    if found.st_uid not in {os.geteuid(), *OWNERS_BELIEVED} or found.st_mode & stat.S_IWOTH:
+        raise ValidationError(
+            f"{path} [looker] says which instance gets the API key, and somebody else may have written the file",
+            f"if it is meant, name it: --config {path}",
+        )
 
 
 def read_defaults(path: Path) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from lvrestore.looker.config_file import (
     find_config,
     read_instance,
     read_looker,
+    require_ours,
     usual_places,
 )
 from lvrestore.looker.transport import Endpoint, normalise_base_url
@@ -126,8 +127,8 @@ class _Found(msgspec.Struct, frozen=True):
 
 def resolve(given: Given, environ: Mapping[str, str]) -> Destination:
     """Find the destination, or raise a ValidationError that says what is missing and how to give it."""
-    stored = _stored(given, environ)
     said = _said(given)
+    stored = _stored(given, environ, with_secret="client_secret" not in said.values)
     _refuse_mixture(said, stored)
     found = said.over(stored).over(_ca_bundle(environ))
     _refuse_gaps(found)
@@ -266,6 +267,8 @@ def _from_looker(given: Given, environ: Mapping[str, str], *, with_secret: bool)
     file = find_config(given.config, environ)
     if file is None:
         return _Found()
+    if given.config is None:
+        require_ours(file)
     table = read_looker(file, with_secret=with_secret)
     if table.instance is not None:
         return _from_config(table.instance, str(file), environ, with_secret=with_secret)

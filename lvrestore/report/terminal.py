@@ -96,12 +96,7 @@ class Terminal:
             self._bars = None
         if self._quiet or not self._summary or not summary["summary"]["total_items"]:
             return
-        table = summary_table(summary)
-        unbound = self._out.options.update(max_width=UNWRAPPED)
-        if self._out.measure(table, options=unbound).maximum <= self._out.width:
-            self._out.print(table)
-        else:  # a table with its columns cut says nothing
-            self._out.print("\n".join(type_lines(summary)))
+        print_summary_table(self._out, summary)
         for line in summary_lines(summary):
             self._out.print(line)
 
@@ -192,6 +187,16 @@ def summary_table(summary: dict[str, Json]) -> Table:
         cells = [f"{counts[name]:,}" for name in ("total", *columns)]
         table.add_row(content_type, *cells)
     return table
+
+
+def print_summary_table(console: Console, summary: dict[str, Json]) -> None:
+    """Print the table, or lines without columns where the terminal has no room for it."""
+    table = summary_table(summary)
+    unbound = console.options.update(max_width=UNWRAPPED)
+    if console.measure(table, options=unbound).maximum <= console.width:
+        console.print(table)
+    else:  # a table with its columns cut says nothing
+        console.print("\n".join(type_lines(summary)))
 
 
 def type_lines(summary: dict[str, Json]) -> Iterator[str]:

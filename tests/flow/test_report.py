@@ -183,6 +183,11 @@ def test_status_of_a_session_that_was_cut_off_tells_how_far_it_came(invoke):
     assert f"{done} of 23" in invoke("status", "--all")
 
 
+def test_status_cuts_no_column_of_a_narrow_terminal(invoke, monkeypatch):
+    monkeypatch.setattr("lvrestore.report.console.UNWRAPPED", 60)
+    assert all(f"1 {operation}" in invoke("status") for operation in Operation if operation != "updated")
+
+
 def test_status_of_an_older_session_says_nothing_of_what_was_selected(invoke, path):
     with StateStore(path) as store:
         store.begin_session(THERE, HERE, {}, {})

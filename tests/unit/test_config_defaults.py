@@ -361,6 +361,26 @@ def test_a_secret_in_clear_needs_a_file_of_ones_own_where_it_is_used():
     assert triple(LOOKER_CLIENT_SECRET="env")[2] == "env"
 
 
+def test_a_file_of_somebody_else_is_not_believed_until_it_is_named(monkeypatch):
+    write(WHOLE, mode=0o666)
+    with pytest.raises(ValidationError, match="somebody else") as error:
+        triple()
+    assert error.value.hint.endswith("--config lvrestore.toml")
+    assert triple(Given(config="lvrestore.toml")) == A
+    write(WHOLE)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    monkeypatch.setattr("lvrestore.looker.config_file.OWNERS_BELIEVED", set())
+    with pytest.raises(ValidationError, match="somebody else"):
+        triple()
+
+
+def test_an_option_spares_the_command_of_the_file():
+    write(WHOLE.replace("echo sa", "touch ran"))
+    write("so", "secret", 0o600)
+    assert triple(Given(client_secret_file="secret"))[2] == "so"
+    assert not Path("ran").exists()
+
+
 def test_nothing_is_run_to_find_a_state_file():
     write('[looker]\nbase_url = "https://a"\nclient_secret_cmd = "touch ran"\n')
     assert base_url_of(Given(), {}) == "https://a"
