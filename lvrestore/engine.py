@@ -63,6 +63,7 @@ from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
 from lvrestore.run.references import StateReferences
 from lvrestore.run.remap import check_names, find_folders, require_other_instance
 from lvrestore.run.scan import FOUND_BY_KEY, AtHand, Scanned, Scanner, referred_to
+from lvrestore.run.senders import Foreteller, Senders
 from lvrestore.run.sessions import (
     require_same_declaration,
     require_same_destination,
@@ -502,7 +503,22 @@ class Restore:
                         intent, {o.kind: partial(index.standing, o.kind) for o in scanned}, index
                     )
             there = self._there(intent, scanned, index)
-        return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there)
+            scanned, sending = self._what_sends(intent, scanner, scanned, index)
+        return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there, sending=sending)
+
+    def _what_sends(
+        self, intent: Intent, scanner: Scanner, scanned: list[Scanned], index: Index
+    ) -> tuple[list[Scanned], tuple[str, ...]]:
+        """List the schedules if content comes back from the trash; say what becomes of them, and of alerts."""
+        senders = Senders(self._vault, self._rows_left(intent), index, self._translator(intent), scanned)
+        back, plan = senders.coming_back(), ContentType.SCHEDULED_PLAN
+        if (n := sum(map(len, back.values()))) and all(one.kind != plan.label for one in scanned):
+            found = scanner.scan(plan.label, n, self._vault.count(plan), lambda: ())
+            scanned = [*scanned, *([msgspec.structs.replace(found, items=0)] if found is not None else [])]
+        self._policy = msgspec.structs.replace(self._policy, sees_trashed_plans=index.sees_trashed_plans())
+        foreteller = Foreteller(index, self._connection.client, self._scratch, self._policy)
+        unlisted = intent.verdict.same and senders.unlisted(intent.counts)
+        return scanned, tuple(foreteller.lines(back, senders.at_risk(), unlisted=unlisted))
 
     def _there(self, intent: Intent, scanned: Iterable[Scanned], index: Index) -> dict[ContentType, int]:
         """How many items are on the destination already, of the types that were listed to the end."""
@@ -552,9 +568,16 @@ class Restore:
             began = index.begun(content_type.label)
             half_s = self._config.max_staleness_s / 2
             is_due = began is not None and 0 < half_s < time.monotonic() - began
+            is_due = is_due or self._may_show_more(content_type)
             if is_due and not self._stop:
                 with suppress(StoppedWaiting):
                     self._scan(self._scanner(intent, index, {}), index, intent, content_type)
+
+    def _may_show_more(self, content_type: ContentType) -> bool:
+        """Whether a list of schedules may have left out those of content that has come back from the trash since."""
+        if content_type is not ContentType.SCHEDULED_PLAN or self._config.dry_run:
+            return False
+        return bool(self._tally.count(Operation.UNDELETED)) and not self._policy.sees_trashed_plans
 
     def _scan_referred(self, scanner: Scanner, kind: str, intent: Intent) -> Scanned:
         """List a kind that is only referred to: its ids, and where ids mean nothing what it is found by."""

@@ -276,6 +276,28 @@ class CreateSent(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     ticket: int
 
 
+class UndeleteSent(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """An item is about to be brought back from the trash; the sender waits until that is stored."""
+
+    content_type: ContentType
+    source_id: str
+    destination_id: str
+    ticket: int
+
+
+class SwitchedOff(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A schedule or alert is about to be switched off; the sender waits until it is stored as it was."""
+
+    kind: str
+    destination_id: str
+    name: str
+    owner: str
+    body: bytes
+    content_kind: str
+    content_id: str
+    ticket: int
+
+
 class BeforeImage(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """What a write is about to replace; the sender waits until it is stored."""
 

@@ -77,6 +77,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `certification`: whether certificates are written.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
+    `schedules`: whether what this run makes or wakes may send: plans, and alerts that it wakes. `alerts`: what becomes
+    of tiles that were added after the backup and have alerts. `sees_trashed_plans`: a list has shown plans of content
+    in the trash, so that one without any means that there are none.
     `target_folder`: the destination's folder, by id or path, for the whole tree that is restored to another instance.
     `adopt`: the one object that has an item's name and place is taken for it, whatever else it holds.
     `owner_policy`: who owns what belongs to somebody whom the destination does not have: whoever owns it now, or the
@@ -92,6 +95,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Literal["merge", "exact"] = "merge"
     schedules: Literal["disabled", "as-backup", "skip"] = "disabled"
     certification: Literal["as-backup", "skip"] = "as-backup"
+    alerts: Literal["keep", "delete"] = "keep"
+    sees_trashed_plans: bool = False
     orphans_to: str | None = None
     target_folder: str | None = None
     adopt: bool = False

@@ -6,6 +6,7 @@ from lvrestore.content.references import History, MappedId, mapped_as
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType, Operation, RestorationTask, Waits
+from lvrestore.run.alerts import AlertSearch
 from lvrestore.run.driver import Driver
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.known import KnownIds
@@ -28,6 +29,7 @@ class Memory:
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
         self.ended_items = set()
         self.tried = []
+        self.undeletes, self.switched_off = {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
 
@@ -50,6 +52,12 @@ class Memory:
 
     def create(self, task):
         self.sent = task.source_id
+
+    def undelete(self, task, destination_id):
+        self.undeletes[task.source_id] = destination_id
+
+    def switch_off(self, note):
+        self.switched_off.append((note.kind, note.destination_id, note.body))
 
     def begin_item(self):
         """Nothing is remembered for an item."""
@@ -151,10 +159,9 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
-    listening = {}
+    listening = {"alerts": AlertSearch(), **(_listening(index) if index is not None else {})}
     if index is not None:
         client = IndexedClient(client, index, same_instance=memory.same_instance)
-        listening = {"doubt": index.doubt, "there": index.note, "having": index.having}
 
     def run(seq, source_id, blob, before=None):
         played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
@@ -165,7 +172,11 @@ def restore(
             decode,
             memory,
             lambda task: History(
-                uncertain_since, memory.accepted.get(task.source_id), before is not None, memory.again
+                uncertain_since,
+                memory.accepted.get(task.source_id),
+                before is not None,
+                memory.again,
+                memory.undeletes.get(task.source_id),
             ),
             grace_s=grace_s,
             max_repeats=max_retries,
@@ -188,13 +199,7 @@ def restore(
             earlier_error=before.error.kind if before and before.error else None,
         )
         result = driver.restore(task)
-        memory.ended_items.add((content_type.label, source_id))
-        if result.operation not in {Operation.FAILED, Operation.CONFLICT}:
-            memory.finish(content_type.label, source_id)
-        if result.operation is Operation.CREATED:
-            memory.made.add((content_type.label, source_id))
-        if result.live_fingerprint:
-            memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
+        _note_end(memory, content_type, result)
         return result
 
     results = [run(seq, *row) for seq, row in enumerate(rows)]
@@ -208,6 +213,23 @@ def restore(
         if waiting == before or dry_run:
             break
     return results
+
+
+def _note_end(memory, content_type, result):
+    source_id = result.source_id
+    memory.ended_items.add((content_type.label, source_id))
+    if result.operation is not Operation.FAILED:
+        memory.undeletes.pop(source_id, None)
+    if result.operation not in {Operation.FAILED, Operation.CONFLICT}:
+        memory.finish(content_type.label, source_id)
+    if result.operation is Operation.CREATED:
+        memory.made.add((content_type.label, source_id))
+    if result.live_fingerprint:
+        memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
+
+
+def _listening(index):
+    return {"doubt": index.doubt, "there": index.note, "having": index.having}
 
 
 def _nameless(results):

@@ -1,6 +1,7 @@
 """Held over every test that restores: nothing is sent, and without being asked nobody gets more access.
 
-A test that asks for it says so: `enables_plans` for `--schedules as-backup`, `widens_access` for `--access restore`.
+A test that asks for it says so: `enables_plans` for `--schedules as-backup`, `wakes` where what comes back from the
+trash is to send, `widens_access` for `--access restore`.
 """
 
 import json
@@ -24,6 +25,7 @@ class Watch:
     def __init__(self, looker):
         self.looker, self.made, self.late = looker, set(), []
         self.enabled, self.widened = [], []
+        self.asleep = set()
 
     def ids(self):
         return {(kind, one) for kind in KINDS for one in getattr(self.looker.instance.store, kind)}
@@ -32,10 +34,30 @@ class Watch:
         """Note a request of the tool before it is carried out."""
         body = json.loads(logged.raw) if logged.raw and logged.path != "/login" else {}
         said = f"{logged.method} {logged.path} {body}"
+        if logged.method == "PATCH" and body.get("deleted") is False:
+            self.asleep |= set(self.sending(in_trash=True))
         if logged.method in {"POST", "PATCH"} and PLAN.fullmatch(logged.path) and body.get("enabled"):
             self.enabled.append(said)
         if any(not self.made & set(ends) for ends in self.ties(logged, body)):
             self.widened.append(said)
+
+    def sending(self, *, in_trash):
+        """The plans and alerts that are switched on, of content in the trash or of what lives."""
+        store = self.looker.instance.store
+        deleted = {("dashboard_id", i): bool(d.row.get("deleted")) for i, d in store.dashboards.items()}
+        deleted |= {("look_id", i): bool(one.get("deleted")) for i, one in store.looks.items()}
+        for plan in store.plans.values():
+            content = next((field for field in ("dashboard_id", "look_id") if plan.get(field)), None)
+            if plan.get("enabled") and content and deleted.get((content, plan[content])) is in_trash:
+                yield "plan", plan["id"]
+        for alert in store.alerts.values():
+            tile = store.tiles.get(alert.get("dashboard_element_id"))
+            if (
+                tile
+                and not alert.get("is_disabled")
+                and deleted["dashboard_id", tile["dashboard_id"]] is in_trash
+            ):
+                yield "alert", alert["id"]
 
     def ties(self, logged, body):
         """Both ends of everything that somebody may do after this request and not before."""
@@ -105,4 +127,9 @@ def nothing_runs(monkeypatch, request):
         assert watch.looker.runs == []
         assert not [r for r in watch.looker.requests if "run_once" in r.path]
         assert request.node.get_closest_marker("enables_plans") or watch.enabled == []
+        assert _asks_for_mail(request) or watch.asleep.isdisjoint(watch.sending(in_trash=False))
         assert request.node.get_closest_marker("widens_access") or watch.widened == []
+
+
+def _asks_for_mail(request):
+    return any(map(request.node.get_closest_marker, ("wakes", "enables_plans")))

@@ -12,6 +12,8 @@ from lvrestore.model import (
     MatchRule,
     Operation,
     RestorationResult,
+    SwitchedOff,
+    UndeleteSent,
     Waits,
 )
 from lvrestore.report.session import session_summary
@@ -50,6 +52,13 @@ def note_statements(db, seen):
     db.exec_trace = note
 
 
+def switched_off(plan_id, body=b"{}"):
+    names = {"kind": "scheduled_plan", "name": "Daily", "owner": "Ann B"}
+    return SwitchedOff(
+        destination_id=plan_id, body=body, content_kind="dashboard", content_id="5", ticket=0, **names
+    )
+
+
 def write(store):
     failed = store.begin_session("source", HERE, {}, {})
     failure = {"name": "n", "seq": 0, "content_type": D, "operation": Operation.FAILED}
@@ -64,6 +73,8 @@ def write(store):
         scope,
         [
             CreateSent(content_type=D, source_id="1", ticket=0),
+            UndeleteSent(content_type=D, source_id="1", destination_id="5", ticket=0),
+            switched_off("9"),
             MappingNote(kind="dashboard", source_id="1", destination_id="5", rule=MatchRule.SLUG),
             BeforeImage(kind="dashboard", destination_id="5", body=b"{}", ticket=0),
             RestorationResult(source_id="1", waits=Waits.FOR_NAME, **done),

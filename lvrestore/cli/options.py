@@ -305,7 +305,17 @@ policy_options = together(
         type=click.Choice(["disabled", "as-backup", "skip"]),
         default="disabled",
         show_default=True,
-        help="How new scheduled plans are made.",
+        help=(
+            "What may send: nothing that is new, nothing that wakes as its content comes back from the trash, "
+            "alerts included (disabled); what was on in the backup or is woken (as-backup); skip restores no schedule."
+        ),
+    ),
+    option(
+        "--alerts",
+        type=click.Choice(["keep", "delete"]),
+        default="keep",
+        show_default=True,
+        help="Tiles with alerts that were added after the backup: keep them, or delete them with their alerts.",
     ),
     option(
         "--certification",
@@ -585,6 +595,7 @@ def _given_policy(options: dict[str, Any]) -> Policy:
         assignments=options["assignments"],
         schedules=options["schedules"],
         certification=options["certification"],
+        alerts=options["alerts"],
         orphans_to=options["orphans_to"],
         target_folder=options["target_folder"],
         adopt=options["adopt"],

@@ -101,6 +101,35 @@ class Having(msgspec.Struct, frozen=True):
     value: str
 
 
+class AlertsOn(msgspec.Struct, frozen=True):
+    """The alerts of everybody on these tiles; the reply is a list of them, None where they cannot be searched for.
+
+    One search serves the whole run; `fresh` has it done again. Other alerts may be in the list as well.
+    """
+
+    tile_ids: tuple[str, ...]
+    fresh: bool = False
+
+
+class Undeletes(msgspec.Struct, frozen=True):
+    """The item is about to come back from the trash; stored durably until the item has ended well."""
+
+    kind: str
+    destination_id: str
+
+
+class SwitchesOff(msgspec.Struct, frozen=True):
+    """A schedule or alert as it is, to be stored durably before it is switched off; and on what it hangs."""
+
+    kind: str
+    destination_id: str
+    name: str
+    owner: str
+    body: Json
+    content_kind: str
+    content_id: str
+
+
 class Mapped(msgspec.Struct, frozen=True):
     """A source id has got this id on the destination. Written down at once, before the item is done.
 
@@ -157,7 +186,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 Call = Get | Create | Update | Replace | Delete
-Note = Exists | Having | Mapped | Replaces | Tried | Warn
+Note = AlertsOn | Exists | Having | Mapped | Replaces | SwitchesOff | Tried | Undeletes | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
 

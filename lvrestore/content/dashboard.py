@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from lvrestore.content.alerts import remember_alerts, settle_watched, watched
 from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, only, without
 from lvrestore.content.calls import (
     Create,
@@ -78,6 +79,7 @@ from lvrestore.content.tiles import (
 )
 from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.trying import doubtful, tried
+from lvrestore.content.waking import Waking, make_good
 from lvrestore.content.work import Parts, Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
@@ -490,7 +492,10 @@ def _repair(
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
-    if history.accepted and history.accepted == (vault_fingerprint(vault, refs), live_fingerprint(live)):
+    work = _work(live["id"], history, before=live)
+    yield from make_good(work.kind, work.item_id, live, refs, history, work.changes)
+    marks = (vault_fingerprint(vault, refs), live_fingerprint(live)) if history.accepted else None
+    if marks is not None and history.accepted == marks and not work.changes:
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out)
     delta = changed(want, live, NESTED)
@@ -500,10 +505,11 @@ def _repair(
         delta = changed({**delta, "user_id": owner}, live, NESTED) if owner else without(delta, "user_id")
     yield from _note_mapping(vault, live, refs, history)
     yield from _make_queries(vault, refs)
-    work = _work(live["id"], history, before=live)
-    trashed = bool(live.get("deleted"))
+    trashed, waking = bool(live.get("deleted")), Waking(work.kind, work.item_id, refs, work.changes)
     if trashed:
-        live, taken = yield from undelete(live, delta, lambda body, now: _patch(vault, work, body, now))
+        live, taken = yield from undelete(
+            live, delta, lambda body, now: _patch(vault, work, body, now), waking
+        )
     else:
         live, taken = yield from _patch(vault, work, delta, live)
     told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
@@ -515,6 +521,8 @@ def _repair(
             live = work.before = yield Get(work.path, seen=True)
         except Unforeseen:
             return _unforeseen(work, told)
+        if trashed:
+            yield from waking.alerts_are_back(live)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
     done = msgspec.structs.replace(done, held=told)
@@ -831,9 +839,13 @@ def _arrange(
     yield from layouts.create(work, [one for one in wanted if known(one.id) in named])
     tile_ids = {one["id"]: one["id"] for one in live.get("dashboard_elements") or ()}
     old_tiles, old_layouts = set(tile_ids), {one["id"] for one in standing}
+    homes = {
+        one["id"]: one.get("dashboard_layout_id") for one in watched(live.get("dashboard_elements") or ())
+    }
     if tiles is not None:
         ids = (layouts.ids, filter_ids)
-        tile_ids = yield from _sync_tiles(work, tiles, live, refs, ids, (wanted, standing))
+        tile_ids = yield from _sync_tiles(work, tiles, live, refs, ids, (wanted, standing), homes)
+    yield from layouts.delete_surplus(work, homes)
     # A new layout gets a rectangle for every tile there is, wherever new tiles come up: so these come second.
     yield from layouts.create(work, wanted)
     yield from layouts.remember(refs)
@@ -851,8 +863,12 @@ def _sync_tiles(
     refs: References,
     ids: tuple[Mapping[str, str], Mapping[str, str]],
     layouts: tuple[Sequence[VaultLayout], Sequence[Mapping[str, Json]]],
+    homes: dict[str, Json],
 ) -> Steps[dict[str, str]]:
-    """Make the tiles equal the vault's; return live ids by the vault's. `ids` are those of layouts and filters."""
+    """Make the tiles equal the vault's; return live ids by the vault's. `ids` are those of layouts and filters.
+
+    `homes`, the layouts that tiles with alerts name, becomes what it is afterwards.
+    """
     standing = live.get("dashboard_elements") or []
     bodies = {id(tile): tile_body(tile, refs, *ids) for tile in tiles.all}
     for tile in tiles.all:
@@ -875,7 +891,13 @@ def _sync_tiles(
                 continue
             bodies[id(tile)] = without(bodies[id(tile)], *SOURCES, "result_maker")
         done[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings, refs)
+        if now is not None and now["id"] in homes:
+            homes[now["id"]] = bodies[id(tile)].get("dashboard_layout_id") or homes[now["id"]]
+    kept = yield from settle_watched(surplus, refs)
     for now in surplus:
+        if now["id"] in kept:
+            continue
+        homes.pop(now["id"], None)
         work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")
     return done
 
@@ -898,6 +920,7 @@ def _sync_tile(
         body = with_standing_links(body, tile, now, refs)
     if delta := tile_changes(body, now):
         where, live = f"/dashboard_elements/{now['id']}", now
+        yield from remember_alerts(live)
         now = yield from _with_its_query(
             tile, delta, refs, lambda body: work.update(where, label, body, live, tile_changes)
         )
@@ -938,14 +961,19 @@ _EMBEDDED = frozenset({"query", "look"})
 
 
 def vault_fingerprint(vault: VaultDashboard, refs: References) -> bytes:
-    """16 bytes that change when anything restorable in the backup's dashboard does, or where its links go by now."""
+    """16 bytes that change when anything restorable in the backup's dashboard does, or where its links go by now.
+
+    With `--alerts delete` they are others: what was kept for its alerts was accepted without that only.
+    """
     if (tiles := parts(vault.dashboard_elements)) is not None:
         vault = msgspec.structs.replace(
             vault, dashboard_elements=[relinked_tile(tile, refs) for tile in tiles]
         )
-    content = msgspec.to_builtins(vault, builtin_types=(datetime,))
+    content: Body = msgspec.to_builtins(vault, builtin_types=(datetime,))
     if refs.policy.certification == "skip":
         content[CERTIFICATE] = "skip"  # what is accepted without certificates may lack some
+    if refs.policy.alerts == "delete":
+        content["alerts"] = "delete"  # what is accepted without that may have tiles that were kept
     return fingerprint(content)
 
 

@@ -29,12 +29,12 @@ from lvrestore.content.references import (
     require,
     standing_in,
     superseded,
-    woken_plans,
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
 from lvrestore.content.trash import StillInTrash, undelete
 from lvrestore.content.trying import doubtful, tried
+from lvrestore.content.waking import Waking, make_good
 from lvrestore.content.widening import Gains, role_gains, set_gains
 from lvrestore.content.work import Work
 from lvrestore.errors import DependencyError
@@ -521,8 +521,11 @@ def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Bod
 def _repair(
     flat: Flat, vault: Shape, body: Body, live: Body, refs: References, history: History
 ) -> Steps[Restored]:
-    if history.accepted == _fingerprints(flat, body, live):
-        return Restored(operation=Operation.UNCHANGED, destination_id=flat.id_of(live))
+    item_id = flat.id_of(live)
+    work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
+    yield from make_good(flat.kind, item_id, live, refs, history, work.changes)
+    if history.accepted == _fingerprints(flat, body, live) and not work.changes:
+        return Restored(operation=Operation.UNCHANGED, destination_id=item_id)
     delta = changed(without(body, CERTIFICATE), flat.seen(live), NESTED)
     delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
     yield from _require(flat, delta)
@@ -533,7 +536,6 @@ def _repair(
             if owner
             else without(delta, "user_id")
         )
-    item_id = flat.id_of(live)
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
         reason = f"the calling account's own {flat.kind} is not changed"
         return Restored(operation=Operation.SKIPPED, reason=reason)
@@ -541,18 +543,16 @@ def _repair(
         return kept
     delta = yield from _permitted(flat, vault, delta, live, refs)
     yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
-    work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
         live, refused = yield from undelete(
             live,
             delta,
             lambda body, now: _patch(flat, vault, work, body, now, refs),
+            Waking(flat.kind, item_id, refs, work.changes),
         )
     else:
         live, refused = yield from _patch(flat, vault, work, delta, live, refs)
-    if trashed and not live.get("deleted"):
-        yield from woken_plans(flat.kind, item_id)
     taken = yield from _settle(flat, vault, {**body, **delta}, work, live, refused, refs, history)
     if not live.get("deleted") and not (taken and taken.waits):
         live = yield from certify(work, body.get(CERTIFICATE), live, is_stale=taken is not None)

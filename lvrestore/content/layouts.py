@@ -88,11 +88,12 @@ def layout_body(one: VaultLayout) -> Body:
 
 @dataclass
 class Layouts:
-    """The layouts of one dashboard: those matched, and those still to be created."""
+    """The layouts of one dashboard: those matched, those still to be created, and those that nobody wants."""
 
     pairs: list[tuple[VaultLayout, LivePart]]
     missing: list[VaultLayout]
     known_parts: Parts
+    surplus: list[LivePart]
 
     @property
     def ids(self) -> dict[str, str]:
@@ -107,6 +108,30 @@ class Layouts:
             if (found.destination_id if found else assumed) != here:
                 yield Mapped("dashboard_layout", source_id, here, MatchRule.CONTENT)
 
+    def delete_surplus(self, work: Work, watched: Mapping[str, Json]) -> Steps[None]:
+        """Have the surplus ones deleted last, but for those that would take tiles with alerts along.
+
+        `watched`: by tile the layout that it names as its own.
+        """
+        for now in self.surplus:
+            label = f"dashboard_layouts[{now['id']}]"
+            homeless = [tile_id for tile_id, home in watched.items() if self._is_home(now, tile_id, home)]
+            if homeless:
+                tiles = ", ".join(f"tile {one}" for one in homeless)
+                yield Warn(
+                    "part_kept",
+                    f"layout {now['id']} {now.get('label') or ''} stays: {tiles} in it has alerts",
+                )
+            else:
+                work.delete_last(f"/dashboard_layouts/{now['id']}", label)
+
+    def _is_home(self, layout: LivePart, tile_id: str, home: Json) -> bool:
+        """Whether a tile lies in a layout: it names that, or is to be seen in none that stays."""
+        if home is not None:
+            return bool(home == layout["id"])
+        staying = [now for _, now in self.pairs]
+        return _shows(layout, tile_id) and not any(_shows(now, tile_id) for now in staying)
+
     def create(self, work: Work, wanted: Collection[VaultLayout]) -> Steps[None]:
         """POST those of the missing ones that are in `wanted`."""
         for one in [one for one in self.missing if one in wanted]:
@@ -117,20 +142,24 @@ class Layouts:
 def sync_layouts(
     work: Work, wanted: Sequence[VaultLayout], live: Sequence[LivePart], refs: References
 ) -> Steps[Layouts]:
-    """Make the layouts that exist equal the vault's; surplus ones are to be deleted last."""
+    """Make the layouts that exist equal the vault's."""
     # A layout that is deleted already is neither wanted nor in the way.
     pairs, surplus = pair(wanted, in_use(live), _rules(refs))
     done: list[tuple[VaultLayout, LivePart]] = []
     for one, now in pairs:
         if now is not None:
             done.append((one, (yield from _equalise(work, one, now))))
-    if wanted:
-        for now in surplus:
-            work.delete_last(f"/dashboard_layouts/{now['id']}", f"dashboard_layouts[{now['id']}]")
     parts_known = Parts(
         f"{work.path}/dashboard_layouts", {now["id"] for now in live}, lambda _body, _live: True
     )
-    return Layouts(done, [one for one, now in pairs if now is None], parts_known)
+    missing = [one for one, now in pairs if now is None]
+    return Layouts(done, missing, parts_known, surplus if wanted else [])
+
+
+def _shows(layout: LivePart, tile_id: str) -> bool:
+    return any(
+        one.get("dashboard_element_id") == tile_id and not one.get("deleted") for one in _components(layout)
+    )
 
 
 def _rules(refs: References) -> list[Rule[VaultLayout, LivePart]]:

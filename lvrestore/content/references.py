@@ -8,13 +8,10 @@ from typing import Protocol
 
 import msgspec
 
-from lvrestore.content.calls import Exists, Get, Restored, Steps, Warn
+from lvrestore.content.calls import Exists, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
-from lvrestore.looker.classify import Refused
-from lvrestore.looker.protocol import path
 from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.settings import Policy
-from lvrestore.text import quoted
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
 CREATED_AT_TOLERANCE = timedelta(seconds=1)
@@ -51,12 +48,15 @@ class History(msgspec.Struct, frozen=True):
     `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
     they are. `retried`: this run has come to the item before; with `again` it does so for the last time, for what
     had to wait until everything else is there.
+    `undeletes`: the destination id of content that an attempt was about to bring back from the trash and did not
+    finish: what sends on it may be switched on.
     """
 
     uncertain_since: datetime | None = None
     accepted: tuple[bytes, bytes] | None = None
     retried: bool = False
     again: bool = False
+    undeletes: str | None = None
 
 
 NO_HISTORY = History()
@@ -269,18 +269,6 @@ def orphanage(refs: References, source_id: str) -> Steps[str | None]:
         return None
     yield Warn("orphan", f"folder {source_id} is nowhere: put into folder {refs.policy.orphans_to}")
     return refs.policy.orphans_to
-
-
-def woken_plans(kind: str, item_id: str) -> Steps[None]:
-    """Report the scheduled plans that run again because their content is back from the trash."""
-    params = {"all_users": "true", "fields": "id,name,enabled"}
-    try:
-        plans = (yield Get(path("scheduled_plans", kind, item_id), params)) or []
-    except Refused:
-        return  # not allowed to see schedules
-    for plan in plans:
-        if plan.get("enabled"):
-            yield Warn("wakes_schedule", f"scheduled plan {plan['id']} {quoted(plan.get('name'))} runs again")
 
 
 def keep_owner(user_id: str | None, refs: References, *, new: bool) -> Steps[str | None]:

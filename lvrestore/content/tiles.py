@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from lvrestore.content.alerts import watched
 from lvrestore.content.bodies import Body, body_of, changed, settled, without
 from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.links import alike, may_link, relinked, relinked_beside, unsettled_targets
@@ -189,6 +190,8 @@ def tile_rules(
 ) -> list[Rule[VaultTile, Body]]:
     """From the surest to the loosest: mapping, id, content in place, content, the same but for links, source.
 
+    A tile with alerts, which is not deleted, is taken for one of the same source last.
+
     `bodies` holds the wanted body by `id()` of the vault tile; the places are geometry by tile id.
     """
 
@@ -213,6 +216,7 @@ def tile_rules(
         ),
         Rule(lambda tile: _alike_but_for_links(bodies[id(tile)]), _alike_but_for_links),
         Rule(lambda tile: _sourced(bodies[id(tile)]), _sourced),
+        Rule(lambda tile: _source(bodies[id(tile)]), lambda live: _source(live) if watched([live]) else None),
     ]
 
 
@@ -231,6 +235,12 @@ def _heading(body: Mapping[str, Json]) -> tuple[Json, ...]:
 def _sourced(body: Mapping[str, Json]) -> tuple[Json, ...] | None:
     """Title and source; None for tiles of text, which only their whole content tells apart."""
     return _heading(body) if any(body.get(source) for source in SOURCES) else None
+
+
+def _source(body: Mapping[str, Json]) -> tuple[Json, ...] | None:
+    """The source alone: a tile with alerts goes on to show what they watch, whatever it is called."""
+    sources = tuple(body.get(source) for source in SOURCES)
+    return sources if any(sources) else None
 
 
 def looks_like(body: Mapping[str, Json], live: Mapping[str, Json]) -> bool:

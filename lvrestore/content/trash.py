@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from lvrestore.content.bodies import Body, changed, only, without
 from lvrestore.content.calls import Steps
+from lvrestore.content.waking import Patch, Waking
 from lvrestore.looker.classify import FailureKind, Refused
 
 T = TypeVar("T")
-Patch = Callable[[Body, Body], Steps[tuple[Body, T]]]
 FOLDER = "folder_id"
 
 
@@ -18,12 +17,13 @@ class StillInTrash(Exception):  # noqa: N818 - an end of an undeletion, not a fa
     """The server lets it neither come back into its old folder, which is gone, nor into another one."""
 
 
-def undelete(live: Body, delta: Body, patch: Patch[T]) -> Steps[tuple[Body, T]]:
-    """Take an object out of the trash and change it; return what `patch` does.
+def undelete(live: Body, delta: Body, patch: Patch[T], waking: Waking) -> Steps[tuple[Body, T]]:
+    """Take an object out of the trash and change it; return what `patch` does. What sends on it is switched off.
 
     Whether the PATCH that undeletes can move it as well is undocumented. Where it cannot, it is moved beforehand,
     if it could not come back at all, or afterwards.
     """
+    patch = yield from waking.switching_off(live, patch)
     try:
         now, taken = yield from patch({"deleted": False, **delta}, live)
     except Refused as refused:

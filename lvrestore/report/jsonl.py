@@ -79,6 +79,7 @@ def change_object(result: RestorationResult) -> dict[str, Json]:
         "destination_id": result.destination_id,
         "reason": result.error.message if result.error else result.reason,
         "changes": _changes(result),
+        "warnings": list(_warnings(result)),
         "calls": result.calls.total,
     }
 

@@ -30,6 +30,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
     `asks_identity`: the caller declares that it is the instance of the backup, which has a question of its own.
+    `sending` are sentences about schedules and alerts.
     `to_fetch` are definitions that are first got from the `live_source` itself. `only` is the item, where it is one.
     """
 
@@ -37,6 +38,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     absent_types: tuple[ContentType, ...] = ()
     scanned: tuple[Scanned, ...] = ()
     there: dict[ContentType, int] = {}
+    sending: tuple[str, ...] = ()
     mapped: int = 0
     left_out_deleted: int
     vault_path: Path

@@ -22,6 +22,18 @@ from lvrestore.report.wording import api_calls, counted, intent_lines, queries_l
 from lvrestore.text import NAME_LIMIT, printable, shortened_pair
 
 SHOWN_CHANGES = 8
+# Warnings about mail: a dry run names each.
+SENDING = frozenset(
+    {
+        "switched_off",
+        "wakes_schedule",
+        "wakes_alert",
+        "schedules_may_send",
+        "alerts_may_send",
+        "part_kept",
+        "alert_deleted",
+    }
+)
 PATH_LIMIT = 120
 # What to do about a warning that is only counted, where it is one and the same.
 REMEDIES = {"access_differs": " (left as it is here: --access restore writes it, -v names each)"}
@@ -124,12 +136,15 @@ class Terminal:
         self._err.print(text, markup=False)
 
     def _show_changes(self, result: RestorationResult) -> None:
-        if result.operation is Operation.UNCHANGED and self._summary:
+        sending = [message for kind, message in result.warnings if kind in SENDING]
+        if result.operation is Operation.UNCHANGED and self._summary and not sending:
             return
         would = "would fail" if result.operation is Operation.FAILED else f"would be {result.operation}"
         self._out.print(f"{would}: {_named(result)} ({api_calls(result.calls.total)})")
         if result.error is not None:
             self._out.print(f"    {result.error.kind}: {printable(result.error.message)}")
+        for message in sending:
+            self._out.print(f"    ! {printable(message)}")
         if result.operation is Operation.CREATED:
             return  # everything in it is new
         changes = [one for change in result.changes for one in narrowed(*change)]

@@ -85,7 +85,7 @@ def intent_lines(intent: Intent) -> list[str]:
             else f"{n:,} rows that are deleted in the backup are"
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
-    return [*lines, *_reading_lines(intent)]
+    return [*lines, *intent.sending, *_reading_lines(intent)]
 
 
 def _other_instance_lines(intent: Intent) -> Iterator[str]:

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from lvrestore.content.calls import (
+    AlertsOn,
     Create,
     Delete,
     Exists,
@@ -23,7 +24,9 @@ from lvrestore.content.calls import (
     Replaces,
     Restored,
     Steps,
+    SwitchesOff,
     Tried,
+    Undeletes,
     Unforeseen,
     Update,
     Warn,
@@ -55,6 +58,7 @@ from lvrestore.model import (
     RestorationTask,
     Waits,
 )
+from lvrestore.run.alerts import AlertSearch
 from lvrestore.run.known import KnownIds
 from lvrestore.run.missing import message_of
 from lvrestore.run.pipes import PeerGone
@@ -86,6 +90,14 @@ class Recorder(Protocol):
 
     def create(self, task: RestorationTask) -> None:
         """Return when it is durable that the POST which makes this item is about to leave."""
+        ...
+
+    def undelete(self, task: RestorationTask, destination_id: str) -> None:
+        """Return when it is durable that this item is about to come back from the trash."""
+        ...
+
+    def switch_off(self, note: SwitchesOff) -> None:
+        """Return when it is durable how this was that is about to be switched off."""
         ...
 
 
@@ -164,6 +176,7 @@ class Driver:
         there: Callable[[str, str], None] = lambda _kind, _id: None,
         having: Callable[[str, str, str], frozenset[str]] = lambda _kind, _field, _value: frozenset(),
         tried: Callable[[Tried], None] = lambda _note: None,
+        alerts: AlertSearch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`grace_s`: how long after sending a POST without an answer may still land.
@@ -171,7 +184,7 @@ class Driver:
         `wait` ends early by raising, `wait_idly` as soon as the run is to end: nothing of the item is under way.
         `doubt` is told of every object that is about to be changed, `there` of those that an attempt made whose
         answer was lost, or whose process: nobody else could know of them. `having` gives the ids that a list shows
-        with a value. `tried` hears how items are looked for.
+        with a value. `tried` hears how items are looked for. `alerts` is the search that the run shares.
         """
         self._client, self._recorder, self._known = client, recorder, known
         self._generators, self._refs, self._history = generators, refs, history
@@ -179,6 +192,7 @@ class Driver:
         self._wait, self._wait_idly, self._clock = wait, wait_idly, clock
         self._doubt, self._there = doubt, there
         self._having, self._tried = having, tried
+        self._alerts = alerts or AlertSearch()
         self._repeats = 0
         self._only_server_knows = self._is_uncertain = False
         self._lands_until = 0.0
@@ -330,13 +344,21 @@ class Driver:
                 return self._create(call)
             case Update() | Replace() | Delete():
                 return self._change(call)
+            case Exists() | Having() | AlertsOn():
+                return self._look_up(call)
+            case _:
+                self._take_note(call)
+        return None
+
+    def _look_up(self, call: Exists | Having | AlertsOn) -> Json:
+        """Answer from what the run knows, as far as it can."""
+        match call:
             case Exists():
                 return self._absent(call)
             case Having():
                 return self._shown(call)
-            case _:
-                self._take_note(call)
-        return None
+            case AlertsOn():
+                return self._alerts.on(call, self._client)
 
     def _shown(self, call: Having) -> frozenset[str]:
         return frozenset() if self._only_server_knows else self._having(call.kind, call.field, call.value)
@@ -353,6 +375,10 @@ class Driver:
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
                 self._doubt(kind, destination_id)
+            case Undeletes(_, destination_id):
+                self._recorder.undelete(self._task, destination_id)
+            case SwitchesOff():
+                self._recorder.switch_off(note)
             case Tried():
                 self._tried(note)
             case Warn(kind, message):

@@ -109,6 +109,27 @@ class Index:
         )
         return {one for (one,) in rows}
 
+    def trashed(self, kind: str, ids: Iterable[str]) -> set[str]:
+        """Those of these ids that were seen in the trash."""
+        rows = self._ask(
+            "SELECT seen.id FROM json_each(?) AS given CROSS JOIN seen"
+            " WHERE seen.kind = ? AND seen.id = given.value AND seen.trashed",
+            (orjson.dumps(list(ids)).decode(), kind),
+        )
+        return {one for (one,) in rows}
+
+    def sees_trashed_plans(self) -> bool:
+        """Whether the list of plans shows any whose dashboard or look is in the trash."""
+        return bool(
+            self._ask(
+                "SELECT 1 FROM keys CROSS JOIN seen ON seen.id = keys.value"
+                " AND seen.kind = iif(keys.field = 'dashboard_id', 'dashboard', 'look')"
+                " WHERE keys.kind = 'scheduled_plan' AND keys.field IN ('dashboard_id', 'look_id')"
+                " AND seen.trashed LIMIT 1",
+                (),
+            )
+        )
+
     def lacks(self, kind: str, item_id: str) -> bool:
         """Whether it is sure that there is no such object, alive or in the trash."""
         if not LISTINGS[kind].proves_absence or not self._complete(kind, trash=LISTINGS[kind].has_trash):
@@ -284,6 +305,7 @@ class Index:
 
 def _keys(listing: Listing, body: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     """The (field, value) pairs that an object is looked up by."""
+    yield from ((field, str(True)) for field, mark in listing.marks.items() if mark(body))
     for field in listing.keys:
         found = body.get(field)
         values = found if isinstance(found, list) else [found]

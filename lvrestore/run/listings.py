@@ -52,8 +52,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     `plausible`. `elsewhere` are the `fields` to ask for on another instance than the backup's, where ids of
     queries mean nothing. `page` is the number of rows of a page, None where the list comes as a whole. `contents`
     are lists of what lies in an object, which an answer to a write shows whole, however long: nobody looks at them
-    there. `proves_absence` says that what is not in the list (nor in the trash, where `has_trash`) is answered
-    with 404.
+    there. `marks` are keys without a value, which those objects have that they are true of. `proves_absence` says
+    that what is not in the list (nor in the trash, where `has_trash`) is answered with 404.
     """
 
     kind: str
@@ -65,6 +65,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     page: int | None = None
     is_sorted: bool = True
     keys: tuple[str, ...] = ()
+    marks: Mapping[str, Callable[[Mapping[str, Json]], bool]] = {}
     parts: Mapping[str, tuple[str, ...]] = {}
     plausible: Callable[[Mapping[str, Json]], bool] = _always
     contents: tuple[str, ...] = ()
@@ -102,6 +103,11 @@ def _has_its_tiles(dashboard: Mapping[str, Json]) -> bool:
     return bool(layouts) and (bool(dashboard["dashboard_elements"]) or not rectangles)
 
 
+def _is_watched(dashboard: Mapping[str, Json]) -> bool:
+    """Whether a tile has alerts."""
+    return any(one.get("alert_count") for one in dashboard.get("dashboard_elements") or ())
+
+
 def shows_queries(dashboard: Mapping[str, Json]) -> bool:
     """Whether every tile that shows a query shows what that is: a server may leave out what is so deep in a list."""
     tiles = dashboard.get("dashboard_elements")
@@ -111,7 +117,7 @@ def shows_queries(dashboard: Mapping[str, Json]) -> bool:
 
 
 _MAKER = _names(WriteResultMakerWithIdVisConfigAndDynamicFields)
-_TILE = _names(WriteDashboardElement, "id", without={"result_maker"})
+_TILE = _names(WriteDashboardElement, "id", "alert_count", without={"result_maker"})
 _QUERY = _names(WriteQuery, "id")
 _SHELL = _names(WriteDashboard, "id", "created_at", "updated_at")
 _COMPONENT = _names(WriteDashboardLayoutComponent, "id")
@@ -141,8 +147,9 @@ LISTINGS: Mapping[str, Listing] = {
             elsewhere=_dashboard_fields(f"{_TILE},query({_QUERY})"),
             page=PAGE_OF_DASHBOARDS,
             keys=("slug", "folder_id"),
+            marks={"watched": _is_watched},
             parts={
-                "dashboard_elements": ("id", "result_maker"),
+                "dashboard_elements": ("id", "result_maker", "alert_count"),
                 "dashboard_filters": ("id",),
                 "dashboard_layouts": ("id", "dashboard_layout_components"),
             },
@@ -245,8 +252,10 @@ LISTINGS: Mapping[str, Listing] = {
                     "id",
                     "created_at",
                     "updated_at",
+                    "next_run_at",
                     without={"scheduled_plan_destination"},
                 )
+                + ",user(display_name)"
                 + f",scheduled_plan_destination({_DESTINATION})"
             ),
             params={"all_users": "true"},

@@ -10,7 +10,7 @@ from itertools import islice
 
 import msgspec
 
-from lvrestore.content.calls import Tried
+from lvrestore.content.calls import SwitchesOff, Tried
 from lvrestore.content.references import MappedId
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
@@ -23,6 +23,7 @@ from lvrestore.model import (
     RestorationTask,
 )
 from lvrestore.run.connection import Connection
+from lvrestore.run.notes import switched_off, undelete_sent
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.store import Scope, StateStore
@@ -56,6 +57,16 @@ class LocalRecorder:
         with self._lock:
             self._store.write(self._scope, [sent])
 
+    def undelete(self, task: RestorationTask, destination_id: str) -> None:
+        """Store that an item is about to come back from the trash."""
+        with self._lock:
+            self._store.write(self._scope, [undelete_sent(task, destination_id)])
+
+    def switch_off(self, note: SwitchesOff) -> None:
+        """Store what is about to be switched off."""
+        with self._lock:
+            self._store.write(self._scope, [switched_off(note)])
+
     def claim(self, task: RestorationTask) -> None:
         """Store the claim of one item."""
         with self._lock:
@@ -88,6 +99,12 @@ class NothingRecorded:
 
     def create(self, task: RestorationTask) -> None:
         """Forget that a POST would leave."""
+
+    def undelete(self, task: RestorationTask, destination_id: str) -> None:
+        """Forget that an item would come back from the trash."""
+
+    def switch_off(self, note: SwitchesOff) -> None:
+        """Forget what would be switched off."""
 
     def claim(self, task: RestorationTask) -> None:
         """Claim nothing."""

@@ -18,6 +18,8 @@ from lvrestore.model import (
     QueryTask,
     RestorationResult,
     RestorationTask,
+    SwitchedOff,
+    UndeleteSent,
 )
 
 
@@ -109,6 +111,8 @@ Message = (
     | MappingNote
     | BeforeImage
     | CreateSent
+    | SwitchedOff
+    | UndeleteSent
     | Claim
     | Unbegun
     | Stored

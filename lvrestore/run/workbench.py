@@ -31,6 +31,7 @@ from lvrestore.model import (
     Waits,
 )
 from lvrestore.plan.dependencies import DependencyGraph
+from lvrestore.run.alerts import AlertSearch
 from lvrestore.run.driver import Driver, Recorder
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
@@ -126,6 +127,7 @@ class Workbench:
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
         self._index = Index(config.scratch, config.max_staleness_s) if config.indexed else None
+        self._alerts = AlertSearch(config.scratch)
         self._rehearsed: dict[tuple[ContentType, str], Rehearsed] = {}
         self._models: set[str] = set()
         self._lookups = Lookups(config.vault_path, config.scratch)
@@ -204,6 +206,7 @@ class Workbench:
             there=self._index.note if self._index is not None else _believe,
             having=self._index.having if self._index is not None else _nobody,
             tried=self._tried,
+            alerts=self._alerts,
         )
 
     def _wait(self, until: Callable[[], bool], seconds: float) -> None:

@@ -13,12 +13,21 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
+from lvrestore.content.calls import SwitchesOff
 from lvrestore.crashpoints import reached
 from lvrestore.errors import ApiError, RestorationError
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
-from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryTask, RestorationTask
+from lvrestore.model import (
+    BeforeImage,
+    CreateSent,
+    MappingNote,
+    QueryTask,
+    RestorationTask,
+    SwitchedOff,
+    UndeleteSent,
+)
 from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.messages import (
     Fatal,
@@ -30,6 +39,7 @@ from lvrestore.run.messages import (
     TokenWanted,
     Unbegun,
 )
+from lvrestore.run.notes import switched_off, undelete_sent
 from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
 from lvrestore.run.workbench import RunConfig, Workbench
@@ -107,7 +117,10 @@ class PipeRecorder:
             lambda ticket: BeforeImage(kind=kind, destination_id=destination_id, body=body, ticket=ticket)
         )
 
-    def _store(self, message: Callable[[int], BeforeImage | CreateSent | MappingNote]) -> None:
+    def _store(
+        self,
+        message: Callable[[int], BeforeImage | CreateSent | MappingNote | SwitchedOff | UndeleteSent],
+    ) -> None:
         ticket = next(self._tickets)
         stored = self._waiting[ticket] = threading.Event()
         self._writer.send(message(ticket))
@@ -123,6 +136,14 @@ class PipeRecorder:
         self._store(
             lambda ticket: CreateSent(content_type=task.content_type, source_id=task.source_id, ticket=ticket)
         )
+
+    def undelete(self, task: RestorationTask, destination_id: str) -> None:
+        """Send that an item is about to come back from the trash and wait until that is stored."""
+        self._store(lambda ticket: undelete_sent(task, destination_id, ticket))
+
+    def switch_off(self, note: SwitchesOff) -> None:
+        """Send what is about to be switched off and wait until that is stored."""
+        self._store(lambda ticket: switched_off(note, ticket))
 
     def stored(self, ticket: int) -> None:
         """Let whoever waits for this ticket go on."""

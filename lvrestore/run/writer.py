@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 
 from lvrestore.errors import StateError
-from lvrestore.model import BeforeImage, CreateSent, MappingNote, QueryResult, RestorationResult
+from lvrestore.model import (
+    BeforeImage,
+    CreateSent,
+    MappingNote,
+    QueryResult,
+    RestorationResult,
+    SwitchedOff,
+    UndeleteSent,
+)
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
 from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
@@ -85,7 +93,9 @@ class _Writer:
                         self._stopping = True
                     case Hello(worker):
                         self._workers[pipe] = worker
-                    case MappingNote() | BeforeImage() | CreateSent() | RestorationResult() | QueryResult():
+                    case MappingNote() | BeforeImage() | CreateSent() | UndeleteSent() | SwitchedOff():
+                        batch.append((pipe, message))
+                    case RestorationResult() | QueryResult():
                         batch.append((pipe, message))
         self._commit(claims, batch)
         self._acknowledge(claims, batch)
@@ -122,7 +132,7 @@ class _Writer:
                 self._tell(self._parent, Stored(claim.ticket))
         finished: defaultdict[int, list[RestorationResult | QueryResult]] = defaultdict(list)
         for pipe, message in batch:
-            if isinstance(message, BeforeImage | CreateSent | MappingNote):
+            if isinstance(message, BeforeImage | CreateSent | MappingNote | SwitchedOff | UndeleteSent):
                 if message.ticket is not None:
                     self._tell(pipe, Stored(message.ticket))
             elif isinstance(message, RestorationResult):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, accepted, merged, need, not_blank, refer, stays, the
+from lvrestore.sandbox.destroy import forget_alerts
 from lvrestore.sandbox.refusals import invalid, missing, taken
 from lvrestore.sandbox.store import Layout
 from lvrestore.sandbox.views import COMPONENT, FILTER, LAYOUT
@@ -123,13 +124,17 @@ def get_layout(call: Call) -> Row:
 
 
 def delete_layout(call: Call) -> None:
-    """Remove a layout, not the last one and perhaps not an active one."""
+    """Remove a layout, not the last one and perhaps not an active one; by the switch its tiles go with it."""
     instance, layout = call.instance, the(call.instance.store.layouts, call.ids[0])
     dashboard = instance.store.dashboard_of(layout.row)
     protected = layout.row.get("active") and instance.on("active_layout_delete", "refused")
     if protected or len(dashboard.layouts) == 1:
         raise invalid("active", "an active layout cannot be deleted")
     instance.store.remove_layout(layout)
+    for tile in list(dashboard.tiles) if instance.on("tiles_of_layout", "go") else ():
+        if tile.get("dashboard_layout_id") == layout.row["id"]:
+            forget_alerts(instance, tile)
+            instance.store.remove_tile(tile)
     if not any(other.row.get("active") for other in dashboard.layouts):
         dashboard.layouts[0].row["active"] = True
     instance.touch(dashboard)

@@ -105,6 +105,9 @@ SWITCHES = {
         ("checked", "unchecked"), "whether the tabs that a plan names must be layouts of its dashboard"
     ),
     "tile_edits_move_updated_at": Switch(("yes", "no"), "whether a dashboard's updated_at follows its parts"),
+    "tiles_of_layout": Switch(
+        ("stay", "go"), "whether the tiles that name a layout as their tab go with it when it is deleted"
+    ),
     "trashed_alert_patch": Switch(
         ("accepted", "404"), "whether an alert can be changed while its dashboard is in the trash"
     ),

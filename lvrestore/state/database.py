@@ -25,6 +25,7 @@ READER_CACHE = -100
 ADDED_COLUMNS = (
     ("claims", "failed", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("claims", "create_sent_at", "TEXT", "NULL"),
+    ("claims", "undeletes", "TEXT", "NULL"),
     ("restored_items", "waits", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("restored_items", "counted", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("restored_items", "name", "TEXT NOT NULL DEFAULT ''", "''"),

@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS claims (
     claimed_at TEXT NOT NULL,
     create_sent_at TEXT,                  -- when the POST that makes the item left; NULL: nothing can be ours
     failed INTEGER NOT NULL DEFAULT 0,    -- 1: its run saw the item fail, so nothing of it is under way any more
+    undeletes TEXT,                       -- the id under which it was about to come back from the trash
     PRIMARY KEY (destination_instance, content_type, source_id)
 ) WITHOUT ROWID;
 
@@ -128,3 +129,18 @@ CREATE TABLE IF NOT EXISTS before_images (
     taken_at TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS before_images_by_item ON before_images (content_type, destination_id);
+
+-- Schedules and alerts that a session switched off, since what they send or watch came back from the trash. Written
+-- before the call that switches them off.
+CREATE TABLE IF NOT EXISTS switched_off (
+    session_id TEXT NOT NULL,
+    kind TEXT NOT NULL,                   -- scheduled_plan | alert
+    destination_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    body BLOB NOT NULL,                   -- as it was, zlib-compressed JSON
+    content_kind TEXT NOT NULL,           -- dashboard | look
+    content_id TEXT NOT NULL,             -- the destination's
+    noted_at TEXT NOT NULL,
+    PRIMARY KEY (session_id, kind, destination_id)
+) WITHOUT ROWID;

@@ -29,6 +29,8 @@ from lvrestore.model import (
     Operation,
     QueryCounts,
     RestorationResult,
+    SwitchedOff,
+    UndeleteSent,
     Waits,
 )
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
@@ -61,7 +63,7 @@ _FOUND = (
 )
 
 
-Storable = MappingNote | BeforeImage | CreateSent | RestorationResult
+Storable = MappingNote | BeforeImage | CreateSent | UndeleteSent | SwitchedOff | RestorationResult
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -364,6 +366,10 @@ class StateStore:
                         self._keep_before_image(scope, message)
                     case CreateSent():
                         self._note_create(scope, message)
+                    case UndeleteSent():
+                        self._note_undelete(scope, message)
+                    case SwitchedOff():
+                        self._note_switched_off(scope, message)
                     case RestorationResult():
                         self._finish_item(scope, message)
             self._checkpoints_of(scope.session_id).write_due()
@@ -404,6 +410,30 @@ class StateStore:
             (now_text(), scope.destination_instance, int(sent.content_type), sent.source_id),
         )
 
+    def _note_undelete(self, scope: Scope, sent: UndeleteSent) -> None:
+        self._db.execute(
+            "UPDATE claims SET undeletes = ?"
+            " WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+            (sent.destination_id, scope.destination_instance, int(sent.content_type), sent.source_id),
+        )
+
+    def _note_switched_off(self, scope: Scope, one: SwitchedOff) -> None:
+        """Keep how it was the first time: a run that was cut off may have switched it off already."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO switched_off VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                scope.session_id,
+                one.kind,
+                one.destination_id,
+                one.name,
+                one.owner,
+                zlib.compress(one.body, 1),
+                one.content_kind,
+                one.content_id,
+                now_text(),
+            ),
+        )
+
     def _finish_item(self, scope: Scope, result: RestorationResult) -> None:
         item = (scope.destination_instance, int(result.content_type), result.source_id)
         self._journal(scope, result)
@@ -411,6 +441,8 @@ class StateStore:
         this_claim = "destination_instance = ? AND content_type = ? AND source_id = ?"
         self._db.execute(f"UPDATE claims SET failed = 1 WHERE {this_claim}", item)  # noqa: S608 - a constant
         kept = " AND create_sent_at IS NULL" if uncertain else ""
+        if result.operation is Operation.FAILED:  # what sends on it may still have to be switched off
+            kept += " AND undeletes IS NULL"
         self._db.execute(f"DELETE FROM claims WHERE {this_claim}{kept}", item)  # noqa: S608 - constants
         self.dead_letters.settle(scope.session_id, scope.destination_instance, result)
         mapped = result.operation not in {Operation.FAILED, Operation.CONFLICT}
@@ -548,6 +580,15 @@ class StateReader:
         ).get
         return datetime.fromisoformat(at) if at else None
 
+    def undeletes(self, scope: Scope, content_type: ContentType, source_id: str) -> str | None:
+        """The destination id under which an attempt without an end was about to bring an item back from the trash."""
+        found: str | None = self._db.execute(
+            "SELECT undeletes FROM claims"
+            " WHERE destination_instance = ? AND content_type = ? AND source_id = ?",
+            (scope.destination_instance, int(content_type), source_id),
+        ).get
+        return found
+
     def status(self, scope: Scope, content_type: ContentType, source_id: str) -> Operation | None:
         """How an item of this session has ended; None when it has not."""
         found = self._db.execute(
@@ -590,6 +631,7 @@ class StateReader:
         return History(
             uncertain_since=self.create_sent_at(scope, content_type, source_id),
             accepted=self.accepted(scope, content_type.label, source_id),
+            undeletes=self.undeletes(scope, content_type, source_id),
         )
 
     def sessions(self) -> list[SessionRow]:

@@ -88,3 +88,15 @@ def test_what_sends_content_in_the_trash(api, tile, listed, patch):
             assert api.refused("PATCH", path, body) == (404,)
         else:
             api.ok("PATCH", path, body)
+
+
+@pytest.mark.parametrize("belief", ["stay", "go"])
+def test_tiles_of_a_deleted_layout(api, tile, belief):
+    api.looker.switches["tiles_of_layout"] = belief
+    body = {"dashboard_id": tile["dashboard_id"], "type": "newspaper", "active": False}
+    layout = api.ok("POST", "/dashboard_layouts", body)["id"]
+    api.ok("PATCH", f"/dashboard_elements/{tile['id']}", {"dashboard_layout_id": layout})
+    alert = api.ok("POST", "/alerts", body_of_alert(tile))["id"]
+    api.ok("DELETE", f"/dashboard_layouts/{layout}")
+    left = api.found(f"/dashboards/{tile['dashboard_id']}/dashboard_elements")
+    assert (left, api.found("/alerts/search")) == (([tile["id"]], [alert]) if belief == "stay" else ([], []))

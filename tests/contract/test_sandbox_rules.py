@@ -998,7 +998,14 @@ PROBES = {
 ELSEWHERE = {
     "retry_after",
     # in test_sandbox_alerts.py
-    *("alerts_of_tile", "trashed_alert_patch", "trashed_alerts", "trashed_plan_patch", "trashed_plans"),
+    *(
+        "tiles_of_layout",
+        "alerts_of_tile",
+        "trashed_alert_patch",
+        "trashed_alerts",
+        "trashed_plan_patch",
+        "trashed_plans",
+    ),
 }
 
 

@@ -1,9 +1,11 @@
 """The state file: what a batch says is there or not, journals, mappings, dead letters, query plans."""
 
 import stat
+import zlib
 
 import apsw
 import pytest
+from statements import switched_off
 
 from lvrestore.errors import ValidationError
 from lvrestore.model import (
@@ -16,6 +18,7 @@ from lvrestore.model import (
     MatchRule,
     Operation,
     RestorationResult,
+    UndeleteSent,
 )
 from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
@@ -138,6 +141,28 @@ def test_an_unknown_outcome_leaves_the_item_uncertain(store):
     assert set(store.uncertain(begin(store))) == {(D, "1")}
     assert StateReader(store.path).create_sent_at(scope, D, "1") is not None
     assert StateReader(store.path).create_sent_at(scope, D, "3") is None
+
+
+@pytest.mark.parametrize("ends", [Operation.FAILED, Operation.UNDELETED, None])
+def test_what_was_about_to_come_back_from_the_trash_is_remembered_until_it_has(store, path, ends):
+    scope, reader = begin(store), StateReader(path)
+    store.claim(scope, [(D, "1")])
+    store.write(scope, [UndeleteSent(content_type=D, source_id="1", destination_id="5", ticket=0)])
+    if ends is not None:
+        error = ItemError(kind="forbidden", message="") if ends is Operation.FAILED else None
+        store.write(scope, [result("1", ends, error=error, destination_id="5")])
+    kept = None if ends is Operation.UNDELETED else "5"
+    assert reader.history(scope, D, "1").undeletes == kept
+    assert store.uncertain(begin(store)) == ({(D, "1")} if kept else set())
+
+
+def test_what_is_switched_off_is_kept_as_it_was_the_first_time(store):
+    scope = begin(store)
+    store.write(scope, [switched_off("9", b"as it was"), switched_off("9", b"off by now"), switched_off("7")])
+    with apsw.Connection(str(store.path)) as db:
+        rows = db.execute("SELECT session_id, destination_id, body FROM switched_off ORDER BY 2").fetchall()
+    assert [(session, i) for session, i, _ in rows] == [(scope.session_id, i) for i in "79"]
+    assert zlib.decompress(rows[1][2]) == b"as it was"
 
 
 def test_a_vault_is_not_taken_for_a_state_file(tmp_path):
