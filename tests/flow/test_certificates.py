@@ -1,11 +1,12 @@
 """Certificates of dashboards, looks and tiles: written last, whatever the instance makes of edits and bodies."""
 
 import itertools
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from factory import backup, destroy, make_dashboard, make_looker, trash
-from harness import Memory, restore
+from harness import Cut, Memory, PowerCut, restore
 
 from lvrestore.model import ContentType, Operation
 from lvrestore.settings import Policy
@@ -162,6 +163,35 @@ def test_a_dashboard_that_is_looked_at_again_is_certified_after_that(beliefs):
     assert certificate(looker, "dashboard", here) == CERTIFIED
     assert second.error is None
     assert writes(looker)[-1] == f"PATCH /dashboards/{here}/certification"
+
+
+@pytest.mark.parametrize("beliefs", BELIEFS)
+@pytest.mark.parametrize("state", ["revoked", "part edited", "trashed", "destroyed"])
+def test_cut_after_every_call_the_rerun_certifies(state, beliefs):
+    def damaged():
+        looker = make_looker()
+        dashboard_id = make_dashboard(looker, tiles=1, filters=0)
+        tile = looker.call("GET", f"/dashboards/{dashboard_id}/dashboard_elements")[0]["id"]
+        looker.call("PATCH", f"/dashboard_elements/{tile}", {"certification_metadata": CERTIFIED})
+        certify(looker, "dashboard", dashboard_id)
+        row = backup(looker, dashboard_id)
+        looker.switches.update(beliefs)
+        spoil(looker, state, dashboard_id)
+        looker.clear_log()
+        return looker, row
+
+    looker, row = damaged()
+    restore(looker, [row])
+    for cut in range(len(looker.requests)):
+        looker, row = damaged()
+        memory, claimed = Memory(), datetime.fromtimestamp(looker.instance.now(), UTC)
+        with pytest.raises(PowerCut):
+            restore(Cut(looker, cut), [row], memory)
+        (result,) = restore(looker, [row], memory, uncertain_since=claimed)
+        assert certificate(looker, "dashboard", result.destination_id) == CERTIFIED, cut
+        looker.clear_log()
+        (again,) = restore(looker, [row], memory)
+        assert (writes(looker), again.operation) == ([], Operation.UNCHANGED), cut
 
 
 def test_certificates_are_left_alone_if_so_wished():

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from comparison import differences
 from factory import backup, decoded, destroy, make_dashboard, make_filter, make_looker, requests, trash
-from harness import Memory, restore
+from harness import Cut, Memory, PowerCut, restore
 
 from lvrestore.content.references import MappedId
 from lvrestore.model import Operation
@@ -143,24 +143,6 @@ def test_cut_after_every_call_the_rerun_ends_right(state, layouts):
             (again,) = restore(looker, [row])
             assert again.operation is Operation.UNCHANGED
             assert set(methods(looker)) == {"GET"}
-
-
-class PowerCut(BaseException):
-    """Ends the process that runs the driver."""
-
-
-class Cut:
-    """Sends so many requests, then nothing ever again; the last one is carried out."""
-
-    def __init__(self, looker, after):
-        self._looker, self._left = looker, after
-
-    def send(self, request):
-        answer = self._looker.send(request)
-        if self._left == 0:
-            raise PowerCut
-        self._left -= 1
-        return answer
 
 
 def test_half_made_dashboard_is_completed_without_deleting_or_doubling():

@@ -69,3 +69,21 @@ def test_certificates_come_back_and_a_second_run_writes_nothing(certified_vault,
         site.looker.clear_log()
         again = site.run(arguments)
         assert [f"{r.method} {r.path}" for r in site.writes()] == [], again
+
+
+@pytest.mark.parametrize("revokes", ["no", "yes"])
+def test_on_another_instance_as_well_also_when_the_state_is_lost(certified_vault, tmp_path, revokes):
+    with running_site(
+        certified_vault, tmp_path, empty=True, first_id=50_000_000, switches={"edit_revokes": revokes}
+    ) as site:
+        arguments = ["all", "--procs", "2", *site.arguments()]
+        site.run(arguments)
+        shown = [d for kind in ("dashboards", "looks") for d in site.looker.dump()[kind].values()]
+        states = [(d.get("certification_metadata") or {}).get("certification_status") for d in shown]
+        assert states.count("certified") > 5
+        assert "revoked" not in states
+        for _ in range(2):
+            site.looker.clear_log()
+            site.run(arguments)
+            assert site.writes() == []
+            site.state.unlink()
