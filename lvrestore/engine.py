@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from lvrestore.content.calls import Tried
+from lvrestore.content.edited import TIMED
 from lvrestore.errors import (
     ApiError,
     ExitCode,
@@ -48,6 +49,7 @@ from lvrestore.report.wording import fetched_line, left_the_source, named, plura
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
+from lvrestore.run.edits import Edits
 from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.identity import Claim, other_names, settle
 from lvrestore.run.index import Index
@@ -504,7 +506,10 @@ class Restore:
                     )
             there = self._there(intent, scanned, index)
             scanned, sending = self._what_sends(intent, scanner, scanned, index)
-        return msgspec.structs.replace(intent, scanned=tuple(scanned), there=there, sending=sending)
+            edited = self._edited(intent, scanned, index)
+        return msgspec.structs.replace(
+            intent, scanned=tuple(scanned), there=there, edited=edited, sending=sending
+        )
 
     def _what_sends(
         self, intent: Intent, scanner: Scanner, scanned: list[Scanned], index: Index
@@ -519,6 +524,13 @@ class Restore:
         foreteller = Foreteller(index, self._connection.client, self._scratch, self._policy)
         unlisted = intent.verdict.same and senders.unlisted(intent.counts)
         return scanned, tuple(foreteller.lines(back, senders.at_risk(), unlisted=unlisted))
+
+    def _edited(self, intent: Intent, scanned: Iterable[Scanned], index: Index) -> dict[ContentType, int]:
+        """How many items were edited on the instance after the backup, of the types that were listed to the end."""
+        edits = Edits(StateReader(self._state_path), self._instance, index, self._translator(intent))
+        types = [ContentType[one.kind.upper()] for one in scanned if one.items and one.complete]
+        rows = self._rows_left(intent)
+        return {one: edits.count(one, self._vault.rows(one, **rows)) for one in types if one.label in TIMED}
 
     def _there(self, intent: Intent, scanned: Iterable[Scanned], index: Index) -> dict[ContentType, int]:
         """How many items are on the destination already, of the types that were listed to the end."""

@@ -135,6 +135,25 @@ class ItemError(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[str, ...] = ()
 
 
+class Edit(msgspec.Struct, frozen=True):
+    """The last change of a live object before a restore: when, and by whom if Looker tells.
+
+    `after_backup`: somebody else than this tool made it after the backup; None where nobody can tell.
+    """
+
+    after_backup: bool | None
+    at: str
+    by: str | None = None
+
+
+class OwnWrite(msgspec.Struct, frozen=True):
+    """Until when (ISO text) every change of an object is known to be this tool's own, or undone by it."""
+
+    kind: str
+    destination_id: str
+    until: str
+
+
 class Calls(msgspec.Struct):
     """API calls, counted as they are sent: retries included."""
 
@@ -159,7 +178,8 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """How one item ended. `blob` is kept for failures only, for the dead letter.
 
     `waits`: it is to be looked at again, for this reason. `earlier`: it was, and had ended like this;
-    `earlier_error` is the kind of the error that it had then.
+    `earlier_error` is the kind of the error that it had then. `edit` is the last change that was found on the live
+    object, `own_write` until when changes are our own now.
     """
 
     seq: int
@@ -182,6 +202,8 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     waits: Waits = Waits.NO
     earlier: Operation | None = None
     earlier_error: str | None = None
+    edit: Edit | None = None
+    own_write: OwnWrite | None = None
 
 
 class QueryResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):

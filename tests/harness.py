@@ -1,5 +1,7 @@
 """Run the engine's driver against an in-memory Looker: no socket, no process, no waiting."""
 
+from datetime import datetime
+
 import msgspec
 
 from lvrestore.content.references import History, MappedId, mapped_as
@@ -32,6 +34,7 @@ class Memory:
         self.undeletes, self.switched_off = {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
+        self.own_writes = {}
 
     def note(self, m):
         self.rules[m.kind, m.source_id] = m.rule
@@ -64,6 +67,13 @@ class Memory:
 
     def forget(self, kind, source_id):
         """As above."""
+
+    def wrote(self, own):
+        if own is not None:
+            self.own_writes[own.kind, own.destination_id] = datetime.fromisoformat(own.until)
+
+    def own_write(self, kind, destination_id):
+        return self.own_writes.get((kind, destination_id))
 
     def mapped(self, kind, source_id):
         return self.mappings.get((kind, mapped_as(self.policy, kind, source_id)))
@@ -177,6 +187,7 @@ def restore(
                 before is not None,
                 memory.again,
                 memory.undeletes.get(task.source_id),
+                begun=task.uncertain,
             ),
             grace_s=grace_s,
             max_repeats=max_retries,
@@ -200,6 +211,7 @@ def restore(
         )
         result = driver.restore(task)
         _note_end(memory, content_type, result)
+        memory.wrote(None if dry_run else result.own_write)
         return result
 
     results = [run(seq, *row) for seq, row in enumerate(rows)]

@@ -11,6 +11,7 @@ from lvrestore.model import (
     MappingNote,
     MatchRule,
     Operation,
+    OwnWrite,
     RestorationResult,
     SwitchedOff,
     UndeleteSent,
@@ -69,6 +70,7 @@ def write(store):
     store.claim(scope, [(D, "1"), (D, "2")])
     store.unclaim(scope, [(D, "2")])
     done = {"name": "n", "seq": 0, "content_type": D, "operation": Operation.UPDATED, "destination_id": "5"}
+    done["own_write"] = OwnWrite("dashboard", "5", "2026-11-01T00:00:00.000+00:00")
     store.write(
         scope,
         [
@@ -109,6 +111,9 @@ def read(reader, scope):
     reader.source_samples(HERE)
     reader.declared_sources(HERE)
     reader.history(scope, D, "1")
+    reader.own_write(HERE, "dashboard", "5")
+    reader.is_begun(HERE, D, "1")
+    reader.begun(HERE)
     reader.status(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))
     reader.has_moved(scope)

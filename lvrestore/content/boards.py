@@ -24,7 +24,7 @@ from lvrestore.content.board_parts import (
 )
 from lvrestore.content.board_writes import difference, said, sync_parts, undelete
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, shown, without
-from lvrestore.content.calls import Call, Create, Exists, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Call, Create, Exists, Get, Live, Mapped, Restored, Steps, Warn
 from lvrestore.content.counterparts import follow
 from lvrestore.content.finding import by_identity
 from lvrestore.content.links import may_move
@@ -252,6 +252,7 @@ def _sends_nothing(steps: Steps[Restored]) -> Steps[bool]:
 
 def _repair(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[Restored]:
     """Make a living board equal the vault's."""
+    yield Live(live)
     sections = _wanted(vault, refs)
     if history.accepted == (_wanted_fingerprint(vault, sections, refs), _live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
@@ -264,6 +265,7 @@ def _repair(vault: VaultBoard, live: Body, refs: References, history: History) -
 
 def _undelete(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[Restored | None]:
     """Take a board out of the trash and repair it; None if the server leaves it there."""
+    yield Live({**live, "deleted": True})
     sections = _wanted(vault, refs)
     broken = yield from broken_items(sections or [], live, refs)
     fields = yield from _fields(vault, refs, live)

@@ -149,6 +149,12 @@ class Mapped(msgspec.Struct, frozen=True):
     referred: bool = False
 
 
+class Live(msgspec.Struct, frozen=True):
+    """The live object of the item, as it was before this attempt wrote anything."""
+
+    body: Mapping[str, Json]
+
+
 class Replaces(msgspec.Struct, frozen=True):
     """The live object as it was, to be stored durably before the first write that changes it."""
 
@@ -186,7 +192,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 Call = Get | Create | Update | Replace | Delete
-Note = AlertsOn | Exists | Having | Mapped | Replaces | SwitchesOff | Tried | Undeletes | Warn
+Note = AlertsOn | Exists | Having | Live | Mapped | Replaces | SwitchesOff | Tried | Undeletes | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
 

@@ -19,6 +19,7 @@ from lvrestore.content.calls import (
     Exists,
     Get,
     Held,
+    Live,
     Mapped,
     Restored,
     Steps,
@@ -492,6 +493,7 @@ def _repair(
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
+    yield Live(live)
     work = _work(live["id"], history, before=live)
     yield from make_good(work.kind, work.item_id, live, refs, history, work.changes)
     marks = (vault_fingerprint(vault, refs), live_fingerprint(live)) if history.accepted else None

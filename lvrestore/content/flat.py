@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, shown, without
-from lvrestore.content.calls import Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Exists, Get, Held, Live, Mapped, Restored, Steps, Warn
 from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.certificates import WRITABLE, as_comparable, certify, with_certificate
 from lvrestore.content.finding import by_identity
@@ -522,6 +522,7 @@ def _repair(
     flat: Flat, vault: Shape, body: Body, live: Body, refs: References, history: History
 ) -> Steps[Restored]:
     item_id = flat.id_of(live)
+    yield Live({**live, "id": item_id})
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
     yield from make_good(flat.kind, item_id, live, refs, history, work.changes)
     if history.accepted == _fingerprints(flat, body, live) and not work.changes:

@@ -16,7 +16,7 @@ import orjson
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, only, shown, without
-from lvrestore.content.calls import Create, Delete, Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Delete, Get, Live, Mapped, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.queries import make_query
 from lvrestore.content.references import (
@@ -400,6 +400,7 @@ def _check_owner(vault: VaultPlan, body: Body, live: Body) -> Steps[None]:
 
 
 def _repair(vault: VaultPlan, body: Body, live: Body, refs: References, history: History) -> Steps[Restored]:
+    yield Live(live)
     if history.accepted == (_vault_fingerprint(vault), _live_fingerprint(live)):
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"])
     delta = _differences(body, live)

@@ -47,7 +47,7 @@ class History(msgspec.Struct, frozen=True):
     `uncertain_since`: an earlier attempt sent the POST that makes it then, and nobody knows how that ended.
     `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
     they are. `retried`: this run has come to the item before; with `again` it does so for the last time, for what
-    had to wait until everything else is there.
+    had to wait until everything else is there. `begun`: an earlier attempt has begun the item and not finished.
     `undeletes`: the destination id of content that an attempt was about to bring back from the trash and did not
     finish: what sends on it may be switched on.
     """
@@ -57,6 +57,7 @@ class History(msgspec.Struct, frozen=True):
     retried: bool = False
     again: bool = False
     undeletes: str | None = None
+    begun: bool = False
 
 
 NO_HISTORY = History()
@@ -84,6 +85,10 @@ class References(Protocol):
 
     def mapped_from(self, kind: str, destination_id: str) -> str | None:
         """A source id that is committed to be that destination's object, if there is one."""
+        ...
+
+    def own_write(self, kind: str, destination_id: str) -> datetime | None:
+        """Until when every change of an object of the destination is this tool's own."""
         ...
 
     def in_vault(self, kind: str, source_id: str) -> bool:

@@ -78,6 +78,7 @@ def change_object(result: RestorationResult) -> dict[str, Json]:
         "operation": result.operation.value,
         "destination_id": result.destination_id,
         "reason": result.error.message if result.error else result.reason,
+        **edit_fields(result),
         "changes": _changes(result),
         "warnings": list(_warnings(result)),
         "calls": result.calls.total,
@@ -101,7 +102,7 @@ def result_object(result: RestorationResult, dead_letter_id: int | None, *, dry_
         "calls": result.calls.total,
         "dependencies_checked": list(result.checked),
         "warnings": list(_warnings(result)),
-        **({"dry_run": True, "changes": _changes(result)} if dry_run else {}),
+        **({"dry_run": True, **edit_fields(result), "changes": _changes(result)} if dry_run else {}),
         "error": None
         if error is None
         else {
@@ -111,6 +112,16 @@ def result_object(result: RestorationResult, dead_letter_id: int | None, *, dry_
             "field": error.field,
             "dead_letter_id": dead_letter_id,
         },
+    }
+
+
+def edit_fields(result: RestorationResult) -> dict[str, Json]:
+    """The last change of the live object before the run, null where Looker does not tell."""
+    edit = result.edit
+    return {
+        "live_updated_at": edit.at if edit else None,
+        "live_updated_by": edit.by if edit else None,
+        "edited_after_backup": edit.after_backup if edit else None,
     }
 
 

@@ -28,7 +28,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is the instance that the backup is of, `mapped` how many of its objects earlier runs brought here.
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
-    is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already.
+    is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already, `edited`
+    those that were edited there after the backup.
     `asks_identity`: the caller declares that it is the instance of the backup, which has a question of its own.
     `sending` are sentences about schedules and alerts.
     `to_fetch` are definitions that are first got from the `live_source` itself. `only` is the item, where it is one.
@@ -38,6 +39,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     absent_types: tuple[ContentType, ...] = ()
     scanned: tuple[Scanned, ...] = ()
     there: dict[ContentType, int] = {}
+    edited: dict[ContentType, int] = {}
     sending: tuple[str, ...] = ()
     mapped: int = 0
     left_out_deleted: int

@@ -18,7 +18,7 @@ from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.wording import api_calls, counted, intent_lines, queries_line
+from lvrestore.report.wording import api_calls, counted, intent_lines, last_change, queries_line
 from lvrestore.text import NAME_LIMIT, printable, shortened_pair
 
 SHOWN_CHANGES = 8
@@ -147,6 +147,12 @@ class Terminal:
             self._out.print(f"    ! {printable(message)}")
         if result.operation is Operation.CREATED:
             return  # everything in it is new
+        if (
+            result.operation is not Operation.UNDELETED
+            and result.edit is not None
+            and result.edit.after_backup
+        ):
+            self._out.print(f"    edited after the backup: {printable(last_change(result.edit), 80)}")
         changes = [one for change in result.changes for one in narrowed(*change)]
         for path, before, after in changes[:SHOWN_CHANGES]:
             old, new = shortened_pair(_shown(before), _shown(after))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lvrestore.content.references import parse_time
-from lvrestore.model import ContentType
+from lvrestore.model import ContentType, Edit
 from lvrestore.report.identity import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
 from lvrestore.text import quoted
@@ -54,6 +54,13 @@ def queries_line(queries: Mapping[str, Mapping[str, int]]) -> str:
     return "; ".join(said)
 
 
+def last_change(edit: Edit) -> str:
+    """When an object was changed last, and by whom if that is known."""
+    at = parse_time(edit.at)
+    when = f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at is not None else edit.at
+    return f"{when} by {edit.by}" if edit.by else when
+
+
 def api_calls(n: int) -> str:
     """`1 API call`, `1,234 API calls`."""
     return counted(n, "API call")
@@ -77,6 +84,9 @@ def intent_lines(intent: Intent) -> list[str]:
         lines += _overwriting_lines(intent)
     else:
         lines += _other_instance_lines(intent)
+    if edited := [plural(t, n) for t, n in intent.edited.items() if n]:
+        were = "was" if sum(intent.edited.values()) == 1 else "were"
+        lines.append(f"Edited on the instance after the backup {were}: {', '.join(edited)}.")
     if intent.left_out_deleted:
         n = intent.left_out_deleted
         rows = (

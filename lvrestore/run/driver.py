@@ -19,6 +19,7 @@ from lvrestore.content.calls import (
     Exists,
     Get,
     Having,
+    Live,
     Mapped,
     Replace,
     Replaces,
@@ -47,7 +48,9 @@ from lvrestore.looker.client import CallCounts, GaveUp, ResponseRecord, Sender, 
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
 from lvrestore.model import (
+    SUCCESSES,
     Calls,
+    Edit,
     ItemError,
     Json,
     MappingNote,
@@ -63,6 +66,7 @@ from lvrestore.run.known import KnownIds
 from lvrestore.run.missing import message_of
 from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
+from lvrestore.run.touched import Touched
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -147,6 +151,13 @@ def _may_have_changed(task: RestorationTask) -> bool:
     return not left_alone
 
 
+def _told(task: RestorationTask, edit: Edit | None) -> str:
+    """The report line of an edit that was overwritten."""
+    at, by = (edit.at, edit.by) if edit is not None else ("", None)
+    who = f" by {by}" if by else ""
+    return f"{task.content_type.label} {task.source_id} was edited after the backup, at {at}{who}"
+
+
 def _waits(task: RestorationTask, end: Restored | None) -> Waits:
     """Why an item is to be looked at again; for others that come later it waits only once."""
     if end is None:
@@ -199,6 +210,7 @@ class Driver:
         self._warnings: list[tuple[str, str]] = []
         self._checked: list[str] = []
         self._task: RestorationTask
+        self._touched, self._begun = Touched(), False
 
     def carry_out(self, task: RestorationTask | QueryTask) -> RestorationResult | QueryResult:
         """Do what a task says."""
@@ -207,7 +219,7 @@ class Driver:
     def bring(self, task: QueryTask) -> QueryResult:
         """Make queries that items of the run show. What fails in passing is left to those items."""
         self._repeats, self._is_uncertain, self._only_server_knows = 0, False, False
-        self._lands_until = 0.0
+        self._lands_until, self._touched = 0.0, Touched()
         before = self._client.counts
         here = refused = None
         self._refs.begin_item()
@@ -232,6 +244,7 @@ class Driver:
         self._task, self._repeats, self._is_uncertain = task, 0, task.uncertain
         self._only_server_knows = task.uncertain or _may_have_changed(task)
         self._lands_until = self._on_our_clock(task.lands_until)
+        touched = self._touched = Touched((task.content_type.label, task.source_id))
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
         error: ItemError | None = None
@@ -245,12 +258,16 @@ class Driver:
         except Exception as bug:
             log.exception("%s %s", task.content_type.label, task.source_id)
             error = ItemError(kind="internal", message=repr(bug), trace=traceback.format_exc()[-TRACE_LIMIT:])
+        operation = _operation(task, end, error)
+        edit = touched.edit(task, operation, self._refs, begun=self._begun)
+        if touched.overwrites(edit):
+            self._warnings.append(("newer_overwritten", _told(task, edit)))
         return RestorationResult(
             seq=task.seq,
             content_type=task.content_type,
             source_id=task.source_id,
             name=task.name,
-            operation=_operation(task, end, error),
+            operation=operation,
             destination_id=self._known_id(end),
             reason=end.reason if end else "",
             duration_ms=round((self._clock() - started) * 1000),
@@ -265,6 +282,8 @@ class Driver:
             waits=_waits(task, end),
             earlier=task.earlier,
             earlier_error=task.earlier_error,
+            edit=edit,
+            own_write=touched.own_write(task, done=operation in SUCCESSES),
         )
 
     def _lacking(self, end: Restored, before: CallCounts) -> ItemError | None:
@@ -294,8 +313,10 @@ class Driver:
         while True:
             self._warnings, self._checked = [], []
             self._refs.begin_item()
+            history = self._history(task)
+            self._begun = history.begun
             try:
-                return self._play(self._generators(task, self._refs, self._history(task)))
+                return self._play(self._generators(task, self._refs, history))
             except _Unsettled:
                 self._wait_idly(self._lands_until - self._clock())
 
@@ -372,6 +393,7 @@ class Driver:
                 kept = msgspec.structs.replace(note, source_id=kept_as)
                 self._recorder.note(MappingNote(**msgspec.structs.asdict(kept)))
                 self._refs.forget(kind, source_id)
+                self._touched.mapped(kind, source_id, destination_id)
             case Replaces(kind, destination_id, body):
                 self._recorder.keep(kind, destination_id, orjson.dumps(body))
                 self._doubt(kind, destination_id)
@@ -381,6 +403,8 @@ class Driver:
                 self._recorder.switch_off(note)
             case Tried():
                 self._tried(note)
+            case Live(body):
+                self._touched.found(body)
             case Warn(kind, message):
                 self._warnings.append((kind, message))
             case _:
@@ -399,9 +423,16 @@ class Driver:
 
     def _send(self, write: Request, *, creates: bool = False) -> Json:
         reached("before_send")
-        reply = self._client.call(write, creates=creates).json
+        try:
+            reply = self._client.call(write, creates=creates)
+        except Refused:
+            raise
+        except Exception:
+            self._touched.lost()
+            raise
+        self._touched.answered(reply)
         reached("after_send")
-        return reply
+        return reply.json
 
     def _get(self, call: Get) -> Json:
         for wait_s in (*NOT_READY_WAITS_S, None):

@@ -168,6 +168,16 @@ class Index:
         )
         return frozenset(one for (one,) in rows)
 
+    def values(self, kind: str, field: str, ids: Iterable[str]) -> dict[str, str]:
+        """What those of these objects that were seen alive have in a field, by their ids."""
+        rows = self._ask(
+            "SELECT seen.id, keys.value FROM json_each(?) AS given CROSS JOIN seen CROSS JOIN keys"
+            " ON keys.kind = seen.kind AND keys.id = seen.id"
+            " WHERE seen.kind = ? AND seen.id = given.value AND field = ? AND NOT trashed",
+            (orjson.dumps(list(ids)).decode(), kind, field),
+        )
+        return dict(rows)
+
     def ids(self, kind: str) -> frozenset[str]:
         """The ids of all living objects of a kind that were seen."""
         rows = self._ask("SELECT id FROM seen WHERE kind = ? AND NOT trashed", (kind,))

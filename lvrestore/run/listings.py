@@ -47,13 +47,14 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of object.
 
     `fields` is everything that a restore looks at. `keys` are the fields that an object is looked up by, also by
-    each value of a list. An object is as good as the answer to a GET of its own if it has `parts`, lists or
-    objects that a server may leave out of a list, with at least these fields in each of them, and if it is
-    `plausible`. `elsewhere` are the `fields` to ask for on another instance than the backup's, where ids of
-    queries mean nothing. `page` is the number of rows of a page, None where the list comes as a whole. `contents`
-    are lists of what lies in an object, which an answer to a write shows whole, however long: nobody looks at them
-    there. `marks` are keys without a value, which those objects have that they are true of. `proves_absence` says
-    that what is not in the list (nor in the trash, where `has_trash`) is answered with 404.
+    each value of a list, and those that are asked of many objects at once. An object is as good as the answer to a
+    GET of its own if it has `parts`, lists or objects that a server may leave out of a list, with at least these
+    fields in each of them, and if it is `plausible`. `elsewhere` are the `fields` to ask for on another instance
+    than the backup's, where ids of queries mean nothing. `page` is the number of rows of a page, None where the
+    list comes as a whole. `contents` are lists of what lies in an object, which an answer to a write shows whole,
+    however long: nobody looks at them there. `marks` are keys without a value, which those objects have that they
+    are true of. `proves_absence` says that what is not in the list (nor in the trash, where `has_trash`) is
+    answered with 404.
     """
 
     kind: str
@@ -119,7 +120,7 @@ def shows_queries(dashboard: Mapping[str, Json]) -> bool:
 _MAKER = _names(WriteResultMakerWithIdVisConfigAndDynamicFields)
 _TILE = _names(WriteDashboardElement, "id", "alert_count", without={"result_maker"})
 _QUERY = _names(WriteQuery, "id")
-_SHELL = _names(WriteDashboard, "id", "created_at", "updated_at")
+_SHELL = _names(WriteDashboard, "id", "created_at", "updated_at", "last_updater_id", "last_updater_name")
 _COMPONENT = _names(WriteDashboardLayoutComponent, "id")
 _LAYOUT = _names(WriteDashboardLayout, "id", "deleted")
 _ITEM = _names(WriteBoardItem, "id", without={"custom_image_data_base64"})
@@ -146,7 +147,7 @@ LISTINGS: Mapping[str, Listing] = {
             fields=_dashboard_fields(_TILE),
             elsewhere=_dashboard_fields(f"{_TILE},query({_QUERY})"),
             page=PAGE_OF_DASHBOARDS,
-            keys=("slug", "folder_id"),
+            keys=("slug", "folder_id", "updated_at"),
             marks={"watched": _is_watched},
             parts={
                 "dashboard_elements": ("id", "result_maker", "alert_count"),
@@ -160,9 +161,9 @@ LISTINGS: Mapping[str, Listing] = {
             kind="look",
             collection="looks",
             path="/looks/search",
-            fields=_names(WriteLookWithQuery, "id", "created_at", "updated_at"),
+            fields=_names(WriteLookWithQuery, "id", "created_at", "updated_at", "last_updater_id"),
             page=PAGE,
-            keys=("folder_id",),
+            keys=("folder_id", "updated_at"),
             has_trash=True,
         ),
         Listing(
@@ -239,6 +240,7 @@ LISTINGS: Mapping[str, Listing] = {
                 f"{_names(WriteBoard, 'id', 'created_at', 'updated_at')},"
                 f"board_sections({_SECTION},board_items({_ITEM}))"
             ),
+            keys=("updated_at",),
             parts={"board_sections": ("id", "board_items")},
             proves_absence=False,
         ),
@@ -259,7 +261,7 @@ LISTINGS: Mapping[str, Listing] = {
                 + f",scheduled_plan_destination({_DESTINATION})"
             ),
             params={"all_users": "true"},
-            keys=("dashboard_id", "look_id", "query_id"),
+            keys=("dashboard_id", "look_id", "query_id", "updated_at"),
             parts={"scheduled_plan_destination": ("id",)},
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from lvrestore.content.references import MappedId, mapped_as
 from lvrestore.content.remap import remapped, remapped_query
@@ -71,6 +72,10 @@ class StateReferences:
             if (planned_kind, to.destination_id) == (kind, destination_id):
                 return source_id
         return self._mapper.source_of(kind, destination_id)
+
+    def own_write(self, kind: str, destination_id: str) -> datetime | None:
+        """Until when every change of an object of the destination is this tool's own."""
+        return self._reader.own_write(self._scope.destination_instance, kind, destination_id)
 
     def in_vault(self, kind: str, source_id: str) -> bool:
         """Whether the vault holds the object, or nothing of that kind."""

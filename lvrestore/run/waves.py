@@ -217,6 +217,7 @@ def both_looks(first: RestorationResult, *second: RestorationResult) -> Restorat
             warnings=tuple(dict.fromkeys((*first.warnings, *later.warnings))),
             checked=tuple(dict.fromkeys((*first.checked, *later.checked))),
             changes=(*first.changes, *later.changes),
+            edit=first.edit,
         )
     return first
 

@@ -213,9 +213,18 @@ class Workbench:
         wait_until(time.monotonic() + seconds, until, time.sleep, time.monotonic)
 
     def _history(self, task: RestorationTask) -> History:
-        history = self._reader.history(self.config.scope, task.content_type, task.source_id)
+        scope, item = self.config.scope, (task.content_type, task.source_id)
+        # A run has claimed the item itself by now, and its tasks say which were begun before.
+        begun = (
+            self._reader.is_begun(scope.destination_instance, *item)
+            if self.config.dry_run
+            else task.uncertain
+        )
         return msgspec.structs.replace(
-            history, retried=task.again is not Waits.NO, again=task.again is Waits.FOR_OTHERS
+            self._reader.history(scope, *item),
+            retried=task.again is not Waits.NO,
+            again=task.again is Waits.FOR_OTHERS,
+            begun=begun,
         )
 
 

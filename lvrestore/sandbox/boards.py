@@ -82,6 +82,11 @@ def _appended(row: Row, order: str, object_id: str) -> None:
     row[order] = [*(row.get(order) or []), object_id]
 
 
+def _touch(call: Call, section: Row) -> None:
+    """Note on the board of a section that something on it changed."""
+    call.instance.touch_board(call.instance.store.boards[section["board_id"]])
+
+
 # Boards
 
 
@@ -141,6 +146,7 @@ def create_section(call: Call) -> Row:
     row = _dated(call.instance, {"id": store.new_id("section"), **body})
     store.put_section(row)
     _appended(store.boards[row["board_id"]], "section_order", row["id"])
+    _touch(call, row)
     return call.show(SECTION, row)
 
 
@@ -154,12 +160,15 @@ def update_section(call: Call) -> Row:
     if body.get("board_id", row["board_id"]) != row["board_id"]:
         store.move_section(row, body["board_id"])
     row.update(body, updated_at=call.instance.now())
+    _touch(call, row)
     return call.show(SECTION, row)
 
 
 def delete_section(call: Call) -> None:
     """Destroy a section with its items."""
-    call.instance.store.take_section(the(call.instance.store.sections, call.ids[0]))
+    row = the(call.instance.store.sections, call.ids[0])
+    call.instance.store.take_section(row)
+    _touch(call, row)
 
 
 def get_section(call: Call) -> Row:
@@ -198,6 +207,7 @@ def create_item(call: Call) -> Row:
     row = {"id": store.new_id("item"), **body}
     store.put_item(row)
     _appended(store.sections[row["board_section_id"]], "item_order", row["id"])
+    _touch(call, store.sections[row["board_section_id"]])
     return call.show(ITEM, row)
 
 
@@ -216,12 +226,15 @@ def update_item(call: Call) -> Row:
     store.put_item(row)
     if row["board_section_id"] != section_id:
         _appended(store.sections[row["board_section_id"]], "item_order", row["id"])
+    _touch(call, store.sections[row["board_section_id"]])
     return call.show(ITEM, row)
 
 
 def delete_item(call: Call) -> None:
     """Remove an item, not what it shows."""
-    call.instance.store.take_item(the(call.instance.store.items, call.ids[0]))
+    row = the(call.instance.store.items, call.ids[0])
+    call.instance.store.take_item(row)
+    _touch(call, call.instance.store.sections[row["board_section_id"]])
 
 
 def get_item(call: Call) -> Row:

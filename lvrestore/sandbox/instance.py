@@ -106,6 +106,11 @@ class Instance:
         if self.on("tile_edits_move_updated_at", "yes"):
             self.sign(dashboard.row)
 
+    def touch_board(self, board: Row) -> None:
+        """Note on a board that one of its sections or items changed."""
+        if self.on("item_edits_move_updated_at", "yes"):
+            board["updated_at"] = self.now()
+
     def sign(self, row: Row) -> None:
         """Note who changed something, and when."""
         row["updated_at"] = self.now()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -312,7 +313,11 @@ class Looker:
             case Reply(truncated=True):
                 return NoAnswer(Sent.UNKNOWN, "the answer was cut off")
             case reply:
-                return Answered(reply.status, reply.headers, reply.body, reply.delay_s)
+                return Answered(reply.status, self.dated(reply.headers), reply.body, reply.delay_s)
+
+    def dated(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of a reply with the time that it is here."""
+        return {"date": formatdate(self.instance.now(), usegmt=True), **headers}
 
     def handle(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None

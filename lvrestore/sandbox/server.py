@@ -118,7 +118,8 @@ class App:
             await asyncio.sleep(reply.delay_s)
             await _disconnect(scope, receive, abort=True)
         else:
-            await _respond(scope, receive, send, reply)
+            dated = msgspec.structs.replace(reply, headers=self.looker.dated(reply.headers))
+            await _respond(scope, receive, send, dated)
 
     async def _answer(self, scope: Scope, path: str, raw: bytes) -> Reply | Dropped:
         # Some clients send `//api/4.0` when their base URL ends in a slash.
@@ -275,6 +276,7 @@ def _make(app: App, on_ready: Callable[[], None], on_usr1: Callable[[], None]) -
         access_log=False,
         log_level="warning",
         server_header=False,
+        date_header=False,  # a reply has the time of the Looker, which a test may advance
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=2,
     )

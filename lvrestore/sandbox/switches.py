@@ -65,6 +65,9 @@ SWITCHES = {
     "inline_query": Switch(
         ("ignored", "honoured"), "whether a query inside a tile's or look's body is created"
     ),
+    "item_edits_move_updated_at": Switch(
+        ("no", "yes"), "whether a board's updated_at follows its sections and items"
+    ),
     "items_of_destroyed": Switch(
         ("go", "stay"), "whether board items go when the dashboard or look that they show is destroyed"
     ),

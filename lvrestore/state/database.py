@@ -34,6 +34,16 @@ ADDED_COLUMNS = (
     ("id_mappings", "rule", "TEXT NOT NULL DEFAULT ''", "''"),
     ("id_mappings", "mapped_at", "TEXT", "NULL"),
 )
+# What earlier versions wrote is in their journals: else it would look like somebody's edit after the backup.
+OWN_WRITES_OF_JOURNAL = """INSERT OR IGNORE INTO own_writes
+    SELECT session.destination_instance,
+        CASE item.content_type WHEN 1 THEN 'dashboard' WHEN 2 THEN 'look' WHEN 6 THEN 'board'
+            ELSE 'scheduled_plan' END,
+        item.destination_id, max(item.finished_at)
+    FROM restored_items AS item JOIN restoration_sessions AS session ON session.id = item.session_id
+    WHERE item.content_type IN (1, 2, 6, 12) AND item.destination_id IS NOT NULL
+        AND item.status IN ('created', 'updated', 'undeleted')
+    GROUP BY 1, 2, 3"""
 _ELSEWHERE = "give --state PATH in a folder of yours"
 
 
@@ -119,6 +129,7 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
         for table, column, definition, _ in list(_missing_columns(db)):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
         db.execute(schema())
+        db.execute(OWN_WRITES_OF_JOURNAL)
         db.execute(
             "INSERT OR IGNORE INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%f+00:00'))",
             (SCHEMA_VERSION,),

@@ -93,6 +93,16 @@ CREATE INDEX IF NOT EXISTS mappings_by_destination
 CREATE INDEX IF NOT EXISTS moved_mappings ON id_mappings (source_instance, destination_instance, content_type)
     WHERE source_id <> destination_id;
 
+-- Until when every change of a live object is this tool's own: a later one is somebody else's edit. No source in the
+-- key: whatever it was restored from, the write was ours.
+CREATE TABLE IF NOT EXISTS own_writes (
+    destination_instance TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    destination_id TEXT NOT NULL,
+    until TEXT NOT NULL,
+    PRIMARY KEY (destination_instance, content_type, destination_id)
+) WITHOUT ROWID;
+
 -- One entry per item at most. An entry keeps its id for as long as the item fails.
 CREATE TABLE IF NOT EXISTS dead_letter_queue (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 import orjson
 
-from lvrestore.content.references import History
+from lvrestore.content.references import CLOCK_SKEW, History
 from lvrestore.crashpoints import reached
 from lvrestore.errors import StateError, StateLostError
 from lvrestore.model import (
@@ -27,6 +27,7 @@ from lvrestore.model import (
     Json,
     MappingNote,
     Operation,
+    OwnWrite,
     QueryCounts,
     RestorationResult,
     SwitchedOff,
@@ -433,6 +434,9 @@ class StateStore:
                 now_text(),
             ),
         )
+        # Stored with it: a run that is killed right after the call has not edited the schedule.
+        until = (datetime.now(UTC) + CLOCK_SKEW).isoformat(timespec="milliseconds")
+        self._note_own_write(scope, OwnWrite(one.kind, one.destination_id, until))
 
     def _finish_item(self, scope: Scope, result: RestorationResult) -> None:
         item = (scope.destination_instance, int(result.content_type), result.source_id)
@@ -445,9 +449,18 @@ class StateStore:
             kept += " AND undeletes IS NULL"
         self._db.execute(f"DELETE FROM claims WHERE {this_claim}{kept}", item)  # noqa: S608 - constants
         self.dead_letters.settle(scope.session_id, scope.destination_instance, result)
+        if result.own_write is not None:
+            self._note_own_write(scope, result.own_write)
         mapped = result.operation not in {Operation.FAILED, Operation.CONFLICT}
         if mapped and result.destination_id is not None:
             self._map_done(scope, result)
+
+    def _note_own_write(self, scope: Scope, own: OwnWrite) -> None:
+        self._db.execute(
+            "INSERT INTO own_writes VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+            (scope.destination_instance, own.kind, own.destination_id, own.until),
+        )
 
     def _journal(self, scope: Scope, result: RestorationResult) -> None:
         if result.earlier is not None:
@@ -588,6 +601,31 @@ class StateReader:
             (scope.destination_instance, int(content_type), source_id),
         ).get
         return found
+
+    def own_write(self, destination: str, kind: str, destination_id: str) -> datetime | None:
+        """Until when every change of an object is this tool's own."""
+        until = self._db.execute(
+            "SELECT until FROM own_writes"
+            " WHERE destination_instance = ? AND content_type = ? AND destination_id = ?",
+            (destination, kind, destination_id),
+        ).get
+        return datetime.fromisoformat(until) if until else None
+
+    def begun(self, destination: str) -> frozenset[tuple[ContentType, str]]:
+        """Items that some run has begun and not finished."""
+        rows: list[Any] = self._db.execute(
+            "SELECT content_type, source_id FROM claims WHERE destination_instance = ?", (destination,)
+        ).fetchall()
+        return frozenset((ContentType(t), str(i)) for t, i in rows)
+
+    def is_begun(self, destination: str, content_type: ContentType, source_id: str) -> bool:
+        """Whether some run has begun an item and not finished."""
+        claim = "destination_instance = ? AND content_type = ? AND source_id = ?"
+        found = self._db.execute(
+            f"SELECT 1 FROM claims WHERE {claim}",  # noqa: S608 - a constant
+            (destination, int(content_type), source_id),
+        )
+        return found.get is not None
 
     def status(self, scope: Scope, content_type: ContentType, source_id: str) -> Operation | None:
         """How an item of this session has ended; None when it has not."""

@@ -756,6 +756,31 @@ def _touched(api):
     return api.ok("GET", f"/dashboards/{made['id']}")["updated_at"] > made["updated_at"]
 
 
+def _board_touched(api):
+    """Whether what is changed on a board moves its time, whichever way it is changed."""
+    board = api.ok("POST", "/boards", {"title": "B"})["id"]
+    moved, seen = [], api.ok("GET", f"/boards/{board}")["updated_at"]
+
+    def note(made):
+        nonlocal seen
+        now = api.ok("GET", f"/boards/{board}")["updated_at"]
+        moved.append(now > seen)
+        seen = now
+        api.looker.advance(60)
+        return made
+
+    api.looker.advance(60)
+    section = note(api.ok("POST", "/board_sections", {"board_id": board}))["id"]
+    item = note(api.ok("POST", "/board_items", {"board_section_id": section, "custom_url": "https://x.y"}))[
+        "id"
+    ]
+    note(api.ok("PATCH", f"/board_items/{item}", {"custom_title": "X"}))
+    note(api.ok("PATCH", f"/board_sections/{section}", {"title": "S"}))
+    note(api.ok("DELETE", f"/board_items/{item}"))
+    note(api.ok("DELETE", f"/board_sections/{section}"))
+    return set(moved)
+
+
 def _trashed_parts(api):
     """Whether layouts and rectangles go with their dashboard, and come back with it."""
     made = api.dashboard()["id"]
@@ -952,6 +977,7 @@ PROBES = {
     "group_cycle": (_circle, {"refused": 422, "allowed": 200}),
     "inline_credentials": (_inline_login, {"ignored": None, "honoured": "bob@example.com"}),
     "inline_query": (_inline, {"ignored": 422, "honoured": 200}),
+    "item_edits_move_updated_at": (_board_touched, {"no": {False}, "yes": {True}}),
     "items_of_destroyed": (_item_left, {"go": 0, "stay": 1}),
     "listens_to_filters": (_listens, {"unchecked": 200, "must_exist": 422}),
     "look_title": (_same_look, {"unique": 422, "free": 200}),

@@ -105,3 +105,12 @@ def test_an_id_says_that_an_object_is_there_and_nothing_of_what_it_is(tmp_path):
         assert index.having("look", "folder_id", "9") == frozenset()
         index.put("look", [{"id": looker.look, "title": "Look"}])
         assert index.get("look", looker.look).body["title"] == "Look"
+
+
+def test_what_many_living_objects_have_is_asked_at_once(tmp_path):
+    with closing(Index(tmp_path, 600)) as index:
+        at = "2026-11-01T04:00:00.000+00:00"
+        one, trashed, other = ({"id": i, "updated_at": at, "folder_id": "5"} for i in "123")
+        index.put("look", [one, {**trashed, "deleted": True}, other])
+        index.put("dashboard", [{"id": "1", "updated_at": "2020-01-01T00:00:00Z"}])
+        assert index.values("look", "updated_at", ["1", "2", "4"]) == {"1": at}

@@ -2,6 +2,7 @@
 
 import stat
 import zlib
+from datetime import UTC, datetime
 
 import apsw
 import pytest
@@ -163,6 +164,9 @@ def test_what_is_switched_off_is_kept_as_it_was_the_first_time(store):
         rows = db.execute("SELECT session_id, destination_id, body FROM switched_off ORDER BY 2").fetchall()
     assert [(session, i) for session, i, _ in rows] == [(scope.session_id, i) for i in "79"]
     assert zlib.decompress(rows[1][2]) == b"as it was"
+    # To switch it off is our own edit, also if the run is killed right after that.
+    own = StateReader(store.path).own_write(scope.destination_instance, "scheduled_plan", "9")
+    assert own > datetime.now(UTC)
 
 
 def test_a_vault_is_not_taken_for_a_state_file(tmp_path):

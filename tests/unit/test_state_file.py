@@ -1,6 +1,7 @@
 """The file itself: older versions, newer ones, foreign ones, one that is taken away, and what its queries cost."""
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
@@ -95,6 +96,9 @@ def test_an_older_file_is_brought_up_to_date_by_the_first_that_writes(old):
         store.write(scope, [RestorationResult(source_id=one, destination_id=one, **done) for one in "234"])
         assert StateReader(old).counts("s")[D].operations == {"updated": 4}
         assert StateReader(old).dead_letters.find(LetterFilter()) == []
+    # What the older version wrote is no edit of somebody else.
+    assert StateReader(old).own_write(HERE, "dashboard", "1") == datetime(2026, 11, 1, tzinfo=UTC)
+    assert StateReader(old).own_write(HERE, "dashboard", "2") is None
     columns = "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'"
     with apsw.Connection(str(old)) as migrated, apsw.Connection(str(new_file(old.parent))) as new:
         assert set(migrated.execute(columns)) == set(new.execute(columns))
