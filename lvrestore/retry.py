@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ from lvrestore.run.sessions import require_same_destination
 from lvrestore.run.waves import Waves
 from lvrestore.settings import Policy, Remap, RestorationConfig, Retry, Selection
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
-from lvrestore.vault import DoneIn, Vault, open_vault
+from lvrestore.vault import DoneIn, Lookups, Vault, open_vault
 from lvrestore.vault.extract import write_extract
 
 
@@ -94,7 +94,7 @@ class _RetryRun(Restore):
             write_extract(self._scratch / "proof.db", witnesses(sessions))
         )
         scope = self._scope(session.id if session else "")
-        lacking = self._lacking(reader, scope, backup) if asked.fix_dependencies else None
+        lacking = self._lacking(stack, reader, scope, backup) if asked.fix_dependencies else None
         self._selected = Selector(reader, scope).select(letters, lacking)
         self._letters = [one.id for one in self._selected.chosen]
         rows = write_extract(self._scratch / "letters.db", rows_of(reader, self._selected, backup))
@@ -121,7 +121,7 @@ class _RetryRun(Restore):
         self._vault_path = known[0] if known else None  # it may be back when this session is resumed
         return None
 
-    def _lacking(self, reader: StateReader, scope: Scope, backup: Vault | None) -> Lacking:
+    def _lacking(self, stack: ExitStack, reader: StateReader, scope: Scope, backup: Vault | None) -> Lacking:
         if backup is None:
             self._reporter.warn(
                 "the backup is not there: of what the letters lack, only what failed itself is known"
@@ -139,7 +139,14 @@ class _RetryRun(Restore):
                     f"cannot look for {kind} {source_id}: {failure}", "try again later"
                 ) from failure
 
-        return Lacking(reader, scope, backup, exists)
+        return Lacking(reader, scope, backup, exists, self._account_of(stack, backup))
+
+    def _account_of(self, stack: ExitStack, backup: Vault | None) -> Callable[[str], str | None]:
+        """Whose account is made again for a personal folder: nobody's, where what lay in it goes elsewhere."""
+        if backup is None or self._config.policy.orphans_to is not None:
+            return lambda _folder_id: None
+        lookups = stack.enter_context(closing(Lookups(backup.path, self._scratch)))
+        return lookups.owner_of
 
     def _look(self, session: SessionRow | None) -> Intent:
         counts = RetryIntent(

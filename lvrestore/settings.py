@@ -73,7 +73,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `access`: whether memberships, role grants, logins and the disabled flag are written only where this run
     makes one end (`new`), everywhere (`restore`) or nowhere (`skip`, also not what sets and roles hold); with
     `assignments` `exact` what the backup does not have is taken away as well. `orphans_to` is the destination's
-    folder for what has lost its own.
+    folder for what cannot get its own.
     `certification`: whether certificates are written.
     `grants_by_role`: roles are restored too, and give themselves to their holders; `members_by_user`: users are,
     and join their groups.
@@ -88,6 +88,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     for, with the ids of those.
     `link_hosts`: absolute links to the source's hosts (names, lower case) count as links, and get these hosts or
     origins (`https://host:port`).
+    `lost_folder`: the source id of an item's own folder, for which the one for orphans stands; of that item alone.
     `could_be_same`: nothing proves and nobody says which instance the backup is of, and it can be the destination.
     """
 
@@ -109,6 +110,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     grants_by_role: bool = True
     members_by_user: bool = True
     caller: Caller = Caller()
+    lost_folder: str | None = None
     could_be_same: bool = False
 
 

@@ -327,7 +327,7 @@ policy_options = together(
     option(
         "--orphans-to",
         metavar="FOLDER",
-        help="The destination's folder, by id or path, for what lay in a folder that is nowhere.",
+        help="Put items whose folder is gone into this folder of the instance, by id or path.",
     ),
     option(
         "--target-folder",

@@ -15,6 +15,7 @@ from lvrestore.content import flat
 from lvrestore.content.bodies import Body, changed
 from lvrestore.content.calls import Get, Mapped, Steps
 from lvrestore.content.finding import FOUND_ANEW
+from lvrestore.content.homes import ROOTS
 from lvrestore.content.links import name_strays, unsettled_targets
 from lvrestore.content.namesakes import taken_by_name
 from lvrestore.content.queries import is_query
@@ -79,7 +80,7 @@ def _rule_of(kind: str, content: Mapping[str, Json]) -> MatchRule:
     """What the finder of a kind goes by."""
     if kind != "folder":
         return KEYS.get(kind, MatchRule.NAME)
-    if any(content.get(flag) is True for flag in flat.ROOTS):
+    if any(content.get(flag) is True for flag in ROOTS):
         return MatchRule.ROOT
     return MatchRule.PERSONAL_FOLDER if content.get("is_personal") is True else MatchRule.PATH
 

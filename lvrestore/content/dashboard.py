@@ -33,6 +33,7 @@ from lvrestore.content.certificates import WRITABLE, certificate_of, certify, ce
 from lvrestore.content.counterparts import follow
 from lvrestore.content.filters import filter_body, sync_filters
 from lvrestore.content.finding import by_identity
+from lvrestore.content.homes import housed, report_orphan, stays
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts, woken
 from lvrestore.content.links import may_move
 from lvrestore.content.matching import pair
@@ -199,6 +200,7 @@ def restore_dashboard(
         yield from follow(
             [text for tile in parts(vault.dashboard_elements) or () for text in texts_of(tile)], refs
         )
+    refs = yield from housed(known(vault.folder_id), refs)
     if not refs.same_instance:
         _check_resolved(vault, parts(vault.dashboard_elements) or [], refs)
     found = yield from _find(vault, refs, history)
@@ -305,6 +307,7 @@ def _create(
     if is_looked_for and (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
         return end
     yield from _make_queries(vault, refs)
+    yield from report_orphan(refs)
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
     except Refused as refused:
@@ -499,16 +502,19 @@ def _repair(
     marks = (vault_fingerprint(vault, refs), live_fingerprint(live)) if history.accepted else None
     if marks is not None and history.accepted == marks and not work.changes:
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
-    want = without(_shell_body(vault, refs), *left_out)
+    want = without(_shell_body(vault, refs), *left_out, *(["folder_id"] if stays(live, refs) else []))
     delta = changed(want, live, NESTED)
-    tiles = yield from _check_references(vault, live, refs, delta)
+    trashed = bool(live.get("deleted"))
+    # What comes back from the trash needs its folder, though that is not written.
+    tiles = yield from _check_references(vault, live, refs, want if trashed else delta)
     if "user_id" in delta:
         owner = yield from _owner_of_live(vault, delta["user_id"], refs)
         delta = changed({**delta, "user_id": owner}, live, NESTED) if owner else without(delta, "user_id")
     yield from _note_mapping(vault, live, refs, history)
     yield from _make_queries(vault, refs)
-    trashed, waking = bool(live.get("deleted")), Waking(work.kind, work.item_id, refs, work.changes)
+    waking = Waking(work.kind, work.item_id, refs, work.changes)
     if trashed:
+        yield from report_orphan(refs)
         live, taken = yield from undelete(
             live, delta, lambda body, now: _patch(vault, work, body, now), waking
         )

@@ -13,6 +13,7 @@ from lvrestore.content.calls import Create, Exists, Get, Held, Live, Mapped, Res
 from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.certificates import WRITABLE, as_comparable, certify, with_certificate
 from lvrestore.content.finding import by_identity
+from lvrestore.content.homes import MADE_BY_LOGIN, ROOTS, housed, is_made_by_login, report_orphan, stays
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
 from lvrestore.content.namesakes import follows_model, is_news, not_renamed, rule_of_namesake, taken_by_name
 from lvrestore.content.queries import is_query, make_query
@@ -24,7 +25,6 @@ from lvrestore.content.references import (
     keep_owner,
     made_since,
     matched_by,
-    orphanage,
     owner_missing,
     require,
     standing_in,
@@ -59,7 +59,6 @@ NESTED = {CERTIFICATE: WRITABLE}
 PAGE = 500
 TAKEN = 409
 BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
-ROOTS = ("is_shared_root", "is_users_root", "is_embed_shared_root", "is_embed_users_root")
 
 
 class VaultFolder(CreateFolder, frozen=True, kw_only=True):
@@ -73,6 +72,7 @@ class VaultFolder(CreateFolder, frozen=True, kw_only=True):
     is_embed_users_root: Flag = UNSET
     is_personal: Flag = UNSET
     is_embed: Flag = UNSET
+    external_id: Text = UNSET
 
 
 class VaultLook(WriteLookWithQuery, frozen=True, kw_only=True):
@@ -135,7 +135,8 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """What is particular to one type.
 
     `candidates` finds live objects that have the natural key of a body, compared exactly; `key` is the rule that
-    they are found by. `skip` gives the reason why an item must not be touched; `counterparts` finds what stands for
+    they are found by. `skip` gives the reason why an item must not be touched, `skip_here` one that other items of the
+    backup give; `counterparts` finds what stands for
     such an item here, if not its name does. `rivalry` says why another item of the backup has a better right to be
     there. `unique` is what no two of a kind share: the name, then what it is within; `is_unique` that this is
     documented, so that there is no need to try. `wanted` and `seen` bring what vault and server say into one form.
@@ -153,6 +154,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     is_unique: bool = False
     refers_to: Mapping[str, str] = {}
     skip: Callable[[Any], str | None] = lambda _vault: None
+    skip_here: Callable[[Any, References], str | None] = lambda _vault, _refs: None
     counterparts: Callable[[Any], Candidates] | None = None
     rivalry: Callable[[Any, References], Steps[str | None]] | None = None
     wanted: Callable[[Any], Body] = lambda _vault: {}
@@ -196,11 +198,12 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
     if (folder_id := standing_in(refs, flat.kind, vault.id)) is not None:
         stands_for = f"stands for folder {folder_id} (remap)"
         return Restored(operation=Operation.SKIPPED, destination_id=folder_id, reason=stands_for)
-    if reason := flat.skip(vault):
+    if reason := flat.skip(vault) or flat.skip_here(vault, refs):
         here = yield from _counterpart(flat, vault, refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
     if flat.rivalry and (reason := (yield from flat.rivalry(vault, refs))):
         return Restored(operation=Operation.CONFLICT, reason=reason)
+    refs = yield from housed(_folder_of(flat, vault), refs)
     body = yield from _wanted_body(flat, vault, refs)
     found = yield from _find(flat, vault, body, refs, history)
     try:
@@ -209,6 +212,17 @@ def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -
         yield Warn("still_in_trash", f"{flat.kind} {vault.id} cannot leave the trash, as its folder is gone")
     found = yield from _by_name(flat, vault, body, refs, history)
     return (yield from _restore(flat, vault, body, found, refs, history))
+
+
+def _folder_field(flat: Flat) -> str | None:
+    return next((name for name, kind in flat.refers_to.items() if kind == "folder"), None)
+
+
+def _folder_of(flat: Flat, vault: Shape) -> str | None:
+    """The source id of the folder that an item lies in."""
+    field = _folder_field(flat)
+    folder_id: str | None = known(getattr(vault, field)) if field is not None else None
+    return folder_id
 
 
 def _restore(
@@ -246,14 +260,11 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
         if not (source_id := body.get(name)):
             continue
         body[name] = destination_of(refs, kind, source_id)
-        if body[name] is None and kind == "folder":
-            body[name] = yield from orphanage(refs, source_id)
         if body[name] is None and kind == "query":
             definition = known(vault.query) or refs.query(source_id)
             if unresolved and definition is not None:
                 continue  # nothing will come of the look, so that no query is made for it
-            if refs.policy.orphans_to is None:
-                yield from _require(flat, body)
+            yield from _require(flat, body)
             body[name] = yield from _query_here(flat, vault, body, definition, refs)
         if body[name] is None and kind == "user":
             yield owner_missing(f"user {source_id}", refs, new=refs.mapped(flat.kind, vault.id) is None)
@@ -433,8 +444,8 @@ def _is_equal(body: Body, seen: Body) -> bool:
 
 
 def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: History) -> Steps[Restored]:
-    body = yield from _housed(flat, vault, body, refs)
     yield from _require(flat, body)
+    yield from report_orphan(refs)
     if "user_id" in flat.refers_to:
         owner = yield from keep_owner(body.get("user_id"), refs, new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
@@ -507,20 +518,10 @@ def _fingerprints(flat: Flat, body: Body, live: Body) -> tuple[bytes, bytes]:
     )
 
 
-def _housed(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[Body]:
-    """`body` in the folder for orphans, if its own folder is neither here nor in the backup."""
-    name = next((one for one, kind in flat.refers_to.items() if kind == "folder" and one in body), None)
-    if name is None or refs.policy.orphans_to in {None, body[name]}:
-        return body
-    if not (yield Exists("folder", (body[name],))):
-        return body
-    home = yield from orphanage(refs, str(getattr(vault, name)))
-    return {**body, name: home} if home else body
-
-
 def _repair(
     flat: Flat, vault: Shape, body: Body, live: Body, refs: References, history: History
 ) -> Steps[Restored]:
+    body = without(body, str(_folder_field(flat))) if stays(live, refs) else body
     item_id = flat.id_of(live)
     yield Live({**live, "id": item_id})
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
@@ -528,8 +529,9 @@ def _repair(
     if history.accepted == _fingerprints(flat, body, live) and not work.changes:
         return Restored(operation=Operation.UNCHANGED, destination_id=item_id)
     delta = changed(without(body, CERTIFICATE), flat.seen(live), NESTED)
-    delta = changed((yield from _housed(flat, vault, delta, refs)), flat.seen(live), NESTED)
-    yield from _require(flat, delta)
+    trashed = flat.has_trash and bool(live.get("deleted"))
+    # What comes back from the trash needs its folder, though that is not written.
+    yield from _require(flat, body if trashed else delta)
     if "user_id" in delta:
         owner = yield from keep_owner(delta["user_id"], refs, new=False)
         delta = (
@@ -538,14 +540,16 @@ def _repair(
             else without(delta, "user_id")
         )
     if delta and (flat.kind, item_id) in refs.policy.caller.ties:
+        # Whoever else is in it is: that it stands for the item has to be known.
+        yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
         reason = f"the calling account's own {flat.kind} is not changed"
-        return Restored(operation=Operation.SKIPPED, reason=reason)
+        return Restored(operation=Operation.SKIPPED, destination_id=item_id, reason=reason)
     if flat.kind == "group" and (kept := not_renamed(flat.kind, vault.id, live, delta, refs)):
         return kept
     delta = yield from _permitted(flat, vault, delta, live, refs)
     yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
-    trashed = flat.has_trash and bool(live.get("deleted"))
     if trashed:
+        yield from report_orphan(refs)
         live, refused = yield from undelete(
             live,
             delta,
@@ -685,9 +689,15 @@ def _folder_skip(vault: VaultFolder) -> str | None:
         return "a root folder comes with the instance"
     if vault.is_personal is True:
         return "a personal folder is made with its user"
-    if vault.is_embed is True:
-        return "an embed folder is made when its user logs in"
+    if vault.is_embed is True and known(vault.external_id):
+        return MADE_BY_LOGIN
     return None if vault.id.isdigit() else "not an ordinary folder"
+
+
+def _embed_skip(vault: VaultFolder, refs: References) -> str | None:
+    """The folder of an embed user has no mark of its own but its place; those in it are ordinary ones."""
+    place = {"is_embed": known(vault.is_embed), "parent_id": known(vault.parent_id)}
+    return MADE_BY_LOGIN if is_made_by_login(place, refs) else None
 
 
 def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | None]:
@@ -795,6 +805,7 @@ FOLDER = Flat(
     is_unique=True,
     refers_to={"parent_id": "folder"},
     skip=_folder_skip,
+    skip_here=_embed_skip,
     counterparts=same_root,
     rivalry=_same_name_in_backup,
     notice="has the access of its parent; access is not in the backup",

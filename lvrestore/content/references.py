@@ -268,14 +268,6 @@ def require(needed: dict[str, set[str]]) -> Steps[None]:
         raise DependencyError(tuple(missing))
 
 
-def orphanage(refs: References, source_id: str) -> Steps[str | None]:
-    """The destination's folder for what lay in a folder that is neither there nor in the backup, with a report."""
-    if refs.policy.orphans_to is None or refs.content("folder", source_id) is not None:
-        return None
-    yield Warn("orphan", f"folder {source_id} is nowhere: put into folder {refs.policy.orphans_to}")
-    return refs.policy.orphans_to
-
-
 def keep_owner(user_id: str | None, refs: References, *, new: bool) -> Steps[str | None]:
     """The owner to write; when the destination has no such user, the heir if there is one, with a report line."""
     if user_id is None or not (yield Exists("user", (user_id,))):

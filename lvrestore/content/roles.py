@@ -31,7 +31,9 @@ def restore_group(vault: VaultGroup, refs: References, history: History) -> Step
     Service accounts and people of signed embedding are never restored: of them, a new group has lost its members.
     """
     done = yield from restore_flat(GROUP, vault, refs, history)
-    if refs.policy.access == "skip" or done.destination_id is None or done.operation not in SUCCESSES:
+    if refs.policy.access == "skip" or done.destination_id is None or GROUP.skip(vault):
+        return done
+    if done.operation not in {*SUCCESSES, Operation.SKIPPED}:
         return done
     done = yield from _counted_as_new(done, "group", vault.id, refs, history)
     here, created = str(done.destination_id), done.operation is Operation.CREATED

@@ -42,6 +42,7 @@ PERMISSIONS: Mapping[ContentType, tuple[str, ...]] = {
 LOST = ("cannot be restored", "cannot be restored")
 OWNED = ("gets another owner", "get another owner")
 WITHIN = ("lies in it", "lie in it")
+PLACED = ("lies in it (--orphans-to gives it a place)", "lie in it (--orphans-to gives them a place)")
 NAMED = ("refers to it", "refer to it")
 MEANING: Mapping[tuple[ContentType, ContentType], tuple[str, str]] = {
     (ContentType.DASHBOARD, ContentType.USER): OWNED,
@@ -183,10 +184,15 @@ class RestorationValidator:
 
     def _references(self, content_type: ContentType, content: Content) -> set[_Target]:
         return {
-            _Target(one.content_type, one.source_id, MEANING.get((content_type, one.content_type), NAMED))
+            _Target(one.content_type, one.source_id, self._meaning(content_type, one.content_type))
             for one in references_of(content_type, content)
             if one.content_type in self._related[content_type] and one.path != PERSONAL
         }
+
+    def _meaning(self, content_type: ContentType, other: ContentType) -> tuple[str, str]:
+        """What it means for an item that something of another type is missing."""
+        meaning = MEANING.get((content_type, other), NAMED)
+        return PLACED if meaning is WITHIN and self._policy.orphans_to is not None else meaning
 
     def _gone(self, content_type: ContentType, ids: Collection[str], backup: Backup) -> Collection[str]:
         others = [source_id for source_id in ids if not backup.selected(content_type, source_id)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lvrestore.content.homes import account_needed, called, can_be_made, is_made_by_login
 from lvrestore.content.references import References
 from lvrestore.errors import DependencyError, IncompleteError, QueryRefusedError, explained, is_undefined
 from lvrestore.model import ContentType, Json
@@ -13,6 +14,7 @@ from lvrestore.text import person_name, quoted
 REMAPPED = frozenset({"lookml_model", "folder", "user", "group"})
 DECLARED = "if this is the instance that was backed up, add --same-instance: its ids are then used"
 BY_RETRY = "`lvrestore failures retry --fix-dependencies` restores first what the backup has of it"
+ELSEWHERE = "`--orphans-to FOLDER` puts it into another folder"
 IN_THE_BACKUP = "the backup has it: restore it first, or `lvrestore all`, which does"
 
 
@@ -44,43 +46,49 @@ def _described(missing: str, refs: References, *, of_backup: bool) -> str:
     content = _content(kind, source_id, refs)
     if content is None or source_id is None:
         return explained(missing)
+    ended = " (not brought there by this run: see what became of it)" if refs.ended(kind, source_id) else ""
+    if kind == "folder":
+        return called(source_id, refs) + ("" if _comes_otherwise(content, refs) else ended)
     text = f"{missing} {quoted(name)}" if (name := _name(content)) not in {"", item_id} else missing
-    if kind == "folder" and content.get("is_personal") is True:
-        return f"{text} ({_whose(source_id, refs)})"
-    return (
-        f"{text} (not brought there by this run: see what became of it)"
-        if refs.ended(kind, source_id)
-        else text
-    )
+    return text + ended
 
 
-def _whose(folder_id: str, refs: References) -> str:
-    owner = refs.owner_of(folder_id)
-    if owner is None:
-        return "a personal folder, which is made with its user"
-    user = f"user {owner} {quoted(_name(refs.content('user', owner) or {}))}"
-    return f"the personal folder of {user}, which is there only with that account"
+def _comes_otherwise(folder: Mapping[str, Json], refs: References) -> bool:
+    return folder.get("is_personal") is True or is_made_by_login(folder, refs)
 
 
 def _advice(missing: tuple[str, ...], refs: References, *, of_backup: bool, is_rehearsal: bool) -> str:
-    """What can be done: about that which the backup has, and about names that differ."""
+    """What can be done: about that which the backup has, about folders, and about names that differ."""
     items = [_item(one) for one in missing]
     found = [
         (kind, source_id)
         for kind, item_id in items
         if (source_id := _source_id(kind, item_id, refs, of_backup=of_backup)) is not None
-        and _content(kind, source_id, refs) is not None
-        and not refs.marked_deleted(kind, source_id)
-        and not refs.ended(kind, source_id)
+        and _can_come(kind, source_id, refs)
     ]
+    accounts = [owner for kind, i in found if kind == "folder" and (owner := account_needed(i, refs))]
     advice = []
     if found:
         advice.append(IN_THE_BACKUP if is_rehearsal else BY_RETRY)
+    if accounts:
+        advice[-1] += f", with the account of {accounts[0]}, its groups and its roles if that is gone"
+    if any(kind == "folder" for kind, _ in items) and refs.policy.orphans_to is None:
+        advice.append(ELSEWHERE)
     if not refs.same_instance and any(kind in REMAPPED for kind, _ in items):
         advice.append("a --remap file says what is called otherwise there")
     if refs.policy.could_be_same:
         advice.append(DECLARED)
-    return f"; {', '.join(advice)}" if advice else ""
+    return "".join(f"; {one}" for one in advice)
+
+
+def _can_come(kind: str, source_id: str, refs: References) -> bool:
+    """Whether a retry can bring what is missing: the backup has it, and this run has not failed with it."""
+    if kind == "folder":
+        folder = _content(kind, source_id, refs)
+        ended = refs.ended(kind, source_id) and not (folder and folder.get("is_personal") is True)
+        return can_be_made(source_id, refs) and not ended
+    there = _content(kind, source_id, refs) is not None
+    return there and not refs.marked_deleted(kind, source_id) and not refs.ended(kind, source_id)
 
 
 def _left_out(missing: tuple[str, ...], refs: References) -> str:

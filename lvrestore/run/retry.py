@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from lvrestore.errors import SessionMismatchError, UsageError
-from lvrestore.model import ContentType, Operation, VaultRow
+from lvrestore.model import ContentType, Json, Operation, VaultRow
 from lvrestore.run.known import COLLECTIONS
 from lvrestore.run.waves import Item
 from lvrestore.settings import Retry
@@ -108,7 +108,9 @@ class Selector:
         todo = deque(item for name in names for item in self.items_of(name))
         seen: set[Item] = set()
         while todo:
-            item = todo.popleft()
+            item = lacking.maker_of(todo.popleft())
+            if item is None:
+                continue
             if item not in seen and lacking.is_lacking(item):
                 yield item
                 todo.extend(lacking.references(item))
@@ -160,11 +162,26 @@ class Lacking:
     """Tells what the destination lacks and can get: from the backup, or from a letter of its own."""
 
     def __init__(
-        self, reader: StateReader, scope: Scope, backup: Vault | None, exists: Callable[[str, str], bool]
+        self,
+        reader: StateReader,
+        scope: Scope,
+        backup: Vault | None,
+        exists: Callable[[str, str], bool],
+        account_of: Callable[[str], str | None],
     ) -> None:
-        """`exists` tells whether the destination has an item, by its kind and the backup's id."""
-        self._reader, self._backup, self._exists = reader, backup, exists
+        """`exists` tells whether the destination has an item, by its kind and the backup's id.
+
+        `account_of` gives the user with whom a personal folder is to be made again; None where nobody is.
+        """
+        self._reader, self._backup, self._exists, self._account_of = reader, backup, exists, account_of
         self._letter_of = Selector(reader, scope).letter_of
+
+    def maker_of(self, item: Item) -> Item | None:
+        """What is restored to get an item: itself, or the user of a personal folder; None if nothing is."""
+        if item[0] is not ContentType.FOLDER or self._content(item).get("is_personal") is not True:
+            return item
+        account = self._account_of(item[1])
+        return None if account is None else (ContentType.USER, account)
 
     def is_lacking(self, item: Item) -> bool:
         """Whether an item is neither there nor lost."""
@@ -177,11 +194,13 @@ class Lacking:
 
     def references(self, item: Item) -> list[Item]:
         """What an item refers to."""
+        return [(one.content_type, one.source_id) for one in references_of(item[0], self._content(item))]
+
+    def _content(self, item: Item) -> dict[str, Json]:
         try:
-            content = decode_blob(self._blob(item))
+            return decode_blob(self._blob(item))
         except BlobError:
-            return []  # it fails by itself
-        return [(one.content_type, one.source_id) for one in references_of(item[0], content)]
+            return {}  # it fails by itself
 
     def _blob(self, item: Item) -> bytes:
         if (key := self._letter_of(item)) is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lvrestore.sandbox.call import Call, need, not_blank, the
 from lvrestore.sandbox.destroy import destroy_folder
-from lvrestore.sandbox.refusals import conflict, invalid, not_found, not_modifiable, taken
+from lvrestore.sandbox.refusals import conflict, forbidden, invalid, not_found, not_modifiable, taken
 from lvrestore.sandbox.search import listing
 from lvrestore.sandbox.views import (
     DASHBOARD,
@@ -46,6 +46,8 @@ def create_folder(call: Call) -> Row:
     instance, body = call.instance, call.body
     need(body, "name")
     parent = the(instance.store.folders, body.get("parent_id", ""))
+    if parent.get("is_embed") and instance.on("embed_subfolders", "refused"):
+        raise forbidden()
     _check_name(instance, body)
     row = {
         "id": instance.store.new_id("folder"),

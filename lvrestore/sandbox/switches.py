@@ -55,6 +55,9 @@ SWITCHES = {
     "filter_name": Switch(
         ("free", "unique"), "whether filters of a dashboard may share a name (titles may not)"
     ),
+    "embed_subfolders": Switch(
+        ("made", "refused"), "whether the API makes folders in a folder of signed embedding"
+    ),
     "folder_delete": Switch(("destroys", "trashes"), "what becomes of the content of a deleted folder"),
     "folder_name_taken": Switch(("422", "409"), "how a folder name that its parent holds already is refused"),
     "get_trashed": Switch(("answers", "404"), "whether GET by id answers for something in the trash"),

@@ -678,6 +678,12 @@ def _folder_gone(api):
     return trash == ([dashboard], [look])
 
 
+def _in_embed(api):
+    folder = api.folder()
+    api.looker.instance.store.folders[folder]["is_embed"] = True
+    return api.call("POST", "/folders", {"name": "reports", "parent_id": folder}, {})[0]
+
+
 def _name_taken(api):
     api.folder()
     return api.call("POST", "/folders", {"name": "Sales", "parent_id": "1"}, {})[0]
@@ -970,6 +976,7 @@ PROBES = {
     ),
     "email_credentials": (_own_login, {"allowed": 200, "forbidden": 403}),
     "email_taken": (_same_email, {"409": 409, "422": 422}),
+    "embed_subfolders": (_in_embed, {"made": 200, "refused": 403}),
     "filter_name": (_same_name, {"free": 200, "unique": 422}),
     "folder_delete": (_folder_gone, {"destroys": False, "trashes": True}),
     "folder_name_taken": (_name_taken, {"422": 422, "409": 409}),

@@ -243,6 +243,44 @@ def test_a_role_and_a_group_of_the_calling_account_are_not_changed(looker):
     assert not writes(looker)
 
 
+@pytest.mark.widens_access
+@pytest.mark.parametrize("by_user", [True, False])
+@pytest.mark.parametrize("kind", ["group", "role"])
+def test_others_get_back_what_they_share_with_the_calling_account(looker, kind, by_user):
+    """Only its own membership is not touched; the group or role itself is neither."""
+    me = looker.call("GET", "/user")["id"]
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": me})
+    caller = Caller(id=me, role_ids=(looker.role,), group_ids=(looker.group,))
+    memory = memory_of(looker, caller=caller, access="restore", members_by_user=by_user)
+    looker.call("PATCH", f"/{kind}s/{getattr(looker, kind)}", {"name": "Renamed"})
+    looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
+    looker.call("PUT", f"/roles/{looker.role}/users", [me])
+    looker.clear_log()
+    result = restore(looker, memory, kind, getattr(looker, kind))
+    restore(looker, memory, "user", looker.bob)
+    assert result.operation is (
+        Operation.SKIPPED if (kind, by_user) == ("group", True) else Operation.UPDATED
+    )
+    assert view(looker, kind, getattr(looker, kind))["name"] == "Renamed"
+    bob = view(looker, "user", looker.bob)
+    assert getattr(looker, kind) in bob[f"{kind}_ids"]
+    assert looker.group in looker.call("GET", "/user")["group_ids"]
+    assert me in [one["id"] for one in looker.call("GET", f"/roles/{looker.role}/users")]
+
+
+def test_with_new_access_alone_the_members_of_such_a_group_are_named(looker):
+    me = looker.call("GET", "/user")["id"]
+    looker.call("POST", f"/groups/{looker.group}/users", {"user_id": me})
+    caller = Caller(id=me, group_ids=(looker.group,))
+    memory = memory_of(looker, caller=caller, members_by_user=False)
+    looker.call("PATCH", f"/groups/{looker.group}", {"name": "Renamed"})
+    looker.call("DELETE", f"/groups/{looker.group}/users/{looker.bob}")
+    looker.clear_log()
+    result = restore(looker, memory, "group", looker.group)
+    assert (result.operation, writes(looker)) == (Operation.SKIPPED, [])
+    assert [kind for kind, _ in result.warnings] == ["access_differs"]
+
+
 def test_exact_takes_away_what_the_backup_does_not_have(looker):
     memory = memory_of(looker, access="restore", assignments="exact")
     looker.call("POST", f"/groups/{looker.group}/users", {"user_id": looker.owner})

@@ -160,6 +160,35 @@ def test_what_is_missing_is_restored_first_when_asked_for(site):
     assert (again.code, again.counts["created"]) == (0, 0), again
 
 
+@pytest.mark.parametrize("way", ["orphans", "account", "both"])
+def test_content_of_an_account_that_is_gone_comes_back_in_each_way_that_its_letter_names(own_site, way):
+    """Into another folder; or with the account, which is made again only where its folder is wanted."""
+    site = own_site
+    people, before = site.looker.dump()["users"], site.looker.dump()["dashboards"]
+    leaver = next(i for i, one in people.items() if one["email"] == "user5@example.com")
+    place = people[leaver]["personal_folder_id"]
+    lost = {i for i, one in before.items() if one["folder_id"] == place}
+    site.looker.handle("DELETE", f"/users/{leaver}")
+    ended = site.run(site.bulk())
+    assert (ended.code, len(letters(site))) == (1, ended.counts["error"])
+    assert lost
+    for letter in letters(site):
+        assert "the personal folder of Aoife Example 5 <user5@example.com>" in letter.message
+        assert "--fix-dependencies" in letter.message
+        assert "--orphans-to FOLDER" in letter.message
+    given = {"orphans": ["--orphans-to", "Shared"], "account": ["--fix-dependencies"]}
+    options = given.get(way) or [*given["orphans"], *given["account"]]
+    shown = site.run(retry(site, *options, "--dry-run"))
+    retried = site.run(retry(site, *options))
+    assert (shown.code, retried.code, letters(site)) == (0, 0, []), retried
+    after = site.looker.dump()
+    again = [one for one in after["users"].values() if one["email"] == "user5@example.com"]
+    home = again[0]["personal_folder_id"] if again else "1"
+    assert len(again) == (way == "account")
+    titles = {before[i]["title"] for i in lost}
+    assert titles <= {one["title"] for one in after["dashboards"].values() if one["folder_id"] == home}
+
+
 def test_without_the_backup(own_site):
     fail_dashboards(own_site, times=3)
     own_site.run(own_site.bulk())

@@ -82,6 +82,9 @@ class Backup:
             (ContentType[k.split("_")[0].upper()], k.split("_")[1]): v for k, v in refers_to.items()
         }
 
+    def maker_of(self, item):
+        return item
+
     def is_lacking(self, item):
         return item in self.refers_to
 

@@ -10,6 +10,7 @@ from lvrestore.model import ContentType, VaultRow
 from lvrestore.plan import validation
 from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.plan.validation import LINES, Account, Destination, RestorationValidator
+from lvrestore.settings import Policy
 
 DASHBOARD, LOOK, FOLDER, USER = ContentType.DASHBOARD, ContentType.LOOK, ContentType.FOLDER, ContentType.USER
 
@@ -62,11 +63,10 @@ def folder(item_id="7", **fields):
     return FOLDER, {"id": item_id, "name": "Sales", "parent_id": "1", **fields}
 
 
-def pre_flight(*items, unselected=(), **destination):
+def pre_flight(*items, unselected=(), orphans_to=None, **destination):
     destination.setdefault("absent", There(folder="17", user="3"))
-    return RestorationValidator(Destination(**destination)).validate_pre_flight(
-        Rows(*items, unselected=unselected)
-    )
+    validator = RestorationValidator(Destination(**destination), policy=Policy(orphans_to=orphans_to))
+    return validator.validate_pre_flight(Rows(*items, unselected=unselected))
 
 
 def messages(*items, **given):
@@ -91,6 +91,7 @@ def test_a_folder_that_neither_the_destination_nor_the_selection_has():
     assert messages(*items, folder("99"), unselected=(FOLDER,)) == [
         "folder 99 is not on the destination and not selected: 3 items lie in it"
     ]
+    assert messages(*items, orphans_to="5")[0].endswith("3 items lie in it (--orphans-to gives them a place)")
 
 
 def test_an_owner_that_neither_has():
