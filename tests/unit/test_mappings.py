@@ -1,5 +1,6 @@
 """Looking mappings up, listing, storing and forgetting them."""
 
+import msgspec
 import pytest
 
 from lvrestore.content.references import MappedId
@@ -116,10 +117,17 @@ def test_only_what_is_named_is_forgotten(store, path):
 
 def test_what_was_mapped_under_another_name_of_the_source_counts_and_is_taken_over(store, path):
     """A first run may have taken the backup for another instance's; of two mappings the newer one counts."""
-    own, other = begin(store, HERE), begin(store, "unknown")
-    store.write(own, [note("1", "old")])
-    store.write(other, [note("1", "900"), note("2", "901"), note("7", "70", kind="query")])
-    store.write(own, [note("2", "902")])
+    own, other = Group(HERE, HERE, "dashboard"), Group("unknown", HERE, "dashboard")
+    queries = msgspec.structs.replace(other, content_type="query")
+    store.put_mappings(
+        [
+            imported(own, "1", "old", "2026-11-01"),
+            imported(other, "1", "900", "2026-11-02"),
+            imported(other, "2", "901", "2026-11-02"),
+            imported(own, "2", "902", "2026-11-03"),
+            imported(queries, "7", "70", "2026-11-02"),
+        ]
+    )
     both = Scope("", 0, HERE, HERE, ("unknown",))
 
     def found():
