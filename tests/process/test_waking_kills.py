@@ -61,6 +61,21 @@ def test_all_processes_of_a_run_share_one_search(switches, vault, tmp_path):
         assert (site.writes(), searches(site.looker)) == ([], 0), again
 
 
+@pytest.mark.parametrize("switches", [LISTED, UNLISTED, REFUSED])
+def test_schedules_of_the_backup_are_neither_doubled_nor_on(switches, tmp_path):
+    """A list that was read while their content was in the trash may lack them."""
+    vault = tmp_path / "vault.db"
+    write_vault(vault, **mixed(200))
+    with running_site(vault, tmp_path, types=("all",), shares=(0, 0.9, 0), switches=switches) as site:
+        before = site.looker.dump()
+        on = [one for one in before["scheduled_plans"].values() if one["enabled"] and one["dashboard_id"]]
+        assert any(before["dashboards"][one["dashboard_id"]]["deleted"] for one in on)
+        ended = site.run(["all", "--procs", "2", "--inflight", "2", *site.arguments()])
+        assert ended.counts["undeleted"], ended
+        assert site.looker.dump()["scheduled_plans"].keys() == before["scheduled_plans"].keys()
+        assert_silent(site, before)
+
+
 @pytest.mark.parametrize("point", ["before_send", "after_send"])
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 @pytest.mark.parametrize("switches", [LISTED, UNLISTED, REFUSED])
