@@ -90,10 +90,7 @@ def use_config(ctx: click.Context, _param: click.Parameter, value: str | None) -
     if path is not None:
         settings = _settings(path)
         read_looker(path, with_secret=False)
-        found = dict(_found(ctx, settings))
-        ctx.default_map = {**(ctx.default_map or {}), **found}
-        if found.get("as_json") and isinstance(ctx.obj, dict):
-            ctx.obj["as_json"] = True  # a fatal error is told so as well
+        ctx.default_map = {**(ctx.default_map or {}), **dict(_found(ctx, settings))}
     return value
 
 

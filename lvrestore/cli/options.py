@@ -198,7 +198,18 @@ report_filters = together(
         in_file=False,
     ),
 )
-json_option = option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
+
+
+def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's own
+    """Let a fatal error be told in the same form, wherever the wish comes from."""
+    if isinstance(ctx.obj, dict):
+        ctx.obj["as_json"] = value
+    return value
+
+
+json_option = option(
+    "--json", "as_json", is_flag=True, callback=_note_json, help="One JSON object per line on stdout."
+)
 
 vault_option = option(
     "--db-path",

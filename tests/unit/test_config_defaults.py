@@ -288,6 +288,8 @@ def test_a_fatal_error_is_json_where_the_file_says_so(capfd):
     write('[restore]\njson = true\ndb_path = "none.db"\n')
     assert run(["vault", "info"]) == 2
     assert json.loads(capfd.readouterr().out)["code"] == 2
+    assert run(["vault", "info", "--no-json"]) == 2
+    assert capfd.readouterr().out == ""
 
 
 def test_a_resume_does_not_write_where_the_file_wants_a_dry_run(capfd):

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from lvrestore.errors import ValidationError
+from lvrestore.errors import IDMappingError
 from lvrestore.state.mapping_file import read_mappings
 
 
@@ -21,10 +21,10 @@ def test_columns_come_in_any_order_and_others_are_not_looked_at():
 
 
 def test_a_file_without_the_columns_is_refused():
-    with pytest.raises(ValidationError, match="no column content_type or destination_id") as refused:
+    with pytest.raises(IDMappingError, match="no column content_type or destination_id") as refused:
         read("type,source_id,to\ndashboard,1,2\n")
     assert "content_type,source_id,destination_id" in refused.value.hint
-    with pytest.raises(ValidationError, match="no column"):
+    with pytest.raises(IDMappingError, match="no column"):
         read("")
 
 
@@ -43,12 +43,12 @@ def test_json_is_an_array_or_lines():
         [(2, "look", "1", "2"), (5, "look", "1", "2")],
         [(4, "it is no JSON object")],
     )
-    with pytest.raises(ValidationError, match="no JSON"):
+    with pytest.raises(IDMappingError, match="no JSON"):
         read(f"[{one}")
 
 
 def test_what_is_no_csv_is_told_with_its_place():
-    with pytest.raises(ValidationError, match="after line 1 the file of mappings is no CSV"):
+    with pytest.raises(IDMappingError, match="after line 1 the file of mappings is no CSV"):
         read(f"content_type,source_id,destination_id\nlook,1,{'9' * 200_000}\n")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lvrestore.errors import ValidationError
+from lvrestore.errors import IDMappingError
 from lvrestore.run.source import require_own_name, sample_of
 from lvrestore.vault import open_vault
 
@@ -31,7 +31,7 @@ def another(sample):
 
 def test_the_instance_is_known_again_under_another_name_and_both_are_said(vault):
     sample = sample_of(vault)
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(IDMappingError) as caught:
         require_own_name(vault, {"https://x.example.com": another(sample), OTHER: sample}, OWN)
     assert OTHER in str(caught.value)
     assert OWN in str(caught.value)
@@ -41,7 +41,7 @@ def test_the_instance_is_known_again_under_another_name_and_both_are_said(vault)
 def test_what_was_deleted_since_does_not_hide_the_instance(vault):
     sample = sample_of(vault)
     gone = [[kind, f"9{source_id}000", at] for kind, source_id, at in sample[5:]]
-    with pytest.raises(ValidationError):
+    with pytest.raises(IDMappingError):
         require_own_name(vault, {OTHER: sample[:5] + gone}, OWN)
 
 
