@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lvrestore.errors import UsageError
-from lvrestore.model import Json, Operation, RestorationResult
+from lvrestore.model import SUCCESSES, Json, Operation, RestorationResult
 from lvrestore.report.console import UNWRAPPED, result_console
 from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
@@ -34,6 +34,8 @@ SENDING = frozenset(
         "alert_deleted",
     }
 )
+# What those who want to see errors only are not shown of a dry run.
+NO_TROUBLE = SUCCESSES | {Operation.SKIPPED}
 PATH_LIMIT = 120
 # What to do about a warning that is only counted, where it is one and the same.
 REMEDIES = {"access_differs": " (left as it is here: --access restore writes it, -v names each)"}
@@ -75,7 +77,7 @@ class Terminal:
 
     def result(self, result: RestorationResult, tally: Tally) -> None:
         """Show what matters of one item, and move on."""
-        if self._dry_run:
+        if self._dry_run and (not self._quiet or result.operation not in NO_TROUBLE):
             with self._bars.aside() if self._bars is not None else nullcontext():
                 self._show_changes(result)
         for kind, message in result.warnings if self._verbose else ():

@@ -9,7 +9,7 @@ import pytest
 
 from lvrestore.looker.classify import Failure, FailureKind
 from lvrestore.looker.client import GaveUp
-from lvrestore.model import ContentType, Operation, RestorationResult, VaultRow
+from lvrestore.model import SUCCESSES, ContentType, Operation, RestorationResult, VaultRow
 from lvrestore.plan.identity import Evidence, declared_same, judge
 from lvrestore.report.jsonl import JsonLines
 from lvrestore.report.progress import Progress
@@ -234,3 +234,13 @@ def test_a_dry_run_shows_where_two_long_values_differ(capsys):
     assert 'then"' in shown
     assert 'now"' in shown
     assert max(map(len, shown.splitlines())) < 160
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_quiet_people_see_of_a_dry_run_what_goes_wrong(operation, capsys):
+    terminal = Terminal(force=True, quiet=True, verbose=False, progress=False)
+    terminal.begin(intent({BOARD: 1}), dry_run=True)
+    result = RestorationResult(seq=0, content_type=BOARD, source_id="1", name="Sales", operation=operation)
+    terminal.result(result, Tally())
+    goes_well = operation in {*SUCCESSES, Operation.SKIPPED}
+    assert ("Sales" in capsys.readouterr().out) is not goes_well
