@@ -61,6 +61,18 @@ class Operation(StrEnum):
 SUCCESSES = frozenset({Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED})
 
 
+class MappingState(StrEnum):
+    """How far what a mapping says is true.
+
+    `begun`: an attempt has made or found the object, and none has come to the item's end since. `referred`: another
+    item refers to it, and its own is to find out for itself.
+    """
+
+    DONE = "done"
+    BEGUN = "begun"
+    REFERRED = "referred"
+
+
 class Waits(IntEnum):
     """Why an item is to be looked at again in this run. A number, as the state file holds it."""
 
@@ -68,6 +80,12 @@ class Waits(IntEnum):
     FOR_OTHERS = 1  # something in it refers to what is restored later
     FOR_NAME = 2  # its name is held by an item that is to get another one
     GAVE_WAY = 3  # likewise; it has another name for a while, so that others can have theirs
+
+
+def is_lost(kind: str, operation: Operation, waits: Waits) -> bool:
+    """Whether nobody may refer to an item that has ended so; a folder that only waits for its name is there."""
+    came_to_nothing = operation in {Operation.FAILED, Operation.CONFLICT}
+    return came_to_nothing and not (kind == "folder" and waits >= Waits.FOR_NAME)
 
 
 class VaultRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,6 +131,8 @@ class _RetryRun(Restore):
 
         def exists(kind: str, source_id: str) -> bool:
             mapped = mapper.get(kind, source_id)
+            if mapped is not None and mapped.is_half_made:
+                return False
             here = mapped.destination_id if mapped else source_id if self._verdict.same else None
             try:
                 return here is not None and not known.absent(kind, (here,), self._connection.client)[0]

@@ -7,7 +7,7 @@ import msgspec
 from lvrestore.content.references import History, MappedId, mapped_as
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType, Operation, RestorationTask, Waits
+from lvrestore.model import ContentType, MappingState, Operation, RestorationTask, Waits, is_lost
 from lvrestore.run.alerts import AlertSearch
 from lvrestore.run.driver import Driver
 from lvrestore.run.indexed import IndexedClient
@@ -15,6 +15,7 @@ from lvrestore.run.known import KnownIds
 from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
 from lvrestore.run.workbench import decode
 from lvrestore.settings import Policy
+from lvrestore.state.mappings import state_of
 
 
 class Memory:
@@ -29,7 +30,7 @@ class Memory:
         self.merges, self.refusals, self.withheld_definitions = {}, {}, {}
         self.deleted, self.not_here = set(), set()
         self.mappings, self.rules, self.accepted, self.before = {}, {}, {}, []
-        self.ended_items = set()
+        self.ended_items = {}
         self.tried = []
         self.undeletes, self.switched_off = {}, []
         self.vault_ids, self.kind, self.ids = None, "", set()
@@ -38,9 +39,7 @@ class Memory:
 
     def note(self, m):
         self.rules[m.kind, m.source_id] = m.rule
-        self.mappings[m.kind, m.source_id] = MappedId(
-            m.destination_id, m.created_at, partial=True, rule=m.rule
-        )
+        self.mappings[m.kind, m.source_id] = MappedId(m.destination_id, m.created_at, state_of(m), m.rule)
 
     def note_known(self, kind, source_id, destination_id=None):
         """Have an item mapped, under its own id if none is given."""
@@ -48,7 +47,7 @@ class Memory:
 
     def finish(self, kind, source_id):
         if (mapping := self.mappings.get((kind, source_id))) is not None:
-            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, partial=False)
+            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, state=MappingState.DONE)
 
     def keep(self, kind, destination_id, body):
         self.before.append((kind, destination_id, body))
@@ -100,6 +99,9 @@ class Memory:
 
     def ended(self, kind, source_id):
         return (kind, source_id) in self.ended_items
+
+    def lost(self, kind, source_id):
+        return self.ended_items.get((kind, source_id), False)
 
     def content(self, kind, source_id):
         return self.contents.get((kind, source_id))
@@ -229,7 +231,8 @@ def restore(
 
 def _note_end(memory, content_type, result):
     source_id = result.source_id
-    memory.ended_items.add((content_type.label, source_id))
+    kind = content_type.label
+    memory.ended_items[kind, source_id] = is_lost(kind, result.operation, result.waits)
     if result.operation is not Operation.FAILED:
         memory.undeletes.pop(source_id, None)
     if result.operation not in {Operation.FAILED, Operation.CONFLICT}:

@@ -115,6 +115,7 @@ def read(reader, scope):
     reader.is_begun(HERE, D, "1")
     reader.begun(HERE)
     reader.status(scope, D, "1")
+    reader.lost(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))
     reader.has_moved(scope)
     reader.sessions()

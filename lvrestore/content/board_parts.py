@@ -16,7 +16,7 @@ from lvrestore.content.bodies import Body, body_of, changed, without
 from lvrestore.content.calls import Exists, Steps
 from lvrestore.content.links import relinked, relinked_beside, unsettled_targets, without_ids
 from lvrestore.content.matching import Rule, pair
-from lvrestore.content.references import References, destination_of
+from lvrestore.content.references import References, destination_of, whereabouts
 from lvrestore.content.shapes import Text, known, parts
 from lvrestore.errors import DependencyError
 from lvrestore.looker.models import WriteBoardItem, WriteBoardSection
@@ -102,7 +102,7 @@ def _item_body(vault: VaultItem, refs: References) -> Body:
         body.pop("order", None)  # null says nothing about a number that the server gives by itself
     for name, kind in TARGETS.items():
         if kind in RESTORABLE and body.get(name):
-            body[name] = destination_of(refs, kind, body[name])
+            body[name] = whereabouts(refs, kind, body[name])
     return body | {name: relinked(body[name], refs) for name in TEXTS if name in body}
 
 

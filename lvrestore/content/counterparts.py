@@ -19,7 +19,7 @@ from lvrestore.content.homes import ROOTS
 from lvrestore.content.links import name_strays, unsettled_targets
 from lvrestore.content.namesakes import taken_by_name
 from lvrestore.content.queries import is_query
-from lvrestore.content.references import References, destination_of
+from lvrestore.content.references import References, destination_of, is_half_made
 from lvrestore.content.shapes import known
 from lvrestore.content.users import VaultUser, users_of_address
 from lvrestore.errors import ValidationError
@@ -58,8 +58,11 @@ def counterpart(kind: str, source_id: str, refs: References) -> Steps[str | None
     """The destination's id of an object: mapped already, or found now; None if it is not known.
 
     What the run has come to and could not bring here has no counterpart: another one of its name is another one.
+    What an earlier run has left half made is not looked for either: it would be found, and is not to be relied on.
     """
     here = destination_of(refs, kind, source_id)
+    if here is None and is_half_made(refs, kind, source_id):
+        return None
     content = refs.content(kind, source_id) if here is None and kind in FINDERS else None
     if content is None or refs.marked_deleted(kind, source_id):
         return here

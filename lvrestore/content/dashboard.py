@@ -59,6 +59,7 @@ from lvrestore.content.references import (
     owner_missing,
     require,
     superseded,
+    whereabouts,
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import VaultDashboard, VaultFilter, VaultLayout, VaultTile, known, parts
@@ -143,7 +144,7 @@ def _slugged(body: Body) -> Candidates:
 
 def _title_wanted(content: Mapping[str, Json], refs: References) -> Body:
     folder_id = content.get("folder_id")
-    here = destination_of(refs, "folder", str(folder_id)) if folder_id else None
+    here = whereabouts(refs, "folder", str(folder_id)) if folder_id else None
     return {"title": content.get("title"), "folder_id": here}
 
 
@@ -202,11 +203,12 @@ def restore_dashboard(
         )
     refs = yield from housed(known(vault.folder_id), refs)
     if not refs.same_instance:
-        _check_resolved(vault, parts(vault.dashboard_elements) or [], refs)
+        _check_resolved(vault, parts(vault.dashboard_elements) or [], {}, refs)
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
     if found.live is None:
+        _check_resolved(vault, [], {}, refs)
         check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
         yield from _recognise_queries(vault, found, refs)
@@ -648,9 +650,10 @@ def _shell_body(vault: VaultDashboard, refs: References) -> Body:
     body = without(body_of(vault, WriteDashboard), "deleted", CERTIFICATE)
     for name in CLEARED_WHEN_ABSENT:
         body.setdefault(name, None)
-    for name, kind in (("folder_id", "folder"), ("user_id", "user")):
-        if source_id := body.get(name):
-            body[name] = destination_of(refs, kind, source_id)
+    if folder_id := body.get("folder_id"):
+        body["folder_id"] = whereabouts(refs, "folder", folder_id)
+    if owner := body.get("user_id"):
+        body["user_id"] = destination_of(refs, "user", owner)
     if known(vault.user_id) and body["user_id"] is None:
         body["user_id"] = refs.policy.heir
     # Null says nothing for these: Looker needs a title and a folder, and gives owner and slug itself.
@@ -681,7 +684,7 @@ def _check_references(
     """
     _check_filters(vault)
     tiles = parts(vault.dashboard_elements)
-    _check_resolved(vault, tiles or [], refs)
+    _check_resolved(vault, tiles or [], live, refs)
     standing = live.get("dashboard_elements") or []
     new = [t for t in tiles or () if not _source_stands(t, standing, refs)]
     broken = yield from _broken_looks([t for t in new if known(t.look_id)], refs)
@@ -759,10 +762,19 @@ def _is_unmade(kind: str, tile: VaultTile, refs: References) -> bool:
     return _can_be_made(tile, refs)
 
 
-def _check_resolved(vault: VaultDashboard, tiles: Sequence[VaultTile], refs: References) -> None:
-    """Raise when something has no counterpart here. Merged results may have none: then their tiles are left out."""
-    wanted: list[tuple[str, str | None]] = [("folder", known(vault.folder_id))]
-    wanted += [(SOURCES[s[0]], s[1]) for t in tiles if not _can_be_made(t, refs) and (s := source_of(t))]
+def _check_resolved(
+    vault: VaultDashboard, tiles: Sequence[VaultTile], live: Mapping[str, Json], refs: References
+) -> None:
+    """Raise when something has no counterpart here, but for what a live dashboard lies in and shows already.
+
+    Merged results may have none: then their tiles are left out.
+    """
+    folder_id, standing = known(vault.folder_id), live.get("dashboard_elements") or []
+    stands = bool(live and folder_id) and not live.get("deleted")
+    lies_there = stands and live.get("folder_id") == whereabouts(refs, "folder", str(folder_id))
+    wanted = [] if lies_there else [("folder", folder_id)]
+    new = [t for t in tiles if not _source_stands(t, standing, refs)]
+    wanted += [(SOURCES[s[0]], s[1]) for t in new if not _can_be_made(t, refs) and (s := source_of(t))]
     unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
     unresolved = [one for one in dict.fromkeys(unresolved) if not one.startswith("merge_query ")]
     if unresolved:
@@ -788,8 +800,8 @@ def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs
     if source is None:
         return False
     field, source_id = source
-    wanted = destination_of(refs, SOURCES[field], source_id)
-    return any(one.get(field) == wanted for one in standing)
+    wanted = whereabouts(refs, SOURCES[field], source_id)
+    return wanted is not None and any(one.get(field) == wanted for one in standing)
 
 
 def _broken_looks(tiles: Sequence[VaultTile], refs: References) -> Steps[set[str]]:

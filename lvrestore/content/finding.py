@@ -27,7 +27,7 @@ def by_identity(
     mapping = refs.mapped(kind, source_id)
     if mapping is None:
         yield Tried(MAPPING, f"the mapping of {kind} {source_id}", "there is none")
-    elif kind in FOUND_ANEW and mapping.partial and mapping.rule in BY_KEY and not refs.same_instance:
+    elif kind in FOUND_ANEW and not mapping.is_done and mapping.rule in BY_KEY and not refs.same_instance:
         referred = f"{kind} {mapping.destination_id} was only referred to so far: looked for anew"
         yield Tried(MAPPING, f"the mapping of {kind} {source_id}", referred)
     else:

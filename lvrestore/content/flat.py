@@ -29,6 +29,7 @@ from lvrestore.content.references import (
     require,
     standing_in,
     superseded,
+    whereabouts,
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import known
@@ -59,6 +60,8 @@ NESTED = {CERTIFICATE: WRITABLE}
 PAGE = 500
 TAKEN = 409
 BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
+# What must be there for an item to be written.
+CHECKED = frozenset({"folder", "permission_set", "model_set"})
 
 
 class VaultFolder(CreateFolder, frozen=True, kw_only=True):
@@ -187,7 +190,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     def _name_wanted(self, content: Mapping[str, Json], refs: References) -> Body:
         body = {field: content.get(field) for field in self.unique}
         refers = {field: kind for field, kind in self.refers_to.items() if body.get(field)}
-        return body | {field: destination_of(refs, kind, str(body[field])) for field, kind in refers.items()}
+        return body | {field: whereabouts(refs, kind, str(body[field])) for field, kind in refers.items()}
 
 
 # --- the one generator
@@ -259,7 +262,7 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
     for name, kind in flat.refers_to.items():
         if not (source_id := body.get(name)):
             continue
-        body[name] = destination_of(refs, kind, source_id)
+        body[name] = _place_of(refs, kind, source_id)
         if body[name] is None and kind == "query":
             definition = known(vault.query) or refs.query(source_id)
             if unresolved and definition is not None:
@@ -276,6 +279,13 @@ def _wanted_body(flat: Flat, vault: Shape, refs: References) -> Steps[Body]:
         raise DependencyError(tuple(unresolved), known=False)
     check_required(flat.kind, body, f"{flat.kind} {vault.id}")
     return with_certificate(body, vault, refs)
+
+
+def _place_of(refs: References, kind: str, source_id: str) -> str | None:
+    """The destination's id, on the same instance also of what nobody may refer to: that matters if it is written."""
+    here = destination_of(refs, kind, source_id)
+    is_checked = here is None and refs.same_instance and kind in CHECKED
+    return whereabouts(refs, kind, source_id) if is_checked else here
 
 
 def _query_here(
@@ -315,6 +325,7 @@ def _find(
     )
     if found is not None:
         return found
+    _require_sound(flat, vault, body, refs)
     return (yield from _by_name(flat, vault, body, refs, history))
 
 
@@ -531,7 +542,9 @@ def _repair(
     delta = changed(without(body, CERTIFICATE), flat.seen(live), NESTED)
     trashed = flat.has_trash and bool(live.get("deleted"))
     # What comes back from the trash needs its folder, though that is not written.
-    yield from _require(flat, body if trashed else delta)
+    needed = body if trashed else delta
+    _require_sound(flat, vault, needed, refs)
+    yield from _require(flat, needed)
     if "user_id" in delta:
         owner = yield from keep_owner(delta["user_id"], refs, new=False)
         delta = (
@@ -653,8 +666,18 @@ def _is_held(flat: Flat, work: Work, body: Body) -> Callable[[], Generator[Get, 
 
 def _require(flat: Flat, body: Body) -> Steps[None]:
     wanted = {kind: {body[name]} for name, kind in flat.refers_to.items() if body.get(name)}
-    checked = {kind: ids for kind, ids in wanted.items() if kind in {"folder", "permission_set", "model_set"}}
-    yield from require(checked)
+    yield from require({kind: ids for kind, ids in wanted.items() if kind in CHECKED})
+
+
+def _require_sound(flat: Flat, vault: Shape, body: Body, refs: References) -> None:
+    """Raise when a body names what is not to be relied on, be it there or not."""
+    meant, lost = own_body(flat, vault), []
+    for name, kind in flat.refers_to.items():
+        source_id = meant.get(name)
+        if kind in CHECKED and source_id and body.get(name) == whereabouts(refs, kind, source_id):
+            lost += [] if destination_of(refs, kind, source_id) else [f"{kind} {source_id}"]
+    if lost:
+        raise DependencyError(tuple(lost), known=False)
 
 
 def _difference(flat: Flat) -> Callable[[Body, Mapping[str, Json]], Body]:
@@ -709,7 +732,7 @@ def _same_name_in_backup(vault: VaultFolder, refs: References) -> Steps[str | No
     alike = refs.namesakes("folder", vault.id)
     if alike in {(), (vault.id,)}:
         return None
-    here = {i: destination_of(refs, "folder", i) for i in (*alike, vault.id)}
+    here = {i: whereabouts(refs, "folder", i) for i in (*alike, vault.id)}
     absent = yield Exists("folder", tuple(to for to in here.values() if to is not None), quiet=True)
     alive = [i for i, to in here.items() if to is not None and to not in absent]
     if vault.id in alive:

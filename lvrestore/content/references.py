@@ -10,7 +10,7 @@ import msgspec
 
 from lvrestore.content.calls import Exists, Restored, Steps, Warn
 from lvrestore.errors import DependencyError
-from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.model import ContentType, Json, MappingState, MatchRule, Operation
 from lvrestore.settings import Policy
 
 # Looker's clock, the vault's and ours agree to about this; created_at has whole seconds on older releases.
@@ -24,6 +24,9 @@ LANDS_WITHIN = timedelta(seconds=30)
 NOT_UNIQUE = frozenset({MatchRule.TITLE_IN_FOLDER, MatchRule.TITLE_AND_OWNER, MatchRule.CONTENT_NAME_OWNER})
 # By these it was made here, or somebody has said that it is to be taken over.
 RULES_OF_OURS = frozenset({MatchRule.CREATED, MatchRule.LOST_POST, MatchRule.IMPORT, MatchRule.ADOPTED})
+# What an attempt made; until one comes to its end it is half made.
+MADE = frozenset({MatchRule.CREATED, MatchRule.LOST_POST})
+ITEMS = frozenset(one.label for one in ContentType)
 # Kinds that are what their definition says.
 DEFINED = frozenset({"query", "merge_query"})
 
@@ -31,14 +34,28 @@ DEFINED = frozenset({"query", "merge_query"})
 class MappedId(msgspec.Struct, frozen=True):
     """Where a source id lives on the destination. `created_at` is the live object's, ISO text.
 
-    `partial`: no attempt has come to the item's end since it was mapped there. `rule`: a `MatchRule`, by which it was
-    found; empty where an older version has not said it.
+    `rule`: a `MatchRule`, by which it was found; empty where an older version has not said it.
     """
 
     destination_id: str
     created_at: str | None = None
-    partial: bool = False
+    state: MappingState = MappingState.DONE
     rule: str = ""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether no attempt has come to the item's end since it was mapped there."""
+        return self.state is MappingState.BEGUN
+
+    @property
+    def is_half_made(self) -> bool:
+        """Whether an attempt has made the object, and none has come to the item's end."""
+        return self.is_begun and self.rule in MADE
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an attempt has come to the item's end."""
+        return self.state is MappingState.DONE
 
 
 class History(msgspec.Struct, frozen=True):
@@ -111,6 +128,10 @@ class References(Protocol):
         """Whether this run has come to the item, however that ended."""
         ...
 
+    def lost(self, kind: str, source_id: str) -> bool:
+        """Whether this run has come to the item, and nobody may refer to it: it failed, or is in conflict."""
+        ...
+
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
         """The backup's content of another item, also of one that it marks deleted."""
         ...
@@ -153,7 +174,38 @@ class References(Protocol):
 
 
 def destination_of(refs: References, kind: str, source_id: str) -> str | None:
-    """The destination's id: of a folder that stands for it, a mapping, else on the same instance the id itself."""
+    """The destination's id of what another item refers to; None where that is not there, or not to be relied on.
+
+    What failed or is in conflict in this run is no reference, nor what an earlier run has left half made: else a
+    person whose address somebody else has would own everything, under an account that nobody can use.
+    """
+    if kind not in ITEMS or standing_in(refs, kind, source_id) is not None:
+        return whereabouts(refs, kind, source_id)
+    if refs.lost(kind, source_id) or _is_of_lost_user(refs, kind, source_id):
+        return None
+    found = refs.mapped(kind, source_id)
+    if found is None or not found.is_begun or refs.ended(kind, source_id):
+        return whereabouts(refs, kind, source_id)
+    # Where nothing was made, what an attempt has found is found again.
+    return source_id if refs.same_instance and not is_half_made(refs, kind, source_id) else None
+
+
+def is_half_made(refs: References, kind: str, source_id: str) -> bool:
+    """Whether an attempt has made an item, and none has come to its end."""
+    found = refs.mapped(kind, source_id)
+    return found is not None and found.is_half_made
+
+
+def _is_of_lost_user(refs: References, kind: str, source_id: str) -> bool:
+    """Whether a folder is the personal one of a user to whom nobody may refer."""
+    if kind != "folder" or (found := refs.mapped(kind, source_id)) is None:
+        return False
+    owner = refs.owner_of(source_id) if found.rule == MatchRule.PERSONAL_FOLDER else None
+    return owner is not None and destination_of(refs, "user", owner) is None
+
+
+def whereabouts(refs: References, kind: str, source_id: str) -> str | None:
+    """Where an item is, however far it has come: a folder that stands for it, its mapping, or its own id."""
     if (folder_id := standing_in(refs, kind, source_id)) is not None:
         return folder_id
     if (found := refs.mapped(kind, source_id)) is not None:
@@ -187,7 +239,7 @@ def left_unfinished(refs: References, kind: str, source_id: str) -> bool:
     Such an item lacks what a new one gets, and is as new.
     """
     mapping, made = refs.mapped(kind, source_id), refs.mapped(made_kind(kind), source_id)
-    if mapping is None or made is None or not mapping.partial:
+    if mapping is None or made is None or not mapping.is_begun:
         return False
     return made.destination_id == mapping.destination_id
 

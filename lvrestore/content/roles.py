@@ -7,7 +7,7 @@ import msgspec
 from lvrestore.content.access import Role, sync_holders, sync_members
 from lvrestore.content.calls import Change, Mapped, Restored, Steps
 from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
-from lvrestore.content.references import History, References, destination_of, left_unfinished, made_kind
+from lvrestore.content.references import History, References, left_unfinished, made_kind, whereabouts
 from lvrestore.model import SUCCESSES, MatchRule, Operation
 
 
@@ -16,7 +16,7 @@ def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[
     done = yield from restore_flat(ROLE, vault, refs, history)
     if refs.policy.access == "skip" or done.operation is Operation.CONFLICT:
         return done
-    where = done.destination_id or destination_of(refs, "role", vault.id)
+    where = done.destination_id or whereabouts(refs, "role", vault.id)
     if where is None:
         return done
     empty = done.operation is Operation.CREATED

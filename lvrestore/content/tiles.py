@@ -13,7 +13,7 @@ from lvrestore.content.bodies import Body, body_of, changed, settled, without
 from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.links import alike, may_link, relinked, relinked_beside, unsettled_targets
 from lvrestore.content.matching import Rule
-from lvrestore.content.references import References, destination_of
+from lvrestore.content.references import References, whereabouts
 from lvrestore.content.shapes import VaultTile, known
 from lvrestore.looker.models import (
     WriteDashboardElement,
@@ -73,7 +73,7 @@ def tile_body(
         body["filter_id"] = filters.get(filter_id, filter_id)
     body |= dict.fromkeys(SOURCES)
     if source := source_of(tile):
-        body[source[0]] = destination_of(refs, SOURCES[source[0]], source[1])
+        body[source[0]] = whereabouts(refs, SOURCES[source[0]], source[1])
     if tab := layouts.get(known(tile.dashboard_layout_id) or ""):
         body["dashboard_layout_id"] = tab
     if source and tile.result_maker is not UNSET:

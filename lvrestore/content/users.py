@@ -26,6 +26,7 @@ from lvrestore.content.references import (
     matched_by,
     standing_in,
     superseded,
+    whereabouts,
 )
 from lvrestore.content.shapes import known
 from lvrestore.content.trying import doubtful, tried
@@ -524,9 +525,9 @@ def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Step
         here
         and source
         and standing_in(refs, "folder", source) is None
-        and destination_of(refs, "folder", source) != here
+        and whereabouts(refs, "folder", source) != here
     ):
-        yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER)
+        yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER, settled=True)
 
 
 def _home(vault: VaultUser, refs: References) -> Steps[Home]:

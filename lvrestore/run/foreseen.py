@@ -39,7 +39,7 @@ class Foreseen:
         self._client, self._folders = client, folders
         self._found: dict[tuple[str, str], MappedId] = {}
         self._refs = StateReferences(
-            reader, scope, lookups, self._found, (), same_instance=False, policy=policy
+            reader, scope, lookups, self._found, {}, same_instance=False, policy=policy
         )
 
     def __call__(self, kind: str, source_id: str) -> str | None:

@@ -21,6 +21,7 @@ from lvrestore.model import (
     QueryTask,
     RestorationResult,
     RestorationTask,
+    is_lost,
 )
 from lvrestore.run.connection import Connection
 from lvrestore.run.notes import switched_off, undelete_sent
@@ -88,7 +89,8 @@ class NothingRecorded:
         """`tried` hears how items are looked for."""
         self.tried = tried
         self.planned: dict[tuple[str, str], MappedId] = {}
-        self.ended: set[tuple[str, str]] = set()
+        # Whether nobody may refer to them, too.
+        self.ended: dict[tuple[str, str], bool] = {}
 
     def note(self, mapping: MappingNote) -> None:
         """Remember where the item would be, for those that refer to it."""
@@ -110,8 +112,9 @@ class NothingRecorded:
         """Claim nothing."""
 
     def finish(self, result: RestorationResult) -> None:
-        """Remember that an item has ended, not how."""
-        self.ended.add((result.content_type.label, result.source_id))
+        """Remember that an item has ended, and whether others may refer to it."""
+        kind = result.content_type.label
+        self.ended[kind, result.source_id] = is_lost(kind, result.operation, result.waits)
 
 
 def run_locally(

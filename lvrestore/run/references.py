@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from lvrestore.content.references import MappedId, mapped_as
@@ -15,16 +15,18 @@ from lvrestore.vault import Lookups
 
 
 class _OfItem(threading.local):
-    """What a thread was told of mappings since it has begun its item; None without one."""
+    """What a thread was told of mappings and of other items since it has begun its item; None without one."""
 
     mapped: dict[tuple[str, str], MappedId | None] | None = None
+    lost: dict[tuple[str, str], bool] | None = None
 
 
 class StateReferences:
     """Committed mappings, read fresh for each item: another worker may have just made one.
 
     A dashboard asks for the same ones again and again. Who has begun no item is answered from the file each time.
-    `planned` are the mappings of a dry run, which commits nothing, and `rehearsed` the items that it has come to.
+    `planned` are the mappings of a dry run, which commits nothing, and `rehearsed` the items that it has come to, with
+    whether they are lost.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class StateReferences:
         scope: Scope,
         lookups: Lookups,
         planned: Mapping[tuple[str, str], MappedId],
-        rehearsed: Collection[tuple[str, str]],
+        rehearsed: Mapping[tuple[str, str], bool],
         *,
         same_instance: bool,
         policy: Policy,
@@ -47,7 +49,7 @@ class StateReferences:
 
     def begin_item(self) -> None:
         """What this thread was told of mappings is not so for the next item."""
-        self._item.mapped = {}
+        self._item.mapped, self._item.lost = {}, {}
 
     def forget(self, kind: str, source_id: str) -> None:
         """What this thread was told of a mapping is not so any more."""
@@ -101,6 +103,20 @@ class StateReferences:
         if (kind, source_id) in self._rehearsed:
             return True
         return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is not None
+
+    def lost(self, kind: str, source_id: str) -> bool:
+        """Whether this run has come to the item, and nobody may refer to it."""
+        told, item = self._item.lost, (kind, source_id)
+        if told is None:
+            return self._lost(*item)
+        if item not in told:
+            told[item] = self._lost(*item)
+        return told[item]
+
+    def _lost(self, kind: str, source_id: str) -> bool:
+        if (kind, source_id) in self._rehearsed:
+            return self._rehearsed[kind, source_id]
+        return self._reader.lost(self._scope, ContentType[kind.upper()], source_id)
 
     def content(self, kind: str, source_id: str) -> Mapping[str, Json] | None:
         """The backup's content of another item, with the names that things have on the destination."""

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from lvrestore.errors import SessionMismatchError, UsageError
-from lvrestore.model import ContentType, Json, Operation, VaultRow
+from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.run.known import COLLECTIONS
 from lvrestore.run.waves import Item
 from lvrestore.settings import Retry
@@ -139,8 +139,10 @@ class Selector:
 
     def is_there(self, name: str) -> bool:
         """Whether this session has brought what a letter waits for."""
-        ends = (self._reader.status(self._scope, *item) for item in self.items_of(name))
-        return any(end is not None and end is not Operation.FAILED for end in ends)
+        return any(
+            self._reader.status(self._scope, *item) is not None and not self._reader.lost(self._scope, *item)
+            for item in self.items_of(name)
+        )
 
     def items_of(self, name: str) -> list[Item]:
         """The items that `folder 7` can mean: by the backup's id, or by the destination's."""

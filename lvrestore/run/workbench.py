@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Workbench:
         threads: int,
         leaving: Callable[[], bool],
         planned: Mapping[tuple[str, str], MappedId] = {},
-        rehearsed: Collection[tuple[str, str]] = (),
+        rehearsed: Mapping[tuple[str, str], bool] = {},
         tried: Callable[[Tried], None] = lambda _note: None,
     ) -> None:
         """`stop` ends waiting, `leaving` is the wish to finish what is in hand.

@@ -44,6 +44,10 @@ OWN_WRITES_OF_JOURNAL = """INSERT OR IGNORE INTO own_writes
     WHERE item.content_type IN (1, 2, 6, 12) AND item.destination_id IS NOT NULL
         AND item.status IN ('created', 'updated', 'undeleted')
     GROUP BY 1, 2, 3"""
+# What an older version calls otherwise.
+RENAMED_STATES = (
+    "UPDATE id_mappings SET state = iif(rule = 'personal_folder', 'done', 'begun') WHERE state = 'partial'"
+)
 _ELSEWHERE = "give --state PATH in a folder of yours"
 
 
@@ -130,6 +134,7 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
         db.execute(schema())
         db.execute(OWN_WRITES_OF_JOURNAL)
+        db.execute(RENAMED_STATES)
         db.execute(
             "INSERT OR IGNORE INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%f+00:00'))",
             (SCHEMA_VERSION,),

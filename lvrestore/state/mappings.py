@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from lvrestore.content.references import DEFINED, MappedId
-from lvrestore.model import ContentType, MatchRule
+from lvrestore.model import ContentType, MappingNote, MappingState, MatchRule
 
 if TYPE_CHECKING:
     import apsw
@@ -37,6 +37,8 @@ BELONGS_TO: Mapping[str, tuple[str, ...]] = {
     "role": ("made_role",),
 }
 _MADE = ("made_user", "made_group", "made_role")
+# What an older version said of all that is not done, also of personal folders, of which nothing is left to do.
+OLD_STATE = "partial"
 _COLUMNS = "source_id, destination_id, state, rule, mapped_at, session_id"
 _OF_GROUP = "source_instance = ? AND destination_instance = ? AND content_type = ?"
 
@@ -62,10 +64,24 @@ class IDMapping(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     source_id: str
     destination_id: str
-    state: str
+    state: MappingState
     rule: str
     mapped_at: str | None
     session_id: str
+
+
+def state_of(note: MappingNote) -> MappingState:
+    """How far a mapping is true from what is noted of it on."""
+    if note.settled:
+        return MappingState.DONE
+    return MappingState.REFERRED if note.referred else MappingState.BEGUN
+
+
+def _state(stored: str, rule: str) -> MappingState:
+    """The state of a mapping as it is stored; an older version had one for all that is not done."""
+    if stored != OLD_STATE:
+        return MappingState(stored)
+    return MappingState.DONE if rule == MatchRule.PERSONAL_FOLDER else MappingState.BEGUN
 
 
 class IDMapper:
@@ -98,7 +114,7 @@ class IDMapper:
             row
             for pair in self._pairs(kind)
             for row in self._connection().execute(
-                "SELECT destination_id, created_at, state = 'partial', rule, coalesce(mapped_at, '') FROM id_mappings"
+                "SELECT destination_id, created_at, state, rule, coalesce(mapped_at, '') FROM id_mappings"
                 " WHERE source_instance = ? AND destination_instance = ? AND content_type = ? AND source_id = ?",
                 (*pair, kind, source_id),
             )
@@ -115,7 +131,7 @@ class IDMapper:
         rows = (
             self._connection()
             .execute(
-                "SELECT source_id, destination_id, created_at, state = 'partial', rule FROM json_each(?)"
+                "SELECT source_id, destination_id, created_at, state, rule FROM json_each(?)"
                 " CROSS JOIN id_mappings WHERE source_instance = ? AND destination_instance = ?"
                 " AND content_type = ? AND source_id = json_each.value",
                 (orjson.dumps(list(source_ids)).decode(), *self._pair, kind),
@@ -138,10 +154,9 @@ class IDMapper:
 
 
 def _mapped(row: Any) -> MappedId:  # noqa: ANN401 - a row
-    destination_id, created_at, partial, rule = row
-    return MappedId(
-        str(destination_id), cast("str | None", created_at), partial=bool(partial), rule=str(rule or "")
-    )
+    destination_id, created_at, state, rule = row
+    rule = str(rule or "")
+    return MappedId(str(destination_id), cast("str | None", created_at), _state(str(state), rule), rule)
 
 
 def take_over(db: apsw.Connection, names: Iterable[str], name: str, destination: str) -> None:
@@ -275,7 +290,9 @@ def _listed(source_ids: Iterable[str]) -> str:
 
 
 def _stored(group: Group, row: Iterable[Any]) -> IDMapping:
-    return IDMapping(**msgspec.structs.asdict(group), **dict(zip(_COLUMNS.split(", "), row, strict=True)))
+    stored = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    stored["state"] = _state(stored["state"], stored["rule"])
+    return IDMapping(**msgspec.structs.asdict(group), **stored)
 
 
 def imported(group: Group, source_id: str, destination_id: str, mapped_at: str) -> IDMapping:
@@ -284,7 +301,7 @@ def imported(group: Group, source_id: str, destination_id: str, mapped_at: str) 
         **msgspec.structs.asdict(group),
         source_id=source_id,
         destination_id=destination_id,
-        state="done",
+        state=MappingState.DONE,
         rule=MatchRule.IMPORT,
         mapped_at=mapped_at,
         session_id="",

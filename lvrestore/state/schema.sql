@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS id_mappings (
     content_type TEXT NOT NULL,           -- a content type, or a part: dashboard_element, dashboard_layout, ...
     source_id TEXT NOT NULL,
     destination_id TEXT NOT NULL,
-    state TEXT NOT NULL,                  -- partial | done
+    state TEXT NOT NULL,                  -- begun | referred | done
     created_at TEXT,                      -- of the live object, to know it again
     slug TEXT,
     vault_fingerprint BLOB,               -- of a vault version that the server did not keep as sent,

@@ -33,6 +33,7 @@ from lvrestore.model import (
     SwitchedOff,
     UndeleteSent,
     Waits,
+    is_lost,
 )
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
 from lvrestore.state.checkpoints import (
@@ -47,7 +48,7 @@ from lvrestore.state.checkpoints import (
 from lvrestore.state.database import Place, open_for_reading, open_for_writing
 from lvrestore.state.dead_letters import DeadLetterQueue, shortened
 from lvrestore.state.journal import JournalFilter, JournalItem, journal
-from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings, take_over
+from lvrestore.state.mappings import Group, IDMapper, IDMapping, Mappings, state_of, take_over
 
 # After these failures the server may still carry out the create: the claim stays, so the next run looks first.
 STILL_UNCERTAIN = frozenset({"unknown_outcome", "transient", "internal"})
@@ -389,7 +390,7 @@ class StateStore:
                 note.kind,
                 note.source_id,
                 note.destination_id,
-                "done" if note.settled else "partial",
+                state_of(note).value,
                 note.created_at,
                 note.slug,
                 scope.session_id,
@@ -634,6 +635,14 @@ class StateReader:
             (scope.session_id, int(content_type), source_id),
         ).get
         return Operation(found) if found else None
+
+    def lost(self, scope: Scope, content_type: ContentType, source_id: str) -> bool:
+        """Whether an item of this session has ended so that nobody may refer to it."""
+        rows: list[Any] = self._db.execute(
+            "SELECT status, waits FROM restored_items WHERE session_id = ? AND content_type = ? AND source_id = ?",
+            (scope.session_id, int(content_type), source_id),
+        ).fetchall()
+        return any(is_lost(content_type.label, Operation(status), Waits(waits)) for status, waits in rows)
 
     def waiting(self, scope: Scope, content_type: ContentType, *, for_name: bool) -> Iterator[Waiting]:
         """Items of this session that are to be looked at again, by id; nothing stays open between two of them.

@@ -490,7 +490,7 @@ def test_what_a_dashboard_of_another_instance_lacks_is_said_with_name_side_and_r
         ("user", "5"): {"first_name": "Ann", "last_name": "B"},
     }
     memory.vault_ids = set(memory.contents)
-    memory.ended_items = {("folder", looker.folder)}
+    memory.ended_items = {("folder", looker.folder): True}
     (result,) = restore(elsewhere, [row], memory)
     assert result.error.blockers == (f"folder {looker.folder}",)
     assert f"folder {looker.folder} 'Ann B' (the personal folder of Ann B)" in result.error.message
@@ -499,7 +499,7 @@ def test_what_a_dashboard_of_another_instance_lacks_is_said_with_name_side_and_r
     memory.contents["folder", looker.folder] = {"name": "Sales", "parent_id": "99"}
     (result,) = restore(elsewhere, [row], memory)
     assert f"folder {looker.folder} 'Sales' (not brought there by this run" in result.error.message
-    memory.ended_items = set()
+    memory.ended_items = {}
     (result,) = restore(elsewhere, [row], memory)
     assert "failures retry --fix-dependencies" in result.error.message
 

@@ -8,7 +8,7 @@ from factory import make_dashboard, make_looker
 from harness import Memory, restore
 
 from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, MatchRule, Operation
+from lvrestore.model import ContentType, MappingState, MatchRule, Operation
 
 
 def backup(looker, path, **changes):
@@ -136,7 +136,9 @@ def test_a_look_that_others_referred_to_is_no_more_ours_for_that(looker, only_re
     content = backup(looker, f"/looks/{looker.look}", description="Other")
     memory = Memory(same_instance=False)
     memory.mappings["look", content["id"]] = MappedId(
-        looker.look, partial=only_referred, rule=MatchRule.TITLE_IN_FOLDER
+        looker.look,
+        state=MappingState.REFERRED if only_referred else MappingState.DONE,
+        rule=MatchRule.TITLE_IN_FOLDER,
     )
     result, tried = look_for(looker, "look", content, memory)
     assert result.operation is operation

@@ -354,7 +354,7 @@ def test_elsewhere_nothing_is_searched_for_links_to_what_is_mapped():
 def test_elsewhere_what_the_run_could_not_bring_is_not_replaced_by_its_namesake_in_links():
     source, rows, looker, live_ids = moved_two()
     memory = brought(looker, rows, source)
-    memory.ended_items.add(("dashboard", rows[1][0]))
+    memory.ended_items["dashboard", rows[1][0]] = True
     results = restore_all(looker, rows[:1], memory)
     assert [kind for kind, _ in results[rows[0][0]].warnings] == ["link_not_followed"]
     assert_links_go_to(looker, live_ids)

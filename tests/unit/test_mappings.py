@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, MappingNote, MatchRule, Operation, RestorationResult
+from lvrestore.model import ContentType, MappingNote, MappingState, MatchRule, Operation, RestorationResult
 from lvrestore.state.mappings import CONTENT_TYPES, PAGE, Group, imported
 from lvrestore.state.store import Scope, StateReader, StateStore
 
@@ -41,7 +41,7 @@ def test_a_mapping_is_partial_until_its_item_is_done(store, path):
     scope, look = begin(store), mapper(path)
     assert look.get("dashboard", "1") is None
     store.write(scope, [note("1", "900", created_at=AT)])
-    assert look.get("dashboard", "1") == MappedId("900", AT, partial=True, rule=MatchRule.SLUG)
+    assert look.get("dashboard", "1") == MappedId("900", AT, MappingState.BEGUN, MatchRule.SLUG)
     done = RestorationResult(
         seq=0,
         content_type=ContentType.DASHBOARD,

@@ -89,7 +89,7 @@ def test_a_mapping_to_another_object_has_its_own_rule(store, path):
     scope = begin(store)
     store.write(scope, [mapping("900", MatchRule.CREATED), result("1", destination_id="900")])
     store.write(scope, [mapping("901", MatchRule.SLUG)])
-    assert found(path)[:3] == ("901", "slug", "partial")
+    assert found(path)[:3] == ("901", "slug", "begun")
 
 
 def test_a_mapping_of_an_older_version_gets_its_rule_when_it_is_confirmed(store, path):
@@ -214,6 +214,6 @@ def test_what_is_only_referred_to_has_not_come_to_its_end(store, path):
     note = mapping("900", MatchRule.SLUG, referred=True)
     store.write(scope, [note])
     mapper = StateReader(path).mapper(scope)
-    assert mapper.get(note.kind, note.source_id).partial
+    assert mapper.get(note.kind, note.source_id).state == "referred"
     store.write(scope, [result(note.source_id, Operation.UNCHANGED, destination_id="900")])
-    assert not mapper.get(note.kind, note.source_id).partial
+    assert mapper.get(note.kind, note.source_id).is_done

@@ -199,3 +199,37 @@ def test_closing_leaves_nothing_beside_the_file_to_copy(tmp_path):
         store.begin_session(HERE, HERE, {}, {})
     assert path.with_name(path.name + "-wal").stat().st_size == 0
     assert len(idle.sessions()) == 1
+
+
+def test_of_an_older_file_mappings_have_the_states_of_today(old):
+    columns = (
+        "source_instance, destination_instance, content_type, source_id, destination_id, state, session_id"
+    )
+    with apsw.Connection(str(old)) as db:
+        db.executemany(
+            f"INSERT INTO id_mappings ({columns}) VALUES (?, ?, ?, '1', '9', ?, 's')",
+            [
+                (HERE, HERE, "user", "partial"),
+                (HERE, HERE, "folder", "partial"),
+                (HERE, HERE, "look", "done"),
+            ],
+        )
+        if "rule" in {row[1] for row in db.execute("PRAGMA table_info(id_mappings)")}:
+            db.execute("UPDATE id_mappings SET rule = 'personal_folder' WHERE content_type = 'folder'")
+            folder = "done"
+        else:
+            folder = "begun"
+
+    def states():
+        mappings = StateReader(old).mappings.find(("user", "folder", "look"))
+        mapper = StateReader(old).mapper(Scope("s", 1, HERE, HERE))
+        found = {one.content_type: one.state for one in mappings}
+        assert {kind: mapper.get(kind, "1").state for kind in found} == found
+        return found
+
+    expected = {"user": "begun", "folder": folder, "look": "done"}
+    assert states() == expected
+    StateStore(old).close()
+    assert states() == expected
+    with apsw.Connection(str(old)) as db:
+        assert db.execute("SELECT count(*) FROM id_mappings WHERE state = 'partial'").get == 0
