@@ -50,6 +50,7 @@ from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.edits import Edits
+from lvrestore.run.estimate import FEW_ITEMS, least_calls
 from lvrestore.run.foreseen import Foreseen
 from lvrestore.run.identity import Claim, other_names, settle
 from lvrestore.run.index import Index
@@ -92,7 +93,7 @@ from lvrestore.run.waves import (
 )
 from lvrestore.run.workbench import RunConfig
 from lvrestore.scratch import remove_folder, sweep
-from lvrestore.settings import Caller, Policy, RestorationConfig, default_state_path
+from lvrestore.settings import Caller, Policy, RestorationConfig, Selection, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.places import network_warning
 from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
@@ -100,8 +101,6 @@ from lvrestore.text import quoted
 from lvrestore.vault import Definitions, DoneIn, Lookups, Vault, Wanted
 from lvrestore.vault.hosts import source_hosts
 
-# Below this, asking for each referenced object costs fewer calls than listing all of them.
-FEW_ITEMS = 10
 DASHBOARD = ContentType.DASHBOARD.label
 DRY_RUN_THREADS = 16
 NAMED_IDS = 10
@@ -234,6 +233,7 @@ class Restore:
 
     def run(self) -> Ending:
         """Begin a session, or go on with the one that has the caller's id."""
+        self._require_calls_for_lists(self._config.selection)
         with self._within_limits(), ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
@@ -250,12 +250,33 @@ class Restore:
 
     def run_again(self, session_id: str | None) -> Ending:
         """Go on with an unfinished session."""
+        self._require_calls_for_rest(session_id)
         with self._within_limits(), ExitStack() as stack:
             self._connect(stack)
             self._take_lock(stack)
             session = unfinished_session(StateReader(self._state_path), session_id)
             self._require_same(session)
             return self._continue(stack, session)
+
+    def _require_calls_for_rest(self, session_id: str | None) -> None:
+        """Likewise for what an unfinished session has left, if it can be told where its state file is."""
+        path = self._config.state_path or default_state_path(self._destination.endpoint.base_url)
+        with suppress(NotFoundError):
+            session = unfinished_session(StateReader(path), session_id)
+            done_in = DoneIn(path, session.id)
+            self._require_calls_for_lists(self._config.recalled(session.config).selection, done_in)
+
+    def _require_calls_for_lists(self, selection: Selection, done_in: DoneIn | None = None) -> None:
+        """Refuse a run, before the login, that could only read until its calls are used up."""
+        limit = self._config.own_limits.calls
+        if limit is None:
+            return
+        chosen = self._choice(selection)
+        left = {one: self._vault.count(one, **chosen.rows(done_in)) for one in chosen.in_order}
+        if (least := least_calls(left, self._vault.count)) > limit:
+            raise LimitReachedError(
+                f"to log in and to read the lists takes {least} calls (--max-calls {limit})"
+            )
 
     @contextmanager
     def _within_limits(self) -> Generator[None]:
@@ -264,7 +285,7 @@ class Restore:
         except StoppedWaiting:  # of what is in hand it is heard by whoever began it
             if self._stop.signal is not None:
                 raise SystemExit(128 + self._stop.signal) from None
-            raise LimitReachedError(str(self._stop.reason)) from None
+            raise LimitReachedError(str(self._stop.reason or self._budget.spent())) from None
 
     def _require_same(self, session: SessionRow) -> None:
         require_same_vault(session, self._vault)
@@ -308,6 +329,7 @@ class Restore:
             config.ceilings,
             config.retries,
             self._stop,
+            calls=config.own_limits.calls,
             shared=not config.dry_run and config.procs > 1,
         )
         stack.callback(self._connection.close)
@@ -332,7 +354,7 @@ class Restore:
         if session is None and not intent.verdict.same:
             self._check_names(intent)
         intent = self._look_at_source(stack, intent)
-        intent = self._read_in_bulk(intent)
+        intent = self._read_while_permitted(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
             raise UsageError("not confirmed: nothing was done")
@@ -345,17 +367,21 @@ class Restore:
             return self._rehearse(stack, intent)
         return self._really(stack, intent, session)
 
-    def _look(self, session: SessionRow | None) -> Intent:
-        selection = self._config.selection
-        folders = _folders(self._vault, selection.folder, recursive=selection.recursive)
-        if folders is not None:
-            self._say_what_no_folder_holds()
-        self._chosen = Chosen(
+    def _choice(self, selection: Selection) -> Chosen:
+        """What of the backup is selected."""
+        return Chosen(
             types=selection.types,
             ids=selection.ids,
             deleted="include" if selection.ids is not None else selection.deleted,
-            folder_ids=folders,
+            folder_ids=_folders(self._vault, selection.folder, recursive=selection.recursive),
         )
+
+    def _look(self, session: SessionRow | None) -> Intent:
+        selection = self._config.selection
+        self._chosen = self._choice(selection)
+        folders = self._chosen.folder_ids
+        if folders is not None:
+            self._say_what_no_folder_holds()
         counts = {t: self._left(t) for t in self._chosen.in_order}
         self._say_what_is_marked_deleted()
         left_out = 0
@@ -488,6 +514,15 @@ class Restore:
         """How many rows of a type are to be restored; all that the session has done are among those selected."""
         done = self._earlier.by_type.get(content_type)
         return self._vault.count(content_type, **self._chosen.rows()) - (done.total() if done else 0)
+
+    def _read_while_permitted(self, intent: Intent) -> Intent:
+        """Read in bulk; a run that uses up its calls so begins its session all the same, which can be resumed."""
+        try:
+            return self._read_in_bulk(intent)
+        except StoppedWaiting:
+            if self._stop or not self._connection.limiter.is_shut():
+                raise
+            return intent
 
     def _read_in_bulk(self, intent: Intent) -> Intent:
         """Read what costs fewer calls so, and look for what will go wrong."""
@@ -791,10 +826,11 @@ class Restore:
                     self._on_result,
                     threads=max(1, min(self._config.inflight, intent.total)),
                 )
-                status, code = self._guarded(run, intent.total)
+                status, code = self._settled(scope, intent, self._guarded(run, intent.total))
                 return self._close(store, scope, intent, status, code)
         # The writer process owns the file from here until it has ended.
-        status, code = self._guarded(lambda: self._run_crew(scope, intent), intent.total)
+        ended = self._guarded(lambda: self._run_crew(scope, intent), intent.total)
+        status, code = self._settled(scope, intent, ended)
         try:
             with StateStore(self._state_path, create=False) as store:
                 return self._close(store, scope, intent, status, code)
@@ -937,6 +973,7 @@ class Restore:
         yield from waves.rounds(partial(nameless, NAMED))
 
     def _on_tick(self) -> None:
+        self._budget.look()
         for message in self._news():
             self._reporter.warn(message)
         self._reporter.tick(self._tally)
@@ -996,6 +1033,16 @@ class Restore:
             return "stopped", ExitCode.INTERNAL
         troubled = sum(t.count(Operation.FAILED, Operation.CONFLICT) for t in (self._earlier, self._tally))
         return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
+
+    def _settled(self, scope: Scope, intent: Intent, ended: tuple[str, int]) -> tuple[str, int]:
+        """The status and the code of a run; one that was stopped before the second look at items is not completed."""
+        if ended[0] != "completed" or self._stop.reason is None:
+            return ended
+        waiting = waiting_in(self._state_path, scope, same_instance=intent.verdict.same)
+        if not any(True for _ in chain(waiting, nameless_in(self._state_path, scope, NAMED))):
+            return ended
+        self._reporter.warn(f"stopped: {self._stop.reason}; `lvrestore resume` goes on")
+        return "stopped", ExitCode.STOPPED
 
     def _run_through_outages(self, run: Callable[[], None]) -> None:
         patience_s = self._config.outage_timeout_s

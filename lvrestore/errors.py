@@ -226,7 +226,7 @@ class StateLostError(StateError):
 
 
 class LimitReachedError(RestorationError):
-    """The time that the caller has set is over before an item was begun."""
+    """A limit that the caller has set is reached before an item was begun."""
 
     exit_code = ExitCode.STOPPED
     kind = "stopped"
@@ -234,7 +234,9 @@ class LimitReachedError(RestorationError):
     def __init__(self, limit: str) -> None:
         super().__init__(limit)
         self.limit = limit
-        self.hint = "nothing was written; the destination is read first, which a low --rate-limit makes slow"
+        self.hint = (
+            "nothing was written; the destination is read first: give a higher limit, or select fewer types"
+        )
 
     def __str__(self) -> str:
         return f"stopped before the first item: {self.limit}"

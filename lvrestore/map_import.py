@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import msgspec
 
-from lvrestore.engine import FEW_ITEMS, Restore
+from lvrestore.engine import Restore
 from lvrestore.errors import ApiError, IDMappingError, UsageError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp
@@ -15,6 +15,7 @@ from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.plan.identity import instance_name
 from lvrestore.report.wording import counted
+from lvrestore.run.estimate import FEW_ITEMS
 from lvrestore.run.index import Index
 from lvrestore.run.known import KnownIds
 from lvrestore.run.listings import LISTINGS

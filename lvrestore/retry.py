@@ -73,6 +73,9 @@ class _RetryRun(Restore):
         super().__init__(config, None, reporter, destination, environ)
         self._vault_path = vault_path
 
+    def _require_calls_for_lists(self, selection: Selection, done_in: DoneIn | None = None) -> None:
+        """What is tried again, only the state file tells, whose place is known after the login."""
+
     def _require_same(self, session: SessionRow) -> None:
         require_same_destination(session, self._instance)  # of the backup the letters have what is needed
 

@@ -373,6 +373,12 @@ policy_options = together(
         help="TOML file of what is called otherwise on another instance: models, folders, users, ...",
     ),
 )
+max_calls_option = option(
+    "--max-calls",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Make no more API calls than this in all, logins and lists included; stop, resumable.",
+)
 engine_options = together(
     option(
         "--procs",
@@ -404,12 +410,7 @@ engine_options = together(
         metavar="N",
         help="Stop, resumable, after so many failed items.",
     ),
-    option(
-        "--max-calls",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Begin no item, resumable, that would take more API calls in all.",
-    ),
+    max_calls_option,
     option(
         "--max-duration",
         "max_duration_s",

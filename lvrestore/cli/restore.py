@@ -42,6 +42,7 @@ CODE_OF_ERROR = {
 @opt.destination_options
 @opt.policy_options
 @opt.dry_run_option
+@opt.max_calls_option
 @opt.limit_options
 @opt.output_options
 def single(content_type: ContentType, source_id: str, **options: Any) -> int:  # noqa: ANN401 - click passes by name

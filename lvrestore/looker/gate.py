@@ -5,6 +5,7 @@ Pure arithmetic over a row of floats, which a limiter puts where all processes s
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -77,7 +78,7 @@ class Gate:
     dies costs the next one a moment.
     """
 
-    PAUSED_UNTIL, NEXT_AT, DRAWN, PASSED, PERMITTED, PAUSES, WAITED, HEADER = range(8)
+    PAUSED_UNTIL, NEXT_AT, DRAWN, PASSED, PERMITTED, PAUSES, WAITED, MOST, HEADER = range(9)
 
     def __init__(self, per_second: int | None, per_minute: int | None, cells: memoryview[float]) -> None:
         self._cells = cells
@@ -100,9 +101,18 @@ class Gate:
         self._cells[self.PAUSED_UNTIL] = self._cells[self.NEXT_AT] = NEVER
         for cell in (self.DRAWN, self.PASSED, self.PERMITTED, self.PAUSES, self.WAITED):
             self._cells[cell] = 0.0
+        self._cells[self.MOST] = inf
         self.pace.clear()
         for window in self.windows:
             window.clear()
+
+    def permit(self, calls: int) -> None:
+        """Let nobody pass any more after so many requests."""
+        self._cells[self.MOST] = float(calls)
+
+    def is_shut(self) -> bool:
+        """Whether as many requests were permitted as may be."""
+        return self._cells[self.PERMITTED] >= self._cells[self.MOST]
 
     def draw(self) -> int:
         """Give a caller its number."""

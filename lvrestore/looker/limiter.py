@@ -26,7 +26,10 @@ TOO_MANY_REQUESTS = 429
 
 
 class StoppedWaiting(Exception):  # noqa: N818 - the caller asked for it; nothing went wrong
-    """The stop flag was set while waiting for a permission or before a repetition; nothing was sent."""
+    """The stop flag was set while waiting for a permission or before a repetition, or no more calls are permitted.
+
+    Nothing was sent.
+    """
 
 
 class Limiter(Protocol):
@@ -86,7 +89,10 @@ class _GateLimiter:
         self._watching = threading.Lock()
 
     def acquire(self, stop: Callable[[], bool]) -> float:
-        """Wait for permission to send one request now, and tell how long that took."""
+        """Wait for permission to send one request now, and tell how long that took.
+
+        Raises StoppedWaiting as well when as many have been permitted as may be.
+        """
         start = self._clock()
         with self._locked():
             number = self._gate.draw()
@@ -129,6 +135,16 @@ class _GateLimiter:
         with self._locked():
             return self._gate.counts()
 
+    def permit(self, calls: int | None) -> None:
+        """Permit so many requests in all, to all processes; None: any number."""
+        if calls is not None:
+            with self._locked():
+                self._gate.permit(calls)
+
+    def is_shut(self) -> bool:
+        """Whether as many requests were permitted as may be."""
+        return self._gate.is_shut()
+
     def rate(self) -> float:
         """Give the requests a second that are permitted now."""
         with self._locked():
@@ -136,6 +152,8 @@ class _GateLimiter:
 
     def _pass(self, number: int, start: float) -> float:
         """Pass, or give the time to wait; to be called with the lock held."""
+        if self._gate.is_shut():
+            raise StoppedWaiting
         # The clock is read under the lock, so that the numbers written are in the order of the sendings.
         now = self._clock()
         wait_s = self._gate.opens_at(number, now) - now

@@ -43,10 +43,15 @@ class Budget:
         waits = result.waits or (result.error is not None and result.error.kind == "dependency")
         self._errors += failed and not waits
 
+    def look(self) -> None:
+        """Stop the run if a limit is reached, whether it could begin items or not."""
+        if (reason := self.spent()) is not None:
+            self._give_up(reason)
+
     def room(self, in_hand: int) -> int:
         """How many more items may be begun while that many are under way; stops the run when none ever may."""
         left = self._room(in_hand)
-        reason = self._spent() or (
+        reason = self.spent() or (
             None
             if left > 0 or in_hand
             else f"the rest of --max-calls {self._limits.calls} is for no item enough"
@@ -64,7 +69,8 @@ class Budget:
         affordable = (self._limits.calls - self._sent()) / max([FIRST_GUESS_CALLS, *averages])
         return max(int(affordable >= 1.0), int(affordable / SHARE_IN_HAND)) - in_hand
 
-    def _spent(self) -> str | None:
+    def spent(self) -> str | None:
+        """Which limit is reached; None while none is."""
         limits = self._limits
         if limits.errors is not None and self._errors >= limits.errors:
             return f"{self._errors:,} items failed (--max-errors {limits.errors})"

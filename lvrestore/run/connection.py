@@ -36,9 +36,10 @@ class Connection:
         retries: RetryPolicy,
         stop: StopFlag,
         *,
+        calls: int | None,
         shared: bool,
     ) -> None:
-        """With `shared`, other processes can join by what `numbers` says."""
+        """With `shared`, other processes can join by what `numbers` says. All of them make `calls` calls at most."""
         self._stop, self._endpoint = stop, destination.endpoint
         self.limiter: LocalLimiter | SharedLimiter
         if shared:
@@ -46,7 +47,8 @@ class Connection:
             self.health = Health.create()
         else:
             self.limiter, self.health = LocalLimiter(ceilings.per_second, ceilings.per_minute), Health()
-        stop.in_vain = lambda: self.health.is_out
+        self.limiter.permit(calls)
+        stop.in_vain = lambda: self.health.is_out or self.limiter.is_shut()
         self.tokens = LoginTokens(destination, limiter=self.limiter, stop=stop.cut_waits)
         self.client = self._make_client(self._endpoint, retries)
         quick = msgspec.structs.replace(

@@ -190,6 +190,7 @@ class _Worker:
         self._recorder = PipeRecorder(writer)
         self._inbox: SimpleQueue[RestorationTask | QueryTask | None] = SimpleQueue()
         self._drain_until: float | None = None
+        self._is_cut_off = False
         limiter, health = SharedLimiter.attach(shared.limits), Health.attach(shared.health)
         self._bench = Workbench(
             config, self._tokens, limiter, health, self._cut_waits, config.inflight, self._is_leaving
@@ -204,7 +205,7 @@ class _Worker:
         for thread in self._threads:
             thread.start()
         self._parent.send(Hello(number))
-        while any(thread.is_alive() for thread in self._threads):
+        while any(thread.is_alive() for thread in self._threads) or self._waits_for_the_end():
             for pipe in wait_for([self._parent, self._writer], LOOK_UP_S):
                 if not self._listen(pipe):
                     self._leave_orphaned()
@@ -253,6 +254,13 @@ class _Worker:
             thread.join(max(0.0, deadline - time.monotonic()))
         os._exit(1)
 
+    def _waits_for_the_end(self) -> bool:
+        """Whether no more calls are permitted, and the parent has not said yet that the run is over.
+
+        A worker that ends before that counts as dead, and what it had in hand as lost.
+        """
+        return self._is_cut_off and not self._is_leaving()
+
     def _is_leaving(self) -> bool:
         return self._drain_until is not None
 
@@ -268,6 +276,7 @@ class _Worker:
                 reached("after_reply")
                 self._writer.send(result)
             except StoppedWaiting:
+                self._is_cut_off = True
                 return
             except PeerGone:
                 return
