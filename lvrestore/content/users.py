@@ -5,7 +5,7 @@ A user's passwords, keys and links to identity providers are in no backup; the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -88,6 +88,7 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
         return self.login or known(self.email) or None
 
 
+TAKEN = 409
 # How often to look where what a lost POST has made may be somebody else.
 LOOKS = 5
 
@@ -115,13 +116,14 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         return Restored(
             operation=Operation.SKIPPED, destination_id=(yield from _account_here(vault, refs)), reason=reason
         )
-    found = yield from _find(vault, refs, history)
+    others = set[str]()
+    found = yield from _find(vault, refs, history, others)
     if isinstance(found, Restored):
         return found
     strange = found is not None and _is_strange(vault, found, refs, history)
     home = Home() if strange else (yield from _home(vault, refs))
     if found is None:
-        done, live = yield from _create(vault, home, refs)
+        done, live = yield from _create(vault, home, refs, others)
         home = home if home.folder_id else (yield from _home(vault, refs))
     else:
         done, live = yield from _adopt(vault, found, refs, history)
@@ -175,7 +177,10 @@ def _account_here(vault: VaultUser, refs: References) -> Steps[str | None]:
 # --- finding
 
 
-def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:
+def _find(
+    vault: VaultUser, refs: References, history: History, others: set[str]
+) -> Steps[Body | Restored | None]:
+    """The account of a user; `others` gets the ids of all that look like one that is being made for the user."""
     found = yield from by_identity(refs, "user", "users", vault.id, None, has_trash=False)
     if found is not None:
         return found
@@ -183,7 +188,7 @@ def _find(vault: VaultUser, refs: References, history: History) -> Steps[Body | 
         return end
     # Made again by us it has no address if the login is not by e-mail, if the instance lets nobody give one, or if
     # the run did not come to it.
-    return (yield from _by_name(vault, refs, history))
+    return (yield from _by_name(vault, refs, history, others))
 
 
 def _addressed(body: Body) -> Candidates:
@@ -223,17 +228,19 @@ def _objection(vault: VaultUser, refs: References) -> Callable[[Mapping[str, Jso
     return objection
 
 
-def _by_name(vault: VaultUser, refs: References, history: History) -> Steps[Body | Restored | None]:
+def _by_name(
+    vault: VaultUser, refs: References, history: History, others: set[str]
+) -> Steps[Body | Restored | None]:
     """The user of the same name in whose name nobody can sign in, and that is no other item's.
 
     Of several people of one name in the backup nobody can tell whose it is, unless an earlier attempt made it.
     """
     # Asked for first: others may be made in this moment, and whoever is not known by now is counted.
     people = 1 + (yield from _others_of_name(vault, refs))
+    listed = yield from _namesakes(vault, {})
+    others |= {str(one["id"]) for one in listed}
     same = [
-        one
-        for one in (yield from _namesakes(vault, {}))
-        if _is_free(one, vault, refs) and not has_own_row(refs, "user", str(one["id"]))
+        one for one in listed if _is_free(one, vault, refs) and not has_own_row(refs, "user", str(one["id"]))
     ]
     end: Body | Restored | None = None
     if len(same) == 1 and (people == 1 or history.uncertain_since):
@@ -315,14 +322,19 @@ def _own_fields(vault: VaultUser) -> Body:
     return without(body_of(vault, WriteUser), "home_folder_id", "ui_state")
 
 
-def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work, Body]]:
-    """POST a user: disabled ones come back disabled, whatever the policy says about access."""
+def _create(
+    vault: VaultUser, home: Home, refs: References, others: Collection[str]
+) -> Steps[tuple[Work, Body]]:
+    """POST a user: disabled ones come back disabled, whatever the policy says about access.
+
+    `others` are accounts that were there before and look like a new one.
+    """
     body = _own_fields(vault) | ({"home_folder_id": home.folder_id} if home.folder_id else {})
     live = yield from with_ui_state(
         vault.id,
         known(vault.ui_state),
         refs,
-        lambda state: _post(vault, body | state, refs),
+        lambda state: _post(vault, body | state, refs, others),
     )
     yield Mapped("user", vault.id, str(live["id"]), MatchRule.CREATED)
     yield Mapped(MADE, vault.id, str(live["id"]), MatchRule.CREATED)
@@ -334,22 +346,29 @@ def _create(vault: VaultUser, home: Home, refs: References) -> Steps[tuple[Work,
     return work, live
 
 
-def _post(vault: VaultUser, body: Body, refs: References) -> Steps[Body]:
-    return dict((yield Create("/users", body, lambda: _find_again(vault, refs))))
+def _post(vault: VaultUser, body: Body, refs: References, others: Collection[str]) -> Steps[Body]:
+    return dict((yield Create("/users", body, lambda: _find_again(vault, refs, others))))
 
 
-def _find_again(vault: VaultUser, refs: References) -> Generator[Get, Json, Body | None]:
-    """The user that a lost POST made: it has the name, and no login yet.
+def _find_again(
+    vault: VaultUser, refs: References, others: Collection[str]
+) -> Generator[Get, Json, Body | None]:
+    """The user that a lost POST made: it has the name, no login yet, and was not there before.
 
-    A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment.
+    A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment. Where
+    several are left nothing is made, as that could be one too many.
     """
     mine: list[Body] = []
     for _ in range(LOOKS):
         listed = yield from _namesakes(vault, {"sorts": "id desc"}, fresh=True)
-        mine = [one for one in listed if _is_free(one, vault, refs)]
+        mine = [one for one in listed if str(one["id"]) not in others and _is_free(one, vault, refs)]
         if not mine or (len(mine) == 1 and not _others_may_be_made(vault, refs)):
             break
-    return mine[0] if len(mine) == 1 else None
+    if len(mine) > 1:
+        ids = ", ".join(str(one["id"]) for one in mine)
+        text = f"one of the users {ids} was made for user {vault.id}, and nothing tells which"
+        raise Refused(FailureKind.UNKNOWN_OUTCOME, TAKEN, text)
+    return mine[0] if mine else None
 
 
 def _others_may_be_made(vault: VaultUser, refs: References) -> bool:

@@ -14,7 +14,7 @@ from lvrestore.content.calls import Mapped
 from lvrestore.content.references import MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
-from lvrestore.model import ContentType, MatchRule, Operation
+from lvrestore.model import ContentType, MappingState, MatchRule, Operation
 from lvrestore.run.index import Index
 from lvrestore.run.indexed import IndexedClient
 from lvrestore.run.listings import LISTINGS
@@ -824,7 +824,7 @@ def test_an_account_that_was_cut_off_gets_what_the_interface_remembered(state, l
     looker.call("DELETE", f"/users/{looker.bob}")
     here = looker.call("POST", "/users", {"first_name": "Bob", "last_name": "C"})["id"]
     for kind in ("user", "made_user"):
-        memory.mappings[kind, looker.bob] = MappedId(here, partial=True)
+        memory.mappings[kind, looker.bob] = MappedId(here, state=MappingState.BEGUN)
     restore(looker, memory, "user", looker.bob)
     assert looker.call("GET", f"/users/{here}")["ui_state"] == state
 

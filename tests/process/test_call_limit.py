@@ -95,7 +95,7 @@ def test_one_item_keeps_to_the_limit_too(limit, site):
 
 
 def test_repeats_count(site):
-    site.looker.on("*", "/dashboards/**").answer(503, {"message": "later"}, times=12)
+    site.looker.on("*", "/dashboards/**").answer(503, {"message": "later"}, times=5)
     ended = site.run(site.bulk("--max-calls", "25"))
     assert ended.code == 7, ended
     assert len(site.looker.requests) <= 25
