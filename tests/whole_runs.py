@@ -54,6 +54,11 @@ class Place:
         )
         return {(ContentType(number).label, source_id): status for number, source_id, status in rows}
 
+    def sent_creates(self):
+        """The items whose making was sent, and nobody knows how that ended."""
+        rows = self._ask("SELECT content_type, source_id FROM claims WHERE create_sent_at IS NOT NULL")
+        return {(ContentType(number).label, source_id) for number, source_id in rows}
+
     def before_images(self):
         """What writes have replaced, by (type, id)."""
         rows = self._ask("SELECT content_type, destination_id, body FROM before_images")
