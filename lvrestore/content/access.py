@@ -145,7 +145,7 @@ def _add_member(group_id: str, user_id: str, change: Change) -> Steps[list[Chang
 
 
 def _member(group_id: str, user_id: str) -> Generator[Get, Json, Json]:
-    members = (yield Get(path("groups", group_id, "users"), IDS)) or []
+    members = yield Get(path("groups", group_id, "users"), IDS, seen=True)
     return next((one for one in members if one["id"] == user_id), None)
 
 
@@ -170,7 +170,7 @@ def sync_members(
     if not wanted:
         return []
     where = path("groups", group_id, "users")
-    standing = set() if created else _ids((yield Get(where, IDS)))
+    standing = set() if created else _ids((yield Get(where, IDS, seen=True)))
     changes = []
     for user_id, user in wanted.items():
         if user_id in standing:
@@ -198,7 +198,7 @@ def sync_holders(role: Role, refs: References) -> Steps[list[Change]]:
     if not added and not _takes_away(refs):
         return []
     where = path("roles", role.role_id, "users")
-    listed: list[Body] = [] if role.empty else (yield Get(where, HOLDERS, fresh=True)) or []
+    listed: list[Body] = [] if role.empty else (yield Get(where, HOLDERS, seen=True))
     direct = _ids(listed)
     surplus = _surplus(role.source_id, listed, ours, refs) if _takes_away(refs) else set()
     target = (direct - surplus) | set(added)
@@ -289,7 +289,7 @@ def _missing_holders(role: Role, wanted: Mapping[str, str]) -> Steps[list[str]]:
         return list(wanted)
     if wanted.keys() <= (yield Having("user", "role_ids", role.role_id)):
         return []
-    holders = _ids((yield Get(path("roles", role.role_id, "users"), IDS)))
+    holders = _ids((yield Get(path("roles", role.role_id, "users"), IDS, seen=True)))
     return [user_id for user_id in wanted if user_id not in holders]
 
 
@@ -317,7 +317,7 @@ def sync_roles(
         )
     held = {str(one) for one in live.get("role_ids") or ()}
     if not wanted.keys() <= held:
-        held = _ids((yield Get(where, IDS)))
+        held = _ids((yield Get(where, IDS, seen=True)))
     missing = [r for r in wanted if r not in held]
     absent = (yield Exists("role", tuple(missing))) if missing else ()
     added = []
@@ -328,7 +328,7 @@ def sync_roles(
             yield untied(f"user {source_id} has role {wanted[role_id]}")
     if not added and not _takes_away(refs):
         return []
-    direct = _ids((yield Get(where, DIRECT, fresh=True)))
+    direct = _ids((yield Get(where, DIRECT, seen=True)))
     # A role of the backup that is not known here may be any of those that the user has.
     all_known = len(wanted) == len(set(vault_roles))
     target = (direct & wanted.keys() if _takes_away(refs) and all_known else direct) | set(added)

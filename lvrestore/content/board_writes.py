@@ -59,7 +59,7 @@ class BoardParts(Parts):
 
     def find_new(self, before: set[str], body: Body) -> Generator[Get, Json, Json]:
         """The part that was not there before and can be ours, or None."""
-        live = self.among((yield Get(self.path, fresh=True)) or {})
+        live = self.among((yield Get(self.path, seen=True)))
         return next((one for one in live if one["id"] not in before and self.looks_like(body, one)), None)
 
 

@@ -1,7 +1,7 @@
 """What a content generator may yield: API calls, and notes about what it learned.
 
-A generator yields one of these values and is sent the decoded JSON reply (`None` for a 404 of `Get`, and for
-every note). A refusal by the server is thrown into it as `Refused`. It never touches a socket or a clock.
+A generator yields one of these values and is sent the decoded JSON reply (`None` for a 404 of `Get` of an object, and
+for every note). A refusal by the server is thrown into it as `Refused`. It never touches a socket or a clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Unforeseen(Refused):
 
 
 class Get(msgspec.Struct, frozen=True):
-    """Read; the reply is None when the server says 404.
+    """Read; the reply is None when the server says 404 for an object. What is no list is a refusal of a list.
 
     `seen` says that the object exists for sure: a server that has just made it may say 404 for a moment
     (terraform-provider-looker#41), so it is asked again, and a 404 that stays is a refusal.
@@ -46,7 +46,7 @@ class Create(msgspec.Struct, frozen=True):
 
     path: str
     body: Json
-    find_again: Callable[[], Generator[Get, Json, Json]]
+    find_again: Callable[[], Reads[Json]]
     unique: bool = False
     part: bool = False
 
@@ -60,7 +60,7 @@ class Update(msgspec.Struct, frozen=True):
 
     path: str
     body: Json
-    is_taken: Callable[[], Generator[Get, Json, bool]] | None = None
+    is_taken: Callable[[], Reads[bool]] | None = None
     shows: Mapping[str, Json] = {}
 
 
@@ -195,6 +195,7 @@ Call = Get | Create | Update | Replace | Delete
 Note = AlertsOn | Exists | Having | Live | Mapped | Replaces | SwitchesOff | Tried | Undeletes | Warn
 R = TypeVar("R")
 Steps = Generator[Call | Note, Json, R]
+Reads = Generator[Get | Exists, Json, R]
 
 
 class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):

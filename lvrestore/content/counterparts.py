@@ -164,7 +164,7 @@ def _dashboard(content: Mapping[str, Json], _refs: References) -> Steps[str | No
     slug = content.get("slug")
     if not slug:
         return None
-    found = (yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})) or []
+    found = yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})
     same = [one for one in found if one.get("slug") == slug and one.get("title") == content.get("title")]
     return _only(same)
 

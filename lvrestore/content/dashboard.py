@@ -21,6 +21,7 @@ from lvrestore.content.calls import (
     Held,
     Live,
     Mapped,
+    Reads,
     Restored,
     Steps,
     Tried,
@@ -36,6 +37,7 @@ from lvrestore.content.finding import by_identity
 from lvrestore.content.homes import housed, report_orphan, stays
 from lvrestore.content.layouts import places, read_layouts, restorable, sync_components, sync_layouts, woken
 from lvrestore.content.links import may_move
+from lvrestore.content.lists import lying_in
 from lvrestore.content.matching import pair
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
 from lvrestore.content.queries import (
@@ -125,9 +127,7 @@ NESTED = {
 
 
 def _titled(body: Body) -> Candidates:
-    listed = (
-        yield Get(path("folders", body["folder_id"], "dashboards"), {"fields": "id,title,deleted"})
-    ) or []
+    listed = yield from lying_in(body["folder_id"], "dashboards", {"fields": "id,title,deleted"})
     living = [one for one in listed if not one.get("deleted")]
     return [one for one in living if bare(one.get("title")) == bare(body["title"])]
 
@@ -137,7 +137,7 @@ def _slugged(body: Body) -> Candidates:
     found: list[Body] = []
     for trash in ({}, {"deleted": "true"}):
         params = {"slug": body["slug"], "fields": "id,slug,title,created_at", **trash}
-        hits = (yield Get("/dashboards/search", params)) or []
+        hits = yield Get("/dashboards/search", params)
         found += [one for one in hits if one.get("slug") == body["slug"]]
     return found
 
@@ -274,18 +274,17 @@ def _objection(vault: VaultDashboard, refs: References) -> Callable[[Mapping[str
 
 
 def _slug_holders(slug: str) -> Generator[Get, Json, list[Body]]:
-    hits = (yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})) or []
+    hits = yield Get("/dashboards/search", {"slug": slug, "fields": "id,slug,title,created_at"})
     return [hit for hit in hits if hit.get("slug") == slug]
 
 
-def _namesakes(body: Body) -> Generator[Get, Json, list[Body]]:
+def _namesakes(body: Body) -> Reads[list[Body]]:
     """The dashboards of this very title in the folder: listed and compared, as search is LIKE."""
-    fields = {"fields": "id,title,deleted"}
-    live = (yield Get(path("folders", body["folder_id"], "dashboards"), fields)) or []
+    live = yield from lying_in(body["folder_id"], "dashboards", {"fields": "id,title,deleted"})
     return [one for one in live if one.get("title") == body["title"] and not one.get("deleted")]
 
 
-def _namesake(body: Body) -> Generator[Get, Json, Json]:
+def _namesake(body: Body) -> Reads[Json]:
     """The one dashboard of this title in the folder, whole."""
     found = yield from _namesakes(body)
     return (yield Get(f"/dashboards/{found[0]['id']}")) if len(found) == 1 else None
@@ -404,7 +403,7 @@ def _warning_without(field: str, vault: VaultDashboard) -> Warn:
     return Warn("owner_not_set", text)
 
 
-def _made_by_lost_post(body: Body) -> Generator[Get, Json, Json]:
+def _made_by_lost_post(body: Body) -> Reads[Json]:
     """The dashboard that a POST without an answer made; the slug, else title and folder, are nobody else's."""
     if slug := body.get("slug"):
         mine = [one for one in (yield from _slug_holders(slug)) if one.get("title") == body["title"]]
@@ -620,11 +619,11 @@ def _patch(
     return live, taken
 
 
-def _is_held(work: Work, body: Body, delta: Body) -> Callable[[], Generator[Get, Json, bool]] | None:
+def _is_held(work: Work, body: Body, delta: Body) -> Callable[[], Reads[bool]] | None:
     """For a rehearsal: whether another dashboard has the title or slug that is to be given."""
     gives_title = any(field in delta for field in ("deleted", *TITLE.fields))
 
-    def is_held() -> Generator[Get, Json, bool]:
+    def is_held() -> Reads[bool]:
         return (yield from holder_of(TITLE, Claimant("", work.item_id, body))) is not None
 
     return is_held if gives_title else None

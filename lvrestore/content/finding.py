@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lvrestore.content.bodies import Body
 from lvrestore.content.calls import Get, Restored, Steps, Tried, Warn
+from lvrestore.content.lists import all_pages
 from lvrestore.content.references import MappedId, References, contradicts, superseded
 from lvrestore.content.trying import MAPPING, tried
 from lvrestore.looker.protocol import path
@@ -13,6 +14,11 @@ from lvrestore.text import quoted
 # Of these the natural key alone does not tell that one may be overwritten: they must be equal as well. Where an item
 # that refers to one has found it, its own item looks for it once more, as if nobody had.
 FOUND_ANEW = frozenset({"dashboard", "look"})
+# Collections that a search can be asked about for one id; of the others the whole list is read.
+SEARCHED_BY_ID = frozenset({"dashboards", "looks", "users"})
+# Whoever looks for a board reads the whole list, which may show some that are in the trash.
+LISTED_ANYWAY = frozenset({"boards"})
+LISTED_WITH = {"scheduled_plans": {"all_users": "true"}}
 BY_KEY = frozenset({MatchRule.SLUG, MatchRule.TITLE_IN_FOLDER})
 MADE_AT_ANOTHER_TIME = "it was created at another time"
 
@@ -84,8 +90,26 @@ def _by_own_id(
 
 def _by_id(collection: str, item_id: str, *, has_trash: bool) -> Steps[Body | None]:
     """Whether a GET answers for what is in the trash is undocumented: where it does not, the trash is searched."""
-    live = yield Get(path(collection, item_id))
-    if isinstance(live, dict) or not has_trash:
-        return live if isinstance(live, dict) else None
-    hits = yield Get(path(collection, "search"), {"id": item_id, "deleted": "true"})
-    return next((hit for hit in hits or () if hit["id"] == item_id and hit.get("deleted")), None)
+    where = path(collection, item_id)
+    live = yield Get(where)
+    if live is None and has_trash:
+        hits = yield Get(path(collection, "search"), {"id": item_id, "deleted": "true"})
+        live = next((hit for hit in hits if hit["id"] == item_id and hit.get("deleted")), None)
+    if live is None and (yield from _is_listed(collection, item_id)):
+        live = yield Get(where, seen=True)
+    found: Body | None = live
+    return found
+
+
+def _is_listed(collection: str, item_id: str) -> Steps[bool]:
+    """Whether a list shows what is answered with 404: so a server answers also for what it only does not give."""
+    if collection in LISTED_ANYWAY:
+        return False
+    if collection in SEARCHED_BY_ID:
+        hits = yield Get(path(collection, "search"), {"id": item_id, "fields": "id"})
+        return any(hit["id"] == item_id for hit in hits)
+    id_field = "name" if collection == "lookml_models" else "id"
+    params = {"fields": id_field, **LISTED_WITH.get(collection, {})}
+    return any(
+        one[id_field] == item_id for one in (yield from all_pages(collection, params, (id_field, item_id)))
+    )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.bodies import Body, bare, body_of, changed, fingerprint, shown, without
-from lvrestore.content.calls import Create, Exists, Get, Held, Live, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Exists, Get, Held, Live, Mapped, Reads, Restored, Steps, Warn
 from lvrestore.content.certificates import FIELD as CERTIFICATE
 from lvrestore.content.certificates import WRITABLE, as_comparable, certify, with_certificate
 from lvrestore.content.finding import by_identity
 from lvrestore.content.homes import MADE_BY_LOGIN, ROOTS, housed, is_made_by_login, report_orphan, stays
+from lvrestore.content.lists import all_pages, lying_in
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, settle
 from lvrestore.content.namesakes import follows_model, is_news, not_renamed, rule_of_namesake, taken_by_name
 from lvrestore.content.queries import is_query, make_query
@@ -482,7 +483,7 @@ def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: His
 def _post(flat: Flat, vault: Shape, body: Body, refs: References) -> Steps[tuple[Body, Body]]:
     """POST; return the live object and the body it was made of, without or instead of what was refused."""
 
-    def find_again() -> Generator[Get, Json, Json]:
+    def find_again() -> Reads[Json]:
         found = yield from flat.candidates(body)
         return found[0] if len(found) == 1 else None
 
@@ -657,8 +658,8 @@ def _is_claim(flat: Flat, delta: Body) -> bool:
     return "deleted" in delta or any(field in delta for field in flat.unique)
 
 
-def _is_held(flat: Flat, work: Work, body: Body) -> Callable[[], Generator[Get, Json, bool]]:
-    def is_held() -> Generator[Get, Json, bool]:
+def _is_held(flat: Flat, work: Work, body: Body) -> Callable[[], Reads[bool]]:
+    def is_held() -> Reads[bool]:
         return (yield from holder_of(flat.name, Claimant("", work.item_id, body))) is not None
 
     return is_held
@@ -688,7 +689,7 @@ def _difference(flat: Flat) -> Callable[[Body, Mapping[str, Json]], Body]:
 
 
 def _folder_candidates(body: Body) -> Candidates:
-    listed = (yield Get(path("folders", body["parent_id"], "children"))) or []
+    listed = yield from lying_in(body["parent_id"], "children")
     return _so_called(body, "name", listed)
 
 
@@ -703,7 +704,7 @@ def same_root(vault: VaultFolder) -> Candidates:
     flag = next((name for name in ROOTS if getattr(vault, name) is True), None)
     if flag is None:
         return []
-    listed = (yield Get("/folders", {"fields": f"id,{','.join(ROOTS)}"})) or []
+    listed = yield Get("/folders", {"fields": f"id,{','.join(ROOTS)}"})
     return [live for live in listed if live.get(flag) is True]
 
 
@@ -755,7 +756,7 @@ def _mapped_alike(source_id: str, here: Mapping[str, str | None], refs: Referenc
 
 
 def _look_candidates(body: Body) -> Candidates:
-    listed = (yield Get(path("folders", body["folder_id"], "looks"))) or []
+    listed = yield from lying_in(body["folder_id"], "looks")
     living = [live for live in listed if not live.get("deleted")]
     found: list[Body] = []
     for one in _so_called(body, "title", living):
@@ -764,7 +765,7 @@ def _look_candidates(body: Body) -> Candidates:
     return found
 
 
-def _named(collection: str, *, paged: bool = False) -> Callable[[Body], Candidates]:
+def _named(collection: str) -> Callable[[Body], Candidates]:
     """The natural key is the name: the list is read and compared exactly, as search is LIKE with operators."""
 
     def candidates(body: Body) -> Candidates:
@@ -773,15 +774,8 @@ def _named(collection: str, *, paged: bool = False) -> Callable[[Body], Candidat
         return found or ((yield from of_name(bare(name))) if bare(name) != name else [])
 
     def of_name(name: Json) -> Candidates:
-        found: list[Body] = []
-        offset = 0
-        while True:
-            page = {"limit": str(PAGE), "offset": str(offset)} if paged else {}
-            listed = (yield Get(path(collection), page, key=("name", str(name)))) or []
-            found += [live for live in listed if live.get("name") == name]
-            offset += len(listed)
-            if not paged or len(listed) < PAGE:
-                return found
+        listed = yield from all_pages(collection, {}, ("name", str(name)))
+        return [live for live in listed if live.get("name") == name]
 
     return candidates
 
@@ -849,7 +843,7 @@ LOOKML_MODEL = Flat(
     kind="lookml_model",
     collection="lookml_models",
     writes=WriteLookmlModel,
-    candidates=_named("lookml_models", paged=True),
+    candidates=_named("lookml_models"),
     id_field="name",
     by_name=follows_model,
     remedy="name the model or its connections in a --remap file",
@@ -893,6 +887,6 @@ GROUP = Flat(
     kind="group",
     collection="groups",
     writes=WriteGroup,
-    candidates=_named("groups", paged=True),
+    candidates=_named("groups"),
     skip=_group_skip,
 )

@@ -277,7 +277,8 @@ def _hide(
 
 def read_layouts(work: Work) -> Steps[list[LivePart]]:
     """All layouts with their components, in one call."""
-    return (yield Get(f"{work.path}/dashboard_layouts", seen=True)) or []
+    layouts: list[LivePart] = yield Get(f"{work.path}/dashboard_layouts", seen=True)
+    return layouts
 
 
 def places(layouts: Sequence[LivePart | VaultLayout]) -> dict[str, tuple[Json, ...]]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from lvrestore.content.bodies import Body, bare
-from lvrestore.content.calls import Get, Held, Steps
+from lvrestore.content.calls import Held, Reads, Steps
 from lvrestore.content.references import History, References, has_own_row
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.model import Json, Waits
 from lvrestore.text import quoted
 
-Candidates = Generator[Get, Json, list[Body]]
+Candidates = Reads[list[Body]]
 
 
 class Name(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ def _gives_way(name: Name, one: Claimant, refs: References) -> Steps[bool]:
         now = Claimant(row, holder_id, name.wanted(refs.content(name.kind, row) or {}, refs))
 
 
-def holder_of(name: Name, one: Claimant) -> Generator[Get, Json, str | None]:
+def holder_of(name: Name, one: Claimant) -> Reads[str | None]:
     """The id of the object, not the item's own, that has the name."""
     if any(one.body.get(field) is None for field in name.fields):
         return None

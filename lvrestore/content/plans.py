@@ -7,7 +7,7 @@ the plans on the same content before it is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,9 @@ import orjson
 from msgspec import UNSET
 
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, only, shown, without
-from lvrestore.content.calls import Create, Delete, Get, Live, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Create, Delete, Get, Live, Mapped, Reads, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
+from lvrestore.content.lists import belonging_to
 from lvrestore.content.queries import make_query
 from lvrestore.content.references import (
     History,
@@ -188,18 +189,21 @@ def _content(body: Body) -> tuple[str, str] | None:
     return next(((name, body[name]) for name in CONTENT if body.get(name)), None)
 
 
-def _namesakes(body: Body, *, fresh: bool = False) -> Generator[Get, Json, list[Body]]:
+def _namesakes(body: Body, *, fresh: bool = False) -> Reads[list[Body]]:
     """Plans on the same content that have this name and owner. Those of others are listed only when asked for."""
     if (content := _content(body)) is None:
         return []
     field, content_id = content
     if field != "query_id":
         where = path(PLANS, CONTENT[field], content_id)
-        listed = (yield Get(where, {"all_users": "true"}, fresh=fresh)) or []
+        get = Get(where, {"all_users": "true"}, fresh=fresh)
+        # Nobody can be asked whether there is a LookML dashboard.
+        kind = REFERS_TO.get(field)
+        listed = (yield get) if kind is None else (yield from belonging_to(kind, content_id, get))
         return [live for live in listed if _is_namesake(body, live)]
     # No call lists the plans on a query: of all plans there are, only the fields to choose by.
     fields = {"all_users": "true", "fields": "id,name,user_id,query_id,run_once"}
-    listed = (yield Get(path(PLANS), fields, fresh=fresh)) or []
+    listed = yield Get(path(PLANS), fields, fresh=fresh)
     found: list[Body] = []
     for one in listed:
         if one.get("query_id") == content_id and _is_namesake(body, one):
@@ -363,7 +367,7 @@ def _flags(body: Body) -> Body:
 def _post(vault: VaultPlan, body: Body, before: Collection[str]) -> Steps[tuple[Body, Body]]:
     """Return the live plan and the body that it was made of."""
 
-    def find_again() -> Generator[Get, Json, Json]:
+    def find_again() -> Reads[Json]:
         found = yield from _namesakes(body, fresh=True)
         return next((live for live in found if live["id"] not in before and _made_of(body, live)), None)
 

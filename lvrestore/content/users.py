@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from lvrestore.content.access import Person, may_tie, sync_groups, sync_roles, untied
 from lvrestore.content.bodies import Body, body_of, changed, fingerprint, without
-from lvrestore.content.calls import Change, Create, Exists, Get, Held, Mapped, Restored, Steps, Warn
+from lvrestore.content.calls import Change, Create, Exists, Get, Held, Mapped, Reads, Restored, Steps, Warn
 from lvrestore.content.finding import by_identity
 from lvrestore.content.names import Candidates, Claimant, Name, is_taken, settle
 from lvrestore.content.references import (
@@ -202,7 +202,7 @@ def _address_wanted(content: Mapping[str, Json], _refs: References) -> Body:
 
 def users_of_address(address: str) -> Candidates:
     """Search is LIKE and knows no case: every hit is compared."""
-    hits = (yield Get("/users/search", {"email": address})) or []
+    hits = yield Get("/users/search", {"email": address})
     wanted = address.casefold()
     return [one for one in hits if str(one.get("email") or "").casefold() == wanted]
 
@@ -288,7 +288,7 @@ def _namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = Fal
         "credentials_embed",
         *(["credentials_api3"] if vault.address else []),
     )
-    hits = (yield Get("/users/search", {**asked, **params}, fresh=fresh)) or []
+    hits = yield Get("/users/search", {**asked, **params}, fresh=fresh)
     return [
         one
         for one in hits
@@ -352,7 +352,7 @@ def _post(vault: VaultUser, body: Body, refs: References, others: Collection[str
 
 def _find_again(
     vault: VaultUser, refs: References, others: Collection[str]
-) -> Generator[Get, Json, Body | None]:
+) -> Reads[Body | None]:
     """The user that a lost POST made: it has the name, no login yet, and was not there before.
 
     A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment. Where

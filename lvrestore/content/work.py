@@ -12,6 +12,7 @@ from lvrestore.content.calls import (
     Delete,
     Get,
     Mapped,
+    Reads,
     Replaces,
     Steps,
     Update,
@@ -55,7 +56,7 @@ class Work:
         body: Body,
         live: Mapping[str, Json],
         difference: Difference = changed,
-        is_taken: Callable[[], Generator[Get, Json, bool]] | None = None,
+        is_taken: Callable[[], Reads[bool]] | None = None,
         shows: Mapping[str, Json] = {},
     ) -> Steps[Body]:
         """PATCH `body`; return the live object as it is now. `is_taken` and `shows` are those of `Update`."""
@@ -120,5 +121,5 @@ class Parts:
 
     def find_new(self, before: set[str], body: Body) -> Generator[Get, Json, Json]:
         """The part that was not there before and can be ours, or None."""
-        live = (yield Get(self.path)) or []
+        live = yield Get(self.path, seen=True)
         return next((p for p in live if p["id"] not in before and self.looks_like(body, p)), None)

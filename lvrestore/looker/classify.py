@@ -34,6 +34,7 @@ class FailureKind(StrEnum):
     VALIDATION = "validation"
     FORBIDDEN = "forbidden"
     UNKNOWN_OUTCOME = "unknown_outcome"
+    UNEXPECTED_REPLY = "unexpected_reply"
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the server, thrown into a generator, not a fault of ours

@@ -13,7 +13,6 @@ import msgspec
 
 from lvrestore.errors import ApiError
 from lvrestore.looker.classify import (
-    NOT_FOUND,
     OVERLOAD,
     Failure,
     FailureKind,
@@ -24,6 +23,7 @@ from lvrestore.looker.classify import (
 )
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import Limiter, NoLimit, wait_until
+from lvrestore.looker.lists import as_asked
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent, Token, Transport
 from lvrestore.looker.redaction import masked, redacted
 from lvrestore.looker.retry import RetryPolicy, Rng, Wait, after_failure
@@ -154,7 +154,7 @@ class LookerClient:
         self._last = threading.local()
 
     def call(self, request: Request, *, creates: bool = False) -> Reply:
-        """Send until it is answered for good; a 404 to GET or DELETE is a reply without a body.
+        """Send until it is answered for good; a 404 to DELETE, or to GET of an object, is a reply without a body.
 
         Raises Refused for a permanent refusal, UnknownOutcome at once for a create that may have happened,
         GaveUp when the attempts are used up, StoppedWaiting when the stop flag is set during a wait, ApiError
@@ -223,11 +223,9 @@ class LookerClient:
         outcome = read_reply(answer, creates=creates, expects_json=request.method != "DELETE")
         if isinstance(outcome, Reply):
             self._limiter.served(request.method, request.path, answer.elapsed_s)
-        elif outcome.kind is FailureKind.NOT_FOUND and request.method in {"GET", "DELETE"}:
-            return Reply(NOT_FOUND)
         elif outcome.status in OVERLOAD:
             self._limiter.overloaded(outcome.status, answer.elapsed_s, outcome.retry_after_s)
-        return outcome
+        return as_asked(request, outcome)
 
     def _before_repeating(self, failure: Failure, tries: _Series) -> _Series:
         """Wait for the next attempt, or raise when there is none."""

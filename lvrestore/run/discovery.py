@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 
 from lvrestore.content.references import contradicts, parse_time
@@ -51,7 +52,8 @@ class Discovery:
     def folders(self) -> list[Json]:
         """All folders, read once."""
         if self._folders is None:
-            self._folders = self._get("/folders", {"fields": LISTINGS["folder"].fields}) or []
+            with _looked_at("folders, dashboards and looks"):
+                self._folders = self._get("/folders", {"fields": LISTINGS["folder"].fields})
         return self._folders
 
     def folder_id(self, path_or_id: str) -> str:
@@ -69,7 +71,8 @@ class Discovery:
 
     def caller(self) -> Caller:
         """The account that the API key belongs to."""
-        said = self._get("/user", {"fields": "id,email,role_ids,group_ids"}) or {}
+        with _looked_at("the account that the key belongs to"):
+            said = self._get("/user", {"fields": "id,email,role_ids,group_ids"}) or {}
         return Caller(
             id=str(said.get("id") or ""),
             email=said.get("email"),
@@ -79,7 +82,8 @@ class Discovery:
 
     def user_id(self, address: str) -> str:
         """The id of the one user of an e-mail address. Search is LIKE and knows no case: hits are compared."""
-        hits = self._search("users", {"email": address, "fields": "id,email"})
+        with _looked_at("users"):
+            hits = self._search("users", {"email": address, "fields": "id,email"})
         found = [str(one["id"]) for one in hits if str(one.get("email")).casefold() == address.casefold()]
         if not found:
             raise NotFoundError(
@@ -91,11 +95,8 @@ class Discovery:
 
     def prove_instance(self, vault: Vault) -> Verdict:
         """Compare ids and creation times until the verdict is clear or nothing is left to ask."""
-        try:
+        with _looked_at("folders, dashboards and looks"):
             return judge(self._evidence(vault), _comparable_rows(vault))
-        except Refused as refused:
-            hint = "the API user must be allowed to list folders, dashboards and looks"
-            raise ApiError(f"the instance cannot be looked at: {refused}", hint, refused.status) from refused
 
     def _evidence(self, vault: Vault) -> Evidence:
         evidence = Evidence()
@@ -163,13 +164,24 @@ class Discovery:
         return {} if self._folders is None else {"folder": frozenset(str(one["id"]) for one in self._folders)}
 
     def _search(self, collection: str, params: Mapping[str, str]) -> list[Json]:
-        return self._get(f"/{collection}/search", params) or []
+        hits: list[Json] = self._get(f"/{collection}/search", params)
+        return hits
 
     def _get(self, where: str, params: Mapping[str, str] | None = None) -> Json:
         try:
             return self._client.call(Request("GET", where, params or {})).json
         except GaveUp as gave_up:
             raise ApiError(f"GET {where} failed: {gave_up}", "try again later") from gave_up
+
+
+@contextmanager
+def _looked_at(what: str) -> Generator[None]:
+    """End the run if the instance refuses to show what it cannot go on without."""
+    try:
+        yield
+    except Refused as refused:
+        hint = f"the API user must be allowed to see {what}"
+        raise ApiError(f"the instance cannot be looked at: {refused}", hint, refused.status) from refused
 
 
 def _comparable_rows(vault: Vault) -> int:

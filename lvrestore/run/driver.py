@@ -435,16 +435,28 @@ class Driver:
         return reply.json
 
     def _get(self, call: Get) -> Json:
-        for wait_s in (*NOT_READY_WAITS_S, None):
-            fresh = call.fresh or call.seen or self._only_server_knows
-            reply = self._client.call(Request("GET", call.path, call.params, fresh=fresh, key=call.key))
-            if reply.json is not None or not call.seen:
-                return reply.json
-            if self._is_rehearsal:
-                raise Unforeseen(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} is not there yet")
-            if wait_s is not None:
-                self._wait(wait_s)
-        raise Refused(FailureKind.NOT_FOUND, NOT_FOUND, f"{call.path} has vanished")
+        fresh = call.fresh or call.seen or self._only_server_knows
+        request = Request("GET", call.path, call.params, fresh=fresh, key=call.key)
+        if not call.seen:
+            return self._client.call(request).json
+        # In a rehearsal nothing is made that a server may not know yet.
+        for wait_s in () if self._is_rehearsal else NOT_READY_WAITS_S:
+            try:
+                return self._seen(request)
+            except Refused as refused:
+                if refused.status != NOT_FOUND:
+                    raise
+            self._wait(wait_s)
+        return self._seen(request)
+
+    def _seen(self, request: Request) -> Json:
+        """What is there for sure; a 404 is a refusal."""
+        reply = self._client.call(request).json
+        if reply is None:
+            sort = Unforeseen if self._is_rehearsal else Refused
+            gone = f"{request.path} is answered with 404, though it is there"
+            raise sort(FailureKind.NOT_FOUND, NOT_FOUND, gone)
+        return reply
 
     def _absent(self, call: Exists) -> tuple[str, ...]:
         absent, trashed = self._known.absent(call.kind, call.ids, self._client)

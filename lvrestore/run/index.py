@@ -145,6 +145,15 @@ class Index:
         found = self.get(kind, item_id)
         return None if found is None else [found.body] if found.trashed else []
 
+    def alive(self, kind: str, item_id: str) -> list[Json] | None:
+        """What a list of the living has of an id; None when the index cannot tell."""
+        if not self._complete(kind, trash=False):
+            return None
+        if not self._is_seen(kind, item_id):
+            return []
+        found = self.get(kind, item_id)
+        return None if found is None else [] if found.trashed else [found.body]
+
     def look_up(self, kind: str, field: str, value: str) -> list[Json] | None:
         """The living objects that have this value; None when the index cannot tell."""
         if not self._complete(kind, trash=False):

@@ -62,8 +62,7 @@ class IndexedClient:
     def _read(self, request: Request) -> Reply | None:
         path, params = request.path, request.params
         if request.key is not None:
-            kind = KIND_OF[path.lstrip("/")]
-            return _listed(self._index.look_up(kind, *request.key))
+            return self._by_key(KIND_OF[path.lstrip("/")], *request.key)
         if match := IN_FOLDER.fullmatch(path):
             kind, field = OF_FOLDER[match["sort"]]
             return _listed(self._index.look_up(kind, field, unquote(match["folder_id"])))
@@ -76,10 +75,17 @@ class IndexedClient:
             return self._one(KIND_OF[match["collection"]], unquote(match["item_id"]), params)
         return None
 
+    def _by_key(self, kind: str, field: str, value: str) -> Reply | None:
+        if field in LISTINGS[kind].keys:
+            return _listed(self._index.look_up(kind, field, value))
+        return _listed(self._index.alive(kind, value))
+
     def _search(self, collection: str, params: Mapping[str, str]) -> Reply | None:
         kind, field = KIND_OF[collection], SEARCHED.get(collection, "")
         if params.get("deleted") == "true" and "id" in params:
             return _listed(self._index.in_trash(kind, params["id"]))
+        if "id" in params and params.keys() <= {"id", "fields"}:
+            return _listed(self._index.alive(kind, params["id"]))
         if field in params and params.keys() <= {field, "fields"}:
             return _listed(self._index.look_up(kind, field, params[field]))
         return None

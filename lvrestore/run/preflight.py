@@ -13,6 +13,7 @@ from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.plan.validation import Account, Backup, Destination, Problem, RestorationValidator
 from lvrestore.run.listings import LISTINGS
+from lvrestore.run.typed import explores_of, readable
 from lvrestore.run.waves import Chosen
 from lvrestore.settings import AS_BACKED_UP, Policy
 from lvrestore.vault import DoneIn, Vault, Wanted, bare_id
@@ -47,6 +48,23 @@ class Preflight(msgspec.Struct, frozen=True):
 
     problems: list[Problem]
     models: frozenset[str]
+
+
+class PermissionSet(msgspec.Struct, frozen=True):
+    """What a role permits."""
+
+    all_access: bool | None = None
+    permissions: list[str] | None = None
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role of the caller."""
+
+    name: str | None = None
+    permission_set: PermissionSet | None = None
+
+
+Roles = list[Role]
 
 
 class SelectedRows:
@@ -120,7 +138,7 @@ class _Reads:
         self._client, self._left = client, CALLS
 
     def get(self, where: str, params: Mapping[str, str]) -> Reply | None:
-        """The reply; its `json` is None when the server says 404."""
+        """The reply; its `json` is None when the server says 404 of an object."""
         if self._left <= 0:
             return None
         self._left -= 1
@@ -140,8 +158,8 @@ class _Reads:
             where |= {"limit": str(PAGE), **({"sorts": listing.id_field} if listing.is_sorted else {})}
         found: list[Json] = []
         while reply := self.get(listing.path, where | ({"offset": str(len(found))} if found else {})):
-            found += reply.json or []
-            if listing.page is None or len(reply.json or ()) < PAGE:
+            found += reply.json
+            if listing.page is None or len(reply.json) < PAGE:
                 return found
         return None
 
@@ -151,22 +169,19 @@ class _Reads:
         if not user or not user.get("id"):
             return None
         fields = {"fields": "id,name,permission_set(all_access,permissions)"}
-        roles = self._json(path("users", user["id"], "roles"), fields)
+        roles = readable(self._json(path("users", str(user["id"]), "roles"), fields), Roles)
         if roles is None:
             return None
-        sets = [role.get("permission_set") or {} for role in roles]
+        sets = [role.permission_set for role in roles if role.permission_set is not None]
         return Account(
             name=str(user.get("email") or f"user {user['id']}"),
-            is_admin=any(role.get("name") == ADMIN for role in roles)
-            or any(s.get("all_access") for s in sets),
-            permissions=frozenset(name for one in sets for name in one.get("permissions") or ()),
+            is_admin=any(role.name == ADMIN for role in roles) or any(one.all_access for one in sets),
+            permissions=frozenset(name for one in sets for name in one.permissions or ()),
         )
 
     def models(self) -> dict[str, frozenset[str]] | None:
         """The explores of each configured model; unknown as well for a caller that is shown no model at all."""
-        found = self.listed("lookml_model", "name,explores(name)") or []
-        explores = {one["name"]: frozenset(e["name"] for e in one.get("explores") or ()) for one in found}
-        return explores or None
+        return explores_of(self.listed("lookml_model", "name,explores(name)"))
 
     def _json(self, where: str, params: Mapping[str, str]) -> Json:
         reply = self.get(where, params)

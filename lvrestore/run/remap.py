@@ -22,11 +22,35 @@ from lvrestore.plan.remapping import (
 )
 from lvrestore.run.discovery import Discovery
 from lvrestore.run.preflight import SelectedRows
+from lvrestore.run.typed import explores_of, readable
 from lvrestore.settings import Remap
 from lvrestore.vault import BlobError, Vault, decode_blob
 
 PAGE = 1000
-PALETTES = ("categoricalPalettes", "sequentialPalettes", "divergingPalettes")
+
+
+class Palette(msgspec.Struct, frozen=True):
+    """A palette, as far as it is referred to."""
+
+    id: str
+
+
+class ColorCollection(msgspec.Struct, frozen=True, rename="camel"):
+    """The palettes of a colour collection, by sort."""
+
+    id: str
+    categorical_palettes: list[Palette] | None = None
+    sequential_palettes: list[Palette] | None = None
+    diverging_palettes: list[Palette] | None = None
+
+    @property
+    def palettes(self) -> frozenset[str]:
+        """Their ids."""
+        sorts = (self.categorical_palettes, self.sequential_palettes, self.diverging_palettes)
+        return frozenset(one.id for sort in sorts for one in sort or ())
+
+
+ColorCollections = list[ColorCollection]
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -143,22 +167,16 @@ def _look_around(client: LookerClient, survey: Survey, folders: frozenset[str]) 
 
 def _models(client: LookerClient) -> Mapping[str, frozenset[str]] | None:
     """The explores of each model; a caller that is shown no model at all knows nothing."""
-    found = _listed(client, "/lookml_models", "name,explores(name)", paged=True) or []
-    return {
-        str(one["name"]): frozenset(str(explore["name"]) for explore in one.get("explores") or ())
-        for one in found
-    } or None
+    return explores_of(_listed(client, "/lookml_models", "name,explores(name)", paged=True))
 
 
 def _palettes(client: LookerClient) -> Mapping[str, frozenset[str]] | None:
     """The palettes of each colour collection, by ids."""
-    found = _listed(client, "/color_collections", f"id,{','.join(PALETTES)}")
+    listed = _listed(client, "/color_collections", ",".join(ColorCollection.__struct_encode_fields__))
+    found = readable(listed, ColorCollections)
     if found is None:
         return None
-    return {
-        str(one["id"]): frozenset(str(p["id"]) for kind in PALETTES for p in one.get(kind) or ())
-        for one in found
-    }
+    return {one.id: one.palettes for one in found}
 
 
 def _addresses(client: LookerClient) -> frozenset[str] | None:
@@ -183,8 +201,8 @@ def _listed(client: LookerClient, where: str, fields: str, *, paged: bool = Fals
             reply = client.call(Request("GET", where, {"fields": fields, **page})).json
         except (Refused, GaveUp):
             return None
-        if reply is None:
-            return None
+        if paged and reply == found[-len(reply) :]:
+            return found  # a server that knows no `offset` would give the same page for ever
         found += reply
         if not paged or len(reply) < PAGE:
             return found

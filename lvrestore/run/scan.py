@@ -155,7 +155,8 @@ class Scanner:
 
     def _get(self, listing: Listing, params: Mapping[str, str]) -> list[Json]:
         self._calls += 1
-        return self._client.call(Request("GET", listing.path, params)).json or []
+        rows: list[Json] = self._client.call(Request("GET", listing.path, params)).json
+        return rows
 
 
 def _queries_in(dashboards: Iterable[Json]) -> Iterator[tuple[bytes, str]]:

@@ -123,10 +123,13 @@ class LateCommit(Rule, frozen=True, kw_only=True, tag="late_commit"):
 
 
 class Answer(Rule, frozen=True, kw_only=True, tag="answer"):
-    """A given answer, JSON or HTML as a proxy sends it; what was asked is not done, or done before."""
+    """A given answer, JSON or HTML as a proxy sends it; what was asked is not done, or done before.
+
+    A `body` of None is the JSON `null`; without any the answer is empty.
+    """
 
     status: Annotated[int, msgspec.Meta(ge=200, le=599)]
-    body: Any = None
+    body: Any = msgspec.UNSET
     html: str | None = None
     headers: dict[HeaderName, HeaderValue] = {}
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -135,7 +138,7 @@ class Answer(Rule, frozen=True, kw_only=True, tag="answer"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.body is not None and self.html is not None:
+        if self.body is not msgspec.UNSET and self.html is not None:
             raise ValueError("it is either body or html")
 
     @property
@@ -152,7 +155,7 @@ class Answer(Rule, frozen=True, kw_only=True, tag="answer"):
     def _raw(self) -> bytes:
         if self.html is not None:
             return self.html.encode()
-        return b"" if self.body is None else msgspec.json.encode(self.body)
+        return b"" if self.body is msgspec.UNSET else msgspec.json.encode(self.body)
 
     def _headers(self, now: float) -> dict[str, str]:
         headers = {"content-type": "application/json" if self.html is None else "text/html"}
@@ -316,7 +319,7 @@ class Hook:
     def answer(
         self,
         status: int,
-        body: object = None,
+        body: object = msgspec.UNSET,
         *,
         html: str | None = None,
         headers: dict[str, str] | None = None,

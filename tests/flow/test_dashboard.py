@@ -86,6 +86,8 @@ def test_destroyed_is_made_again_in_the_minimal_number_of_calls(layouts):
     assert len(writes) == 1 + 3 + 4 + (layouts - 1) + 4 * layouts
     assert [r for r in reads if "lookml_models" not in r and "/looks/" not in r and "/users/" not in r] == [
         f"GET /dashboards/{row[0]}",
+        # In the trash, alive, by its slug.
+        "GET /dashboards/search",
         "GET /dashboards/search",
         "GET /dashboards/search",
         f"GET /folders/{looker.folder}",
