@@ -44,8 +44,17 @@ from lvrestore.plan.identity import Verdict, declared_same, instance_name
 from lvrestore.report.reporter import Intent, Reporter
 from lvrestore.report.session import journal_tally, queries_of, session_summary
 from lvrestore.report.tally import Frame, Tally, counted, summary
+from lvrestore.report.terminal import can_ask
 from lvrestore.report.urls import API_PORT
-from lvrestore.report.wording import fetched_line, left_the_source, named, plural, queries_line
+from lvrestore.report.wording import (
+    disbelieved_line,
+    fetched_line,
+    hidden_line,
+    left_the_source,
+    named,
+    plural,
+    queries_line,
+)
 from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
 from lvrestore.run.discovery import Discovery
@@ -61,6 +70,7 @@ from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.pipes import private_folder
+from lvrestore.run.plausibility import CloserLook
 from lvrestore.run.preflight import SelectedRows, Standing, Translate, look_ahead
 from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
 from lvrestore.run.references import StateReferences
@@ -355,6 +365,7 @@ class Restore:
             self._check_names(intent)
         intent = self._look_at_source(stack, intent)
         intent = self._read_while_permitted(intent)
+        self._require_word(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
             raise UsageError("not confirmed: nothing was done")
@@ -529,7 +540,11 @@ class Restore:
         with closing(Index(self._scratch, self._config.max_staleness_s)) as index:
             scanner = self._scanner(intent, index, {"folder": self._discovery.folders})
             found = [self._scan(scanner, index, intent, one) for one, n in intent.counts.items() if n]
-            scanned = [one for one in found if one is not None]
+            closer = self._closer_look(intent, index)
+            scanned = [closer.at(one) if intent.verdict.same else one for one in found if one is not None]
+            for line in map(disbelieved_line, closer.disbelieved):
+                self._reporter.warn(line)
+            intent = msgspec.structs.replace(intent, hidden=tuple(closer.hidden))
             if intent.total > FEW_ITEMS:
                 kinds = referred_to(t for t, n in intent.counts.items() if n) - {one.kind for one in scanned}
                 if intent.session is None:
@@ -537,7 +552,9 @@ class Restore:
                 scanned += [self._scan_referred(scanner, kind, intent) for kind in sorted(kinds)]
                 if intent.session is None:
                     self._look_ahead(
-                        intent, {o.kind: partial(index.standing, o.kind) for o in scanned}, index
+                        intent,
+                        {o.kind: partial(index.standing, o.kind) for o in scanned if o.complete},
+                        index,
                     )
             there = self._there(intent, scanned, index)
             scanned, sending = self._what_sends(intent, scanner, scanned, index)
@@ -566,6 +583,28 @@ class Restore:
         types = [ContentType[one.kind.upper()] for one in scanned if one.items and one.complete]
         rows = self._rows_left(intent)
         return {one: edits.count(one, self._vault.rows(one, **rows)) for one in types if one.label in TIMED}
+
+    def _closer_look(self, intent: Intent, index: Index) -> CloserLook:
+        rows = self._rows_left(intent)
+        return CloserLook(
+            self._connection.client,
+            index,
+            self._translator(intent),
+            count=self._backup.count,
+            backed_up=lambda one: batches(self._backup.ids(one)),
+            selected=lambda one: batches(self._vault.ids(one, **rows)),
+        )
+
+    def _require_word(self, intent: Intent) -> None:
+        """Unless somebody can be asked, much is made again only on an instance that was named."""
+        given = self._config.destination.expect_host is not None
+        lines = [hidden_line(one) for one in intent.hidden if one.needs_word]
+        if lines and not given and not can_ask() and not self._config.dry_run:
+            host = self._destination.endpoint.host
+            raise ApiError(
+                " ".join(lines),
+                f"if all of it is gone, give --expect-host {host} beside --force; nothing was written",
+            )
 
     def _there(self, intent: Intent, scanned: Iterable[Scanned], index: Index) -> dict[ContentType, int]:
         """How many items are on the destination already, of the types that were listed to the end."""

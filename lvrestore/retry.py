@@ -176,6 +176,11 @@ class _RetryRun(Restore):
             raise ValidationError(reason, "say where it is with --db-path")
         return super()._settled_policy(intent)
 
+    def _require_word(self, intent: Intent) -> None:
+        """Of what failed to be made nothing is there: only a whole backup tells what should be visible."""
+        if self._has_backup:
+            super()._require_word(intent)
+
     def _made_from(self) -> dict[str, Json]:
         return {
             "vault": str(self._vault_path.resolve()) if self._vault_path is not None else None,

@@ -271,7 +271,11 @@ destination_options = together(
         metavar="NAME",
         help="The instance of the backup, as the config file calls it, to read definitions that no backup has.",
     ),
-    option("--expect-host", metavar="HOST", help="Refuse any destination but this host."),
+    option(
+        "--expect-host",
+        metavar="HOST",
+        help="Refuse any destination but this host; without a terminal needed to make again what the key hardly sees.",
+    ),
 )
 folder_options = together(
     option("--folder", metavar="ID_OR_PATH", help="Only what lies in this folder."),

@@ -350,9 +350,7 @@ def _post(vault: VaultUser, body: Body, refs: References, others: Collection[str
     return dict((yield Create("/users", body, lambda: _find_again(vault, refs, others))))
 
 
-def _find_again(
-    vault: VaultUser, refs: References, others: Collection[str]
-) -> Reads[Body | None]:
+def _find_again(vault: VaultUser, refs: References, others: Collection[str]) -> Reads[Body | None]:
     """The user that a lost POST made: it has the name, no login yet, and was not there before.
 
     A namesake who is being made looks the same, until its own POST is answered and noted: that takes a moment. Where

@@ -179,13 +179,14 @@ class Waking:
     def _plans(self, *, fresh: bool) -> Steps[list[Body]]:
         try:
             params = {"all_users": "true"}
-            return (yield Get(path(PLANS.collection, self._kind, self._id), params, fresh=fresh)) or []
+            plans: list[Body] = yield Get(path(PLANS.collection, self._kind, self._id), params, fresh=fresh)
         except Refused:
             yield Warn(
                 "schedules_may_send",
                 f"the schedules of {self._content} cannot be read: those that are switched on send again",
             )
             return []
+        return plans
 
     def _alerts(self, tiles: list[Body], *, fresh: bool = False) -> Steps[list[Body] | None]:
         ids = tuple(tile["id"] for tile in tiles)

@@ -12,7 +12,7 @@ from lvrestore.report.identity import identity_warnings
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import ask_about
-from lvrestore.report.wording import intent_lines
+from lvrestore.report.wording import hidden_line, intent_lines
 
 
 def write_line(value: Json) -> None:
@@ -40,7 +40,7 @@ class JsonLines:
     def begin(self, intent: Intent, *, dry_run: bool) -> None:
         """Remember what kind of lines is wanted; say what nobody may miss about the instance."""
         self._dry_run = dry_run
-        for line in identity_warnings(intent.verdict, intent.instance):
+        for line in (*identity_warnings(intent.verdict, intent.instance), *map(hidden_line, intent.hidden)):
             self.warn(line)
 
     def result(self, result: RestorationResult, tally: Tally) -> None:  # noqa: ARG002 - the summary has the sums

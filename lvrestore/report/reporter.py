@@ -9,6 +9,7 @@ import msgspec
 
 from lvrestore.model import ContentType, Json, RestorationResult, VaultRow
 from lvrestore.plan.identity import Verdict
+from lvrestore.plan.plausibility import Visible
 from lvrestore.report.tally import Tally
 from lvrestore.run.scan import Scanned
 from lvrestore.state.store import SessionRow
@@ -30,6 +31,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     `counts` are in the order of the run; `absent_types` are those of which the backup has no row at all; `scanned`
     is what was read in bulk; `there` counts, by type, items that it showed to be on the destination already, `edited`
     those that were edited there after the backup.
+    `hidden` are the types of which it showed next to nothing.
     `asks_identity`: the caller declares that it is the instance of the backup, which has a question of its own.
     `sending` are sentences about schedules and alerts.
     `to_fetch` are definitions that are first got from the `live_source` itself. `only` is the item, where it is one.
@@ -41,6 +43,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     there: dict[ContentType, int] = {}
     edited: dict[ContentType, int] = {}
     sending: tuple[str, ...] = ()
+    hidden: tuple[Visible, ...] = ()
     mapped: int = 0
     left_out_deleted: int
     vault_path: Path

@@ -168,9 +168,14 @@ def ask_about(intent: Intent) -> bool:
     return (not intent.asks_identity or ask(identity_question(intent.instance))) and ask()
 
 
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty()
+
+
 def ask(question: str = "Go on?") -> bool:
     """Ask for a yes; without a terminal nobody can answer, and a guess would be wrong."""
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError("this writes, and nobody can be asked here", hint="give --force to do it unasked")
     return click.confirm(question, default=False, err=True)
 

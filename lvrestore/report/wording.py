@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType, Edit
+from lvrestore.plan.plausibility import Visible
 from lvrestore.report.identity import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
 from lvrestore.text import quoted
@@ -112,8 +113,27 @@ def _other_instance_lines(intent: Intent) -> Iterator[str]:
         )
 
 
+def hidden_line(one: Visible) -> str:
+    """What to ask oneself where an instance shows next to nothing of the backup."""
+    are, again = ("is" if n == 1 else "are" for n in (one.backed_up, one.missing))
+    return (
+        f"{one.shown:,} of {plural(one.content_type, one.backed_up)} {are} visible to this key: is it an admin's? "
+        f"If the others are gone, {one.missing:,} {again} made again."
+    )
+
+
+def disbelieved_line(one: Visible) -> str:
+    """Which list is not believed, and what is done instead."""
+    what = named(one.content_type)
+    return (
+        f"the list of {what}s shows {one.shown:,} of {one.backed_up:,}, and a {what} that it lacks is there all the "
+        "same: each is asked for by itself"
+    )
+
+
 def _overwriting_lines(intent: Intent) -> Iterator[str]:
     """What may be overwritten, with numbers as far as the destination was read before the question."""
+    yield from map(hidden_line, intent.hidden)
     there = ", ".join(plural(t, n) for t, n in intent.there.items() if n)
     unread = [named(t) + "s" for t, n in intent.counts.items() if n and t not in intent.there]
     if there:

@@ -118,6 +118,11 @@ class Index:
         )
         return {one for (one,) in rows}
 
+    def shown(self, kind: str, ids: Iterable[str]) -> set[str]:
+        """Those of these ids that were seen, alive or in the trash."""
+        wanted = list(ids)
+        return self.standing(kind, wanted) | self.trashed(kind, wanted)
+
     def sees_trashed_plans(self) -> bool:
         """Whether the list of plans shows any whose dashboard or look is in the trash."""
         return bool(

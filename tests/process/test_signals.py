@@ -132,11 +132,12 @@ def test_ctrl_c_at_the_question(site):
 def test_what_only_waits_for_requests_of_a_killed_run_is_left_at_once(make_site):
     """All are to be made again: whatever the killed run had in hand waits."""
     with make_site(latency="p50=50ms,p99=60ms", shares=(1.0, 0.0, 0.0)) as site:
-        first = site.start(site.bulk("--timeout", "30"))
+        named = ("--timeout", "30", "--expect-host", "127.0.0.1")
+        first = site.start(site.bulk(*named))
         site.await_writes(5)
         os.killpg(first.pid, signal.SIGKILL)
         first.end()
-        resumed = site.start(site.resume("--timeout", "30"))
+        resumed = site.start(site.resume(*named))
         eventually(lambda: "waits up to" in resumed.said())
         time.sleep(1)  # by then some are waiting
         began = time.monotonic()
