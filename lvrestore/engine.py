@@ -29,6 +29,7 @@ from lvrestore.errors import (
 from lvrestore.looker.credentials import Destination, resolve, resolve_source
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
+    LACKING,
     Calls,
     ContentType,
     Json,
@@ -1070,7 +1071,7 @@ class Restore:
                 f"{self._tally.total} of {expected} items have ended: this is a bug, please report it"
             )
             return "stopped", ExitCode.INTERNAL
-        troubled = sum(t.count(Operation.FAILED, Operation.CONFLICT) for t in (self._earlier, self._tally))
+        troubled = sum(t.count(*LACKING, Operation.CONFLICT) for t in (self._earlier, self._tally))
         return "completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK
 
     def _settled(self, scope: Scope, intent: Intent, ended: tuple[str, int]) -> tuple[str, int]:

@@ -129,18 +129,6 @@ class DependencyError(ValidationError):
         self.missing, self.known = missing, known
 
 
-class IncompleteError(DependencyError):
-    """An item is restored but for what refers to `missing`, which nothing here can bring."""
-
-    def __init__(self, missing: tuple[str, ...]) -> None:
-        super().__init__(missing)
-        self.args = (missing,)
-
-    def __str__(self) -> str:
-        names = ", ".join(explained(one) for one in self.missing)
-        return f"restored but for what refers to {names}"
-
-
 class QueryRefusedError(DependencyError):
     """Queries that an item shows cannot be made: (`query 7`, why) for each, as it was said earlier in this run."""
 

@@ -33,6 +33,12 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     def outcome(self) -> str:
         """What a run would make of it: the object that it takes, or why it takes none."""
         result = self.result
+        if result.operation is Operation.PARTIAL:
+            return (
+                "would be created, but for a part"
+                if result.destination_id is None
+                else "matched, but for a part"
+            )
         match result.operation:
             case Operation.UPDATED | Operation.UNCHANGED | Operation.UNDELETED if result.destination_id:
                 return "matched"
@@ -47,7 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reason(self) -> str:
-        """Why it is skipped, in conflict, or would fail."""
+        """Why it is skipped, in conflict, would fail, or would be partial."""
         return self.result.error.message if self.result.error else self.result.reason
 
 

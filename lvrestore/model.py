@@ -53,22 +53,27 @@ class Operation(StrEnum):
     UPDATED = "updated"
     UNDELETED = "undeleted"
     UNCHANGED = "unchanged"
+    PARTIAL = "partial"
     SKIPPED = "skipped"
     CONFLICT = "conflict"
     FAILED = "failed"
 
 
 SUCCESSES = frozenset({Operation.CREATED, Operation.UPDATED, Operation.UNDELETED, Operation.UNCHANGED})
+# These have a dead letter.
+LACKING = frozenset({Operation.FAILED, Operation.PARTIAL})
 
 
 class MappingState(StrEnum):
     """How far what a mapping says is true.
 
     `begun`: an attempt has made or found the object, and none has come to the item's end since. `referred`: another
-    item refers to it, and its own is to find out for itself.
+    item refers to it, and its own is to find out for itself. `lacking`: the item is done but for parts that could not
+    be restored.
     """
 
     DONE = "done"
+    LACKING = "lacking"
     BEGUN = "begun"
     REFERRED = "referred"
 
@@ -109,7 +114,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     `uncertain`: an earlier attempt was begun and its end is unknown. `lands_until`: what it sent may still be
     carried out until then. `again`: it was restored in this run, and is looked at again for this reason; `earlier` is
-    how it had ended, `earlier_error` the kind of its error, if it had failed.
+    how it had ended, `earlier_done` what had been done to it if it was partial, `earlier_error` the kind of its error.
     """
 
     seq: int
@@ -121,6 +126,7 @@ class RestorationTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     lands_until: datetime | None = None
     again: Waits = Waits.NO
     earlier: Operation | None = None
+    earlier_done: Operation | None = None
     earlier_error: str | None = None
 
 
@@ -140,8 +146,20 @@ class QueryTask(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     shown: tuple[str, ...] = ()
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """A part of an item that cannot be restored for want of something.
+
+    `part` is for people, like `tile 12 'Orders'`. `missing` is the backup's name of what it needs, like `look 7`.
+    `why` is what the destination said; it is empty where the destination just does not have it.
+    """
+
+    part: str
+    missing: str
+    why: str = ""
+
+
 class ItemError(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an item failed. `response` is redacted and bounded; `blockers` are like `folder 7`."""
+    """Why an item failed, or is partial. `response` is redacted and bounded; `blockers` are like `folder 7`."""
 
     kind: str
     message: str
@@ -193,11 +211,12 @@ class Calls(msgspec.Struct):
 
 
 class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """How one item ended. `blob` is kept for failures only, for the dead letter.
+    """How one item ended. `blob` is kept for what gets a dead letter.
 
-    `waits`: it is to be looked at again, for this reason. `earlier`: it was, and had ended like this;
-    `earlier_error` is the kind of the error that it had then. `edit` is the last change that was found on the live
-    object, `own_write` until when changes are our own now.
+    `done`: what was done to an item that is partial; its `error` says what is missing. `waits`: the item is to be
+    looked at again, for this reason. `earlier`: it was, and had ended like this; `earlier_error` is the kind of the
+    error that it had then. `edit` is the last change that was found on the live object, `own_write` until when changes
+    are our own now.
     """
 
     seq: int
@@ -205,6 +224,7 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     source_id: str
     name: str
     operation: Operation
+    done: Operation | None = None
     destination_id: str | None = None
     reason: str = ""
     attempts: int = 1
@@ -222,6 +242,11 @@ class RestorationResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     earlier_error: str | None = None
     edit: Edit | None = None
     own_write: OwnWrite | None = None
+
+    @property
+    def became(self) -> Operation:
+        """What was done to the item, whether parts of it are missing or not."""
+        return self.done or self.operation
 
 
 class QueryResult(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -45,9 +45,10 @@ class Memory:
         """Have an item mapped, under its own id if none is given."""
         self.mappings[kind, source_id] = MappedId(destination_id or source_id)
 
-    def finish(self, kind, source_id):
+    def finish(self, kind, source_id, *, lacking=False):
         if (mapping := self.mappings.get((kind, source_id))) is not None:
-            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, state=MappingState.DONE)
+            state = MappingState.LACKING if lacking else MappingState.DONE
+            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, state=state)
 
     def keep(self, kind, destination_id, body):
         self.before.append((kind, destination_id, body))
@@ -209,6 +210,7 @@ def restore(
             lands_until=lands_until,
             again=before.waits if before else Waits.FOR_OTHERS if memory.again else Waits.NO,
             earlier=before.operation if before else None,
+            earlier_done=before.done if before else None,
             earlier_error=before.error.kind if before and before.error else None,
         )
         result = driver.restore(task)
@@ -236,8 +238,8 @@ def _note_end(memory, content_type, result):
     if result.operation is not Operation.FAILED:
         memory.undeletes.pop(source_id, None)
     if result.operation not in {Operation.FAILED, Operation.CONFLICT}:
-        memory.finish(content_type.label, source_id)
-    if result.operation is Operation.CREATED:
+        memory.finish(content_type.label, source_id, lacking=result.operation is Operation.PARTIAL)
+    if result.became is Operation.CREATED:
         memory.made.add((content_type.label, source_id))
     if result.live_fingerprint:
         memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)

@@ -116,6 +116,7 @@ def read(reader, scope):
     reader.begun(HERE)
     reader.status(scope, D, "1")
     reader.lost(scope, D, "1")
+    reader.became(scope, D, "1")
     list(reader.waiting(scope, D, for_name=True))
     reader.has_moved(scope)
     reader.sessions()

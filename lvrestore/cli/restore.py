@@ -169,7 +169,7 @@ def code_of(ending: Ending) -> int:
 
 def _code_of_single(ending: Ending) -> int:
     result = ending.results[0]
-    if result.error is None:
+    if result.error is None or result.operation is Operation.PARTIAL:
         return int(ending.exit_code)
     return int(CODE_OF_ERROR.get(result.error.kind, ExitCode.API))
 
@@ -188,6 +188,8 @@ def _sentence(result: RestorationResult) -> str:
     what = f"{result.content_type.label} {result.source_id}"
     if result.operation is Operation.FAILED:
         return f"{what} failed: see `lvrestore failures list`"
+    if result.operation is Operation.PARTIAL:
+        return f"{what} is only partly restored: see `lvrestore failures list`"
     here = f", here {result.destination_id}," if result.destination_id not in {None, result.source_id} else ""
     seconds = result.duration_ms / 1000
     return f"{what}{here} is {result.operation} ({api_calls(result.calls.total)}, {seconds:.1f} s)"

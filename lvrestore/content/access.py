@@ -1,7 +1,7 @@
 """Who is in which group and who has which role: the parts of a restore that may widen somebody's access.
 
 Without being asked to (`--access restore`), only ties of which this run has made one end are tied again, or an earlier
-run that did not come to the end of it; all other differences are reported. The calling account's own groups and roles
+run that could not restore all of it; all other differences are reported. The calling account's own groups and roles
 are never changed.
 """
 
@@ -25,11 +25,11 @@ from lvrestore.content.calls import (
     Steps,
     Warn,
 )
-from lvrestore.content.references import References, destination_of, left_unfinished
+from lvrestore.content.references import References, destination_of, is_as_new
 from lvrestore.content.widening import gives_everything
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json
+from lvrestore.model import Json, Lack
 
 IDS = {"fields": "id"}
 DIRECT = {"fields": "id", "direct_association_only": "true"}
@@ -63,7 +63,7 @@ class Role(msgspec.Struct, frozen=True):
 def may_tie(refs: References, one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Whether two items, as (kind, source id), may be tied together again."""
     if refs.policy.access == "new":
-        return any(refs.made_now(*end) or left_unfinished(refs, *end) for end in (one, other))
+        return any(refs.made_now(*end) or is_as_new(refs, *end) for end in (one, other))
     return refs.policy.access == "restore"
 
 
@@ -86,7 +86,7 @@ def fills_itself(group: Mapping[str, Json]) -> bool:
 
 
 def sync_groups(
-    user: Person, vault_groups: Iterable[str], live: Mapping[str, Json], refs: References, lost: list[str]
+    user: Person, vault_groups: Iterable[str], live: Mapping[str, Json], refs: References, lost: list[Lack]
 ) -> Steps[list[Change]]:
     """Put a user into the groups that the backup says; groups that should be there and are not go to `lost`."""
     source_id, user_id = user.source_id, user.user_id
@@ -96,7 +96,7 @@ def sync_groups(
         if (here := destination_of(refs, "group", group)) is not None:
             wanted[here] = group
         elif not fills_itself(refs.content("group", group) or {}):
-            lost.append(f"group {group}")
+            lost.append(_membership(group))
     missing = [g for g in wanted if g not in standing and not _fills_itself(refs, wanted[g])]
     added = [g for g in missing if user.created or may_tie(refs, ("user", source_id), ("group", wanted[g]))]
     for group_id in missing:
@@ -108,18 +108,22 @@ def sync_groups(
     return changes
 
 
+def _membership(group: str) -> Lack:
+    return Lack("a membership", f"group {group}")
+
+
 def _fills_itself(refs: References, source_id: str) -> bool:
     return fills_itself(refs.content("group", source_id) or {})
 
 
-def _join(user_id: str, groups: Mapping[str, str], refs: References, lost: list[str]) -> Steps[list[Change]]:
+def _join(user_id: str, groups: Mapping[str, str], refs: References, lost: list[Lack]) -> Steps[list[Change]]:
     absent = (yield Exists("group", tuple(groups))) if groups else ()
     changes = []
     for group_id, source_id in groups.items():
         if group_id not in absent:
             changes += yield from _add_member(group_id, user_id, Change("group_ids", None, group_id))
         elif refs.in_vault("group", source_id):
-            lost.append(f"group {source_id}")
+            lost.append(_membership(source_id))
         else:
             yield Warn(
                 "membership_lost", f"group {source_id} is neither in the backup nor on the destination"

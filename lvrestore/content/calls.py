@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from lvrestore.looker.classify import Refused
-from lvrestore.model import Json, MatchRule, Operation, Waits
+from lvrestore.model import Json, Lack, MatchRule, Operation, Waits
 
 
 class Unforeseen(Refused):
@@ -220,8 +220,8 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """How one item ended, as the generator sees it.
 
     `waits`: something in it refers to what is restored later in the run, so it is looked at again at the end.
-    `incomplete`: what nothing here can bring, like `merge_query 7`; the rest is restored, and the item counts as
-    failed. So it does where a name is `held` that it cannot be without.
+    `incomplete`: the parts that cannot be restored; the rest is, and the item counts as partial. Where a name that
+    it cannot be without is `held`, it counts as failed.
     """
 
     operation: Operation
@@ -231,5 +231,5 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     vault_fingerprint: bytes = b""
     live_fingerprint: bytes = b""
     waits: bool = False
-    incomplete: tuple[str, ...] = ()
+    incomplete: tuple[Lack, ...] = ()
     held: Held | None = None

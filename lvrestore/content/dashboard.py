@@ -77,6 +77,7 @@ from lvrestore.content.tiles import (
     texts_of,
     tile_body,
     tile_changes,
+    tile_name,
     tile_rules,
     unsettled_in,
     with_live_links,
@@ -99,7 +100,7 @@ from lvrestore.looker.models import (
     WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.model import Json, Lack, MatchRule, Operation
 from lvrestore.text import quoted
 
 # The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
@@ -172,12 +173,12 @@ SLUG_REFUSED = Refused(FailureKind.CONFLICT, 409, "two dashboards cannot share a
 class Tiles(msgspec.Struct, frozen=True):
     """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written.
 
-    `undefined` are the sources that only the instance of the backup knows.
+    `lacks` are the tiles that cannot be restored, with what they show.
     """
 
     all: list[VaultTile]
     sourceless: frozenset[int]
-    undefined: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -701,7 +702,7 @@ def _check_references(
     return Tiles(
         tiles,
         frozenset(id(t) for t in (*lost, *undefined, *filter(lacks_source, tiles))),
-        tuple(dict.fromkeys(f"merge_query {t.merge_result_id}" for t in undefined)),
+        tuple(Lack(tile_name(t), f"merge_query {t.merge_result_id}") for t in undefined),
     )
 
 
@@ -827,7 +828,8 @@ def _complete(
         yield from certify(work, certificate_of(vault, refs), live, is_stale=is_stale)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     marks = (b"", b"")
-    if work.not_kept:
+    lacks = tiles.lacks if tiles is not None else ()
+    if work.not_kept and not lacks:
         marks = (vault_fingerprint(vault, refs), live_fingerprint((yield Get(work.path, seen=True))))
     return Restored(
         operation=Operation.CREATED if work.created else updated,
@@ -835,7 +837,7 @@ def _complete(
         changes=tuple(work.changes),
         vault_fingerprint=marks[0],
         live_fingerprint=marks[1],
-        incomplete=tiles.undefined if tiles is not None else (),
+        incomplete=lacks,
         waits=work.waits,
     )
 

@@ -54,8 +54,13 @@ class MappedId(msgspec.Struct, frozen=True):
 
     @property
     def is_done(self) -> bool:
-        """Whether an attempt has come to the item's end."""
-        return self.state is MappingState.DONE
+        """Whether an attempt has come to the item's end, with all of its parts or without some."""
+        return self.state is MappingState.DONE or self.is_lacking
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether the last attempt left the item without some of its parts."""
+        return self.state is MappingState.LACKING
 
 
 class History(msgspec.Struct, frozen=True):
@@ -238,8 +243,14 @@ def left_unfinished(refs: References, kind: str, source_id: str) -> bool:
 
     Such an item lacks what a new one gets, and is as new.
     """
+    mapping = refs.mapped(kind, source_id)
+    return mapping is not None and mapping.is_begun and is_as_new(refs, kind, source_id)
+
+
+def is_as_new(refs: References, kind: str, source_id: str) -> bool:
+    """Whether people may still be tied to an item that this tool made: it has not got all of its parts yet."""
     mapping, made = refs.mapped(kind, source_id), refs.mapped(made_kind(kind), source_id)
-    if mapping is None or made is None or not mapping.is_begun:
+    if mapping is None or made is None or not (mapping.is_begun or mapping.is_lacking):
         return False
     return made.destination_id == mapping.destination_id
 

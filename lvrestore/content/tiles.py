@@ -20,6 +20,7 @@ from lvrestore.looker.models import (
     WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.model import Json
+from lvrestore.text import quoted
 
 # A tile has exactly one source; the surest to survive comes first (looker-cli#62 answers 422 to several).
 SOURCES = {"merge_result_id": "merge_query", "look_id": "look", "query_id": "query"}
@@ -37,6 +38,12 @@ def source_of(tile: VaultTile) -> tuple[str, str] | None:
         if source_id := known(getattr(tile, field)):
             return field, source_id
     return None
+
+
+def tile_name(tile: VaultTile) -> str:
+    """A tile, to people."""
+    title = known(tile.title) or known(tile.title_text)
+    return f"tile {known(tile.id)} {quoted(title)}" if title else f"tile {known(tile.id)}"
 
 
 def lacks_source(tile: VaultTile) -> bool:

@@ -35,7 +35,7 @@ from lvrestore.content.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.model import Json, Lack, MatchRule, Operation
 
 # One person has one of these; which is an account's name depends on how the instance lets people in.
 LOGINS = (
@@ -136,7 +136,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         if found is not None and done.created:
             live = yield from give_ui_state(done, vault.id, known(vault.ui_state), live, refs)
         login = yield from _sync_login(vault, done, live, refs, history)
-    lost: list[str] = []
+    lost: list[Lack] = []
     done.changes += yield from _sync_access(vault, done, live, refs, lost)
     if home.later and history.again:
         yield Warn(
@@ -518,7 +518,7 @@ def _login(where: str) -> Generator[Get, Json, Json]:
 
 
 def _sync_access(
-    vault: VaultUser, work: Work, live: Body, refs: References, lost: list[str]
+    vault: VaultUser, work: Work, live: Body, refs: References, lost: list[Lack]
 ) -> Steps[list[Change]]:
     changes: list[Change] = []
     if refs.policy.access == "skip" or work.item_id == refs.policy.caller.id:

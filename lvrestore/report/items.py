@@ -30,6 +30,7 @@ def item_object(item: JournalItem, session: SessionRow) -> dict[str, Json]:
         "content_id": item.source_id,
         "name": item.name,
         "operation": item.operation.value,
+        "done": item.done,
         "destination_id": item.destination_id,
         "url": web_url(session.destination_instance, item.content_type, item.destination_id),
         "old_url": web_url(session.source_instance or "", item.content_type, item.source_id),

@@ -76,6 +76,7 @@ def change_object(result: RestorationResult) -> dict[str, Json]:
         "content_id": result.source_id,
         "name": result.name,
         "operation": result.operation.value,
+        "done": result.done,
         "destination_id": result.destination_id,
         "reason": result.error.message if result.error else result.reason,
         **edit_fields(result),
@@ -96,6 +97,7 @@ def result_object(result: RestorationResult, dead_letter_id: int | None, *, dry_
         "content_type": result.content_type.label,
         "content_id": result.source_id,
         "operation": result.operation.value,
+        "done": result.done,
         "reason": result.reason,
         "destination_id": result.destination_id,
         "duration_ms": result.duration_ms,
@@ -130,7 +132,7 @@ def _changes(result: RestorationResult) -> list[dict[str, Json]]:
 
 
 def _status(operation: Operation) -> str:
-    return operation.value  # failed, skipped and conflict are both
+    return operation.value  # partial, failed, skipped and conflict are both
 
 
 def _warnings(result: RestorationResult) -> Iterator[dict[str, str]]:

@@ -22,6 +22,7 @@ SHOWN = (
     Operation.UPDATED,
     Operation.UNDELETED,
     Operation.UNCHANGED,
+    Operation.PARTIAL,
     Operation.SKIPPED,
     Operation.CONFLICT,
 )

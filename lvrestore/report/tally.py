@@ -35,12 +35,12 @@ class Tally:
         counts[result.operation] += 1
         if result.earlier is not None:
             counts[result.earlier] -= 1  # it was counted when it was looked at first
-            if result.earlier_error is not None:
+            if result.earlier is Operation.FAILED and result.earlier_error is not None:
                 self.errors[result.earlier_error] -= 1
         self.warnings.update(kind for kind, _ in result.warnings)
         if result.operation is Operation.SKIPPED:
             self.skipped[result.reason] += 1
-        if result.error is not None:
+        if result.error is not None and result.operation is Operation.FAILED:
             self.errors[result.error.kind] += 1
         self.calls.add(result.calls)
 

@@ -83,7 +83,8 @@ class Terminal:
         for kind, message in result.warnings if self._verbose else ():
             self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
         if result.error is not None and not self._dry_run:
-            self._note(f"failed: {_named(result)}: {result.error.kind}: {result.error.message}")
+            kind = "" if result.operation is Operation.PARTIAL else f"{result.error.kind}: "
+            self._note(f"{result.operation}: {_named(result)}: {kind}{result.error.message}")
         elif result.operation is Operation.CONFLICT or (
             self._verbose and result.operation is Operation.SKIPPED
         ):
@@ -147,13 +148,9 @@ class Terminal:
             self._out.print(f"    {result.error.kind}: {printable(result.error.message)}")
         for message in sending:
             self._out.print(f"    ! {printable(message)}")
-        if result.operation is Operation.CREATED:
+        if result.became is Operation.CREATED:
             return  # everything in it is new
-        if (
-            result.operation is not Operation.UNDELETED
-            and result.edit is not None
-            and result.edit.after_backup
-        ):
+        if result.became is not Operation.UNDELETED and result.edit is not None and result.edit.after_backup:
             self._out.print(f"    edited after the backup: {printable(last_change(result.edit), 80)}")
         changes = [one for change in result.changes for one in narrowed(*change)]
         for path, before, after in changes[:SHOWN_CHANGES]:
@@ -248,8 +245,10 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     lines += [
         f"warnings: {w['count']:,} {w['kind']}{REMEDIES.get(w['kind'], '')}" for w in summary["warnings"]
     ]
-    if counts["error_count"] and summary["status"] != "planned":
-        lines.append("`lvrestore failures list` shows what failed and why")
+    if counts["partial_count"]:
+        lines.append(f"partly restored: {counted(counts['partial_count'], 'item')}, without what is named")
+    if (counts["error_count"] or counts["partial_count"]) and summary["status"] != "planned":
+        lines.append("`lvrestore failures list` shows what failed or is missing, and why")
     if counts["conflict_count"] and summary["status"] != "planned":
         lines.append("`lvrestore report --conflicts` shows what is in conflict and why")
     if summary["status"] in {"stopped", "interrupted", "failed"}:

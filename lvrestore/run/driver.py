@@ -39,7 +39,6 @@ from lvrestore.errors import (
     ApiError,
     DependencyError,
     DeserializationError,
-    IncompleteError,
     RestorationError,
     ValidationError,
 )
@@ -63,7 +62,7 @@ from lvrestore.model import (
 )
 from lvrestore.run.alerts import AlertSearch
 from lvrestore.run.known import KnownIds
-from lvrestore.run.missing import message_of
+from lvrestore.run.missing import lacking, message_of
 from lvrestore.run.pipes import PeerGone
 from lvrestore.run.rehearsal import RehearsalClient
 from lvrestore.run.touched import Touched
@@ -113,14 +112,13 @@ class Generators(Protocol):
         ...
 
 
-def _operation(task: RestorationTask, end: Restored | None, error: ItemError | None) -> Operation:
-    """How the item ended; a second look leaves it created or undeleted, as it became in this run."""
-    if end is None or error is not None:
-        return Operation.FAILED
-    if task.earlier is Operation.FAILED:
+def _done(task: RestorationTask, end: Restored) -> Operation:
+    """What was done to the item; a second look leaves it created or undeleted, as it became in this run."""
+    earlier = task.earlier_done or task.earlier
+    if earlier is Operation.FAILED:
         return Operation.UPDATED if end.operation is Operation.UNCHANGED else end.operation
-    changed = task.earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
-    return end.operation if task.earlier is None or changed else task.earlier
+    changed = earlier is Operation.UNCHANGED and end.operation is not Operation.UNCHANGED
+    return end.operation if earlier is None or changed else earlier
 
 
 def _refusal_error(refused: Refused, last: ResponseRecord | None) -> ItemError:
@@ -248,9 +246,10 @@ class Driver:
         started, before = self._clock(), self._client.counts
         end: Restored | None = None
         error: ItemError | None = None
+        operation, done = Operation.FAILED, None
         try:
             end = self._play_settled(task)
-            error = self._lacking(end, before)
+            operation, done, error = self._ended(task, end, before)
         except (Refused, GaveUp, ValidationError) as failure:
             error = self._item_error(failure)
         except (RestorationError, StoppedWaiting, PeerGone):
@@ -258,8 +257,8 @@ class Driver:
         except Exception as bug:
             log.exception("%s %s", task.content_type.label, task.source_id)
             error = ItemError(kind="internal", message=repr(bug), trace=traceback.format_exc()[-TRACE_LIMIT:])
-        operation = _operation(task, end, error)
-        edit = touched.edit(task, operation, self._refs, begun=self._begun)
+        became = done or operation
+        edit = touched.edit(task, became, self._refs, begun=self._begun)
         if touched.overwrites(edit):
             self._warnings.append(("newer_overwritten", _told(task, edit)))
         return RestorationResult(
@@ -268,6 +267,7 @@ class Driver:
             source_id=task.source_id,
             name=task.name,
             operation=operation,
+            done=done,
             destination_id=self._known_id(end),
             reason=end.reason if end else "",
             duration_ms=round((self._clock() - started) * 1000),
@@ -283,16 +283,28 @@ class Driver:
             earlier=task.earlier,
             earlier_error=task.earlier_error,
             edit=edit,
-            own_write=touched.own_write(task, done=operation in SUCCESSES),
+            own_write=touched.own_write(task, done=became in SUCCESSES),
         )
 
-    def _lacking(self, end: Restored, before: CallCounts) -> ItemError | None:
-        """What an item lacks that is restored otherwise. `before` are the calls before the item.
+    def _ended(
+        self, task: RestorationTask, end: Restored, before: CallCounts
+    ) -> tuple[Operation, Operation | None, ItemError | None]:
+        """How the item ended, what was done to it if it is partial, and what it lacks.
+
+        `before` are the calls before the item.
+        """
+        if (error := self._nameless(end, before)) is not None:
+            return Operation.FAILED, None, error
+        done = _done(task, end)
+        if not end.incomplete:
+            return done, None, None
+        return Operation.PARTIAL, done, lacking(end.incomplete, self._refs, is_rehearsal=self._is_rehearsal)
+
+    def _nameless(self, end: Restored, before: CallCounts) -> ItemError | None:
+        """Why an item has not the name that it cannot be without. `before` are the calls before the item.
 
         A name that a list shows as taken is not tried: then the list is the answer that says so.
         """
-        if end.incomplete:
-            return self._item_error(IncompleteError(end.incomplete))
         refused = end.held.refused if end.held is not None else None
         if end.held is None or refused is None:
             return None
@@ -322,7 +334,7 @@ class Driver:
 
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
-        created = end is not None and _operation(self._task, end, None) is Operation.CREATED
+        created = end is not None and _done(self._task, end) is Operation.CREATED
         if end is None or (self._is_rehearsal and created):
             return None
         return end.destination_id

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lvrestore.content.homes import account_needed, called, can_be_made, is_made_by_login
 from lvrestore.content.references import References
-from lvrestore.errors import DependencyError, IncompleteError, QueryRefusedError, explained, is_undefined
-from lvrestore.model import ContentType, Json
+from lvrestore.errors import DependencyError, QueryRefusedError, explained, is_undefined
+from lvrestore.model import ContentType, ItemError, Json, Lack
 from lvrestore.text import person_name, quoted
 
 # What a remap file can give another name to.
@@ -23,17 +23,35 @@ def message_of(failure: DependencyError, refs: References, *, is_rehearsal: bool
     missing = failure.missing
     if isinstance(failure, QueryRefusedError):
         return str(failure) + _left_out(missing, refs)
-    of_backup = not failure.known or isinstance(failure, IncompleteError)
+    of_backup = not failure.known
     names = ", ".join(_described(one, refs, of_backup=of_backup) for one in missing)
-    if isinstance(failure, IncompleteError):
-        text = f"restored but for what refers to {names}"
-    elif failure.known:
+    if failure.known:
         text = f"missing on the destination: {names}"
     else:
         text = f"nothing on the destination is known to be what the backup has as {names}"
+    return text + _remedies(missing, refs, of_backup=of_backup, is_rehearsal=is_rehearsal)
+
+
+def lacking(lacks: Sequence[Lack], refs: References, *, is_rehearsal: bool = False) -> ItemError:
+    """What a partial item is without: each part, and what that part needs."""
+    missing = tuple(dict.fromkeys(one.missing for one in lacks))
+    parts = ", ".join(f"{one.part} ({_reason(one, refs)})" for one in lacks)
+    remedies = _remedies(missing, refs, of_backup=True, is_rehearsal=is_rehearsal)
+    message = f"partly restored, without {parts}{remedies}"
+    return ItemError(kind=DependencyError.kind, message=message, blockers=missing)
+
+
+def _reason(lack: Lack, refs: References) -> str:
+    named = _described(lack.missing, refs, of_backup=True)
+    if lack.why:
+        return f"{named}: {lack.why}"
+    return named if is_undefined(lack.missing) else f"{named} is not on the destination"
+
+
+def _remedies(missing: tuple[str, ...], refs: References, *, of_backup: bool, is_rehearsal: bool) -> str:
+    """What can be done about all that is missing."""
     return (
-        text
-        + _advice(missing, refs, of_backup=of_backup, is_rehearsal=is_rehearsal)
+        _advice(missing, refs, of_backup=of_backup, is_rehearsal=is_rehearsal)
         + _left_out(missing, refs)
         + _undefined(missing, refs)
     )

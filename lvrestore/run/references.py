@@ -96,7 +96,7 @@ class StateReferences:
         """Whether this run has created the item."""
         if (planned := self._planned.get((kind, source_id))) is not None:
             return planned.destination_id.startswith("new-")
-        return self._reader.status(self._scope, ContentType[kind.upper()], source_id) is Operation.CREATED
+        return self._reader.became(self._scope, ContentType[kind.upper()], source_id) is Operation.CREATED
 
     def ended(self, kind: str, source_id: str) -> bool:
         """Whether this run has come to the item."""

@@ -186,6 +186,7 @@ class Waves:
             lands_until=self._unfinished.lands_until if item in self._unfinished.cut_off else None,
             again=again,
             earlier=waiting.operation if waiting else None,
+            earlier_done=waiting.done if waiting else None,
             earlier_error=waiting.error_kind if waiting else None,
         )
 
@@ -251,7 +252,7 @@ class Rehearsal:
                 first = self._waiting.pop(item)
                 both = both_looks(first, following)
                 # Everything in a new item is new, its links as well.
-                changes = first.changes if first.operation is Operation.CREATED else both.changes
+                changes = first.changes if first.became is Operation.CREATED else both.changes
                 self._tell(msgspec.structs.replace(both, changes=changes, earlier=None))
             elif following.waits:
                 self._waiting[item] = following
@@ -264,12 +265,12 @@ class Rehearsal:
         for item, result in list(self._waiting.items()):
             error_kind = result.error.kind if result.error else None
             if result.waits is not Waits.FOR_OTHERS or moved or item[0] not in LINKING:
-                yield Waiting(*item, result.operation, error_kind, result.waits)
+                yield Waiting(*item, result.operation, error_kind, result.waits, result.done)
             else:
                 self._tell(self._waiting.pop(item))
 
 
 def _is_linked_anew(result: RestorationResult) -> bool:
     """Whether links to this item must get another id."""
-    moved = result.operation is Operation.CREATED or result.destination_id not in {None, result.source_id}
+    moved = result.became is Operation.CREATED or result.destination_id not in {None, result.source_id}
     return moved and result.content_type in LINKED

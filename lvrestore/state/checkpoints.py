@@ -19,7 +19,10 @@ JOURNALED = "status, calls, error_kind, warnings, reason"
 
 
 class Counts(msgspec.Struct, kw_only=True):
-    """What the ended items of one type come to: how many by operation, error, warning and reason, and their calls."""
+    """What the ended items of one type come to: how many by operation, error, warning and reason, and their calls.
+
+    Errors are those of failed items: what a partial item is without is no error.
+    """
 
     operations: dict[str, int] = {}
     errors: dict[str, int] = {}
@@ -41,7 +44,7 @@ class Counts(msgspec.Struct, kw_only=True):
         """Count a journal row, its columns being `JOURNALED`; with -1 no more."""
         status, calls, error_kind, warnings, reason = row
         _count(self.operations, status, times)
-        if error_kind is not None:
+        if error_kind is not None and status != Operation.PARTIAL:
             _count(self.errors, error_kind, times)
         for kind, _ in orjson.loads(warnings):
             _count(self.warnings, kind, times)

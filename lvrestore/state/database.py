@@ -30,6 +30,7 @@ ADDED_COLUMNS = (
     ("restored_items", "counted", "INTEGER NOT NULL DEFAULT 0", "0"),
     ("restored_items", "name", "TEXT NOT NULL DEFAULT ''", "''"),
     ("restored_items", "error", "TEXT", "NULL"),
+    ("restored_items", "done", "TEXT", "NULL"),
     ("dead_letter_queue", "retried_in", "TEXT", "NULL"),
     ("id_mappings", "rule", "TEXT NOT NULL DEFAULT ''", "''"),
     ("id_mappings", "mapped_at", "TEXT", "NULL"),

@@ -12,7 +12,7 @@ import apsw  # noqa: TC002 - one way of importing everywhere
 import msgspec
 import orjson
 
-from lvrestore.model import ContentType, ItemError, Json, Operation, RestorationResult
+from lvrestore.model import LACKING, ContentType, ItemError, Json, RestorationResult
 from lvrestore.vault import BlobError, decode_blob, encode_like
 
 DEPENDENCY = "dependency"
@@ -153,7 +153,7 @@ class DeadLetterQueue:
         destination: str,
         result: RestorationResult,
     ) -> None:
-        """Remove the letter of an item that has not failed; make or renew the one of an item that has."""
+        """Remove the letter of an item; make or renew the one of an item that has failed, or is partial."""
         item = (destination, int(result.content_type), result.source_id)
         rows: list[Any] = self._db.execute(
             "SELECT id, attempts FROM dead_letter_queue"
@@ -161,7 +161,7 @@ class DeadLetterQueue:
             item,
         ).fetchall()
         self._remove(letter_id for letter_id, _ in rows)
-        if result.operation is Operation.FAILED:
+        if result.operation in LACKING:
             letter_id = rows[0][0] if rows else None
             # Looking at it again within a run is the same attempt.
             attempts = sum(n for _, n in rows) + (result.attempts if result.earlier_error is None else 0)

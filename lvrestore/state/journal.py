@@ -14,7 +14,7 @@ from lvrestore.model import ContentType, ItemError, Json, Operation
 PAGE = 500
 _COLUMNS = (
     "item.content_type, item.source_id, item.name, item.status, item.destination_id, item.reason, item.calls,"
-    " item.duration_ms, item.warnings, item.error_kind, item.error, letter.id, letter.session_id,"
+    " item.duration_ms, item.warnings, item.done, item.error_kind, item.error, letter.id, letter.session_id,"
     " letter.error_message, letter.http_status, letter.field"
 )
 _FROM = (
@@ -36,12 +36,16 @@ class JournalFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalItem(msgspec.Struct, frozen=True, kw_only=True):
-    """How one item of a session has ended. `letter_id` is its dead letter, as long as there is one."""
+    """How one item of a session has ended. `letter_id` is its dead letter, as long as there is one.
+
+    `done` is what was done to a partial one.
+    """
 
     content_type: ContentType
     source_id: str
     name: str
     operation: Operation
+    done: Operation | None
     destination_id: str | None
     reason: str
     calls: int
@@ -82,19 +86,22 @@ def _conditions(wanted: JournalFilter) -> Collection[str]:
 
 
 def _item(row: Sequence[Json], session_id: str) -> JournalItem:
-    content_type, source_id, name, status, destination_id, reason, calls, duration_ms, warnings = row[:9]
+    content_type, source_id, name, status, destination_id, reason, calls, duration_ms, warnings, done = row[
+        :10
+    ]
     return JournalItem(
         content_type=ContentType(content_type),
         source_id=source_id,
         name=name or source_id,
         operation=Operation(status),
+        done=Operation(done) if done else None,
         destination_id=destination_id,
         reason=reason,
         calls=sum(orjson.loads(calls)["by_method"].values()),
         duration_ms=duration_ms,
         warnings=tuple((kind, message) for kind, message in orjson.loads(warnings)),
-        error=_error(row[9:], session_id),
-        letter_id=row[11],
+        error=_error(row[10:], session_id),
+        letter_id=row[12],
     )
 
 

@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS restored_items (
     counted INTEGER NOT NULL DEFAULT 0,   -- 1: a checkpoint counts it
     name TEXT NOT NULL DEFAULT '',        -- what the backup calls it; empty where a version wrote it that did not say
     error TEXT,                           -- JSON: [message, HTTP status, field] of what failed it
+    done TEXT,                            -- what was done to a partial item
     PRIMARY KEY (session_id, content_type, source_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting_items ON restored_items (session_id, content_type, source_id) WHERE waits;
@@ -78,7 +79,7 @@ CREATE TABLE IF NOT EXISTS id_mappings (
     content_type TEXT NOT NULL,           -- a content type, or a part: dashboard_element, dashboard_layout, ...
     source_id TEXT NOT NULL,
     destination_id TEXT NOT NULL,
-    state TEXT NOT NULL,                  -- begun | referred | done
+    state TEXT NOT NULL,                  -- begun | referred | lacking (done, without parts that nothing could bring) | done
     created_at TEXT,                      -- of the live object, to know it again
     slug TEXT,
     vault_fingerprint BLOB,               -- of a vault version that the server did not keep as sent,

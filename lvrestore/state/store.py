@@ -121,13 +121,17 @@ def now_text() -> str:
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """An item that is to be looked at again: how it has ended so far, and what it waits for."""
+    """An item that is to be looked at again: how it has ended so far, and what it waits for.
+
+    `done` is what was done to a partial one.
+    """
 
     content_type: ContentType
     source_id: str
     operation: Operation
     error_kind: str | None = None
     waits: Waits = Waits.FOR_OTHERS
+    done: Operation | None = None
 
 
 class StateStore:
@@ -484,8 +488,8 @@ class StateStore:
         )
         self._db.execute(
             f"INSERT OR REPLACE INTO restored_items (session_id, content_type, source_id, {JOURNALED},"  # noqa: S608
-            " destination_id, attempts, duration_ms, finished_at, waits, name, error)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " destination_id, attempts, duration_ms, finished_at, waits, name, error, done)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *item,
                 *row,
@@ -496,6 +500,7 @@ class StateStore:
                 int(result.waits),
                 shortened("name", result.name),
                 _json_of_error(result.error),
+                result.done,
             ),
         )
 
@@ -525,8 +530,8 @@ class StateStore:
             (result.vault_fingerprint, result.live_fingerprint) if result.live_fingerprint else (None, None)
         )
         self._db.execute(
-            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, 'done', NULL, NULL, ?, ?, ?, '', ?)"  # noqa: S608 - a constant
-            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = 'done',"
+            "INSERT INTO id_mappings VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?, ?, '', ?)"  # noqa: S608 - a constant
+            f" ON CONFLICT DO UPDATE SET {_FOUND}, destination_id = excluded.destination_id, state = excluded.state,"
             " vault_fingerprint = coalesce(excluded.vault_fingerprint, vault_fingerprint),"
             " live_fingerprint = coalesce(excluded.live_fingerprint, live_fingerprint),"
             " session_id = excluded.session_id",
@@ -536,6 +541,7 @@ class StateStore:
                 result.content_type.label,
                 result.source_id,
                 result.destination_id,
+                "lacking" if result.operation is Operation.PARTIAL else "done",
                 *marks,
                 scope.session_id,
                 now_text(),
@@ -644,6 +650,15 @@ class StateReader:
         ).fetchall()
         return any(is_lost(content_type.label, Operation(status), Waits(waits)) for status, waits in rows)
 
+    def became(self, scope: Scope, content_type: ContentType, source_id: str) -> Operation | None:
+        """What this session did to an item, whether parts of it are missing or not; None when it has not ended."""
+        found = self._db.execute(
+            "SELECT coalesce(done, status) FROM restored_items"
+            " WHERE session_id = ? AND content_type = ? AND source_id = ?",
+            (scope.session_id, int(content_type), source_id),
+        ).get
+        return Operation(found) if found else None
+
     def waiting(self, scope: Scope, content_type: ContentType, *, for_name: bool) -> Iterator[Waiting]:
         """Items of this session that are to be looked at again, by id; nothing stays open between two of them.
 
@@ -653,7 +668,7 @@ class StateReader:
         after = ""
         while True:
             rows: list[Any] = self._db.execute(
-                "SELECT source_id, status, error_kind, waits FROM restored_items"
+                "SELECT source_id, status, error_kind, waits, done FROM restored_items"
                 " WHERE session_id = ? AND content_type = ?"
                 " AND waits AND source_id > ? AND waits BETWEEN ? AND ? ORDER BY source_id LIMIT 500",
                 (scope.session_id, int(content_type), after, int(first), int(last)),
@@ -661,8 +676,15 @@ class StateReader:
             if not rows:
                 return
             after = str(rows[-1][0])
-            for source_id, status, error_kind, waits in rows:
-                yield Waiting(content_type, str(source_id), Operation(status), error_kind, Waits(waits))
+            for source_id, status, error_kind, waits, done in rows:
+                yield Waiting(
+                    content_type,
+                    str(source_id),
+                    Operation(status),
+                    error_kind,
+                    Waits(waits),
+                    Operation(done) if done else None,
+                )
 
     def has_moved(self, scope: Scope) -> bool:
         """Whether something that links point to lives under another id than in the backup."""

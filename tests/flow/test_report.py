@@ -15,7 +15,7 @@ from lvrestore.state.store import StateReader, StateStore
 
 THERE, HERE = "https://a.example.com", "https://b.example.com:19999"
 D, L = ContentType.DASHBOARD, ContentType.LOOK
-IS_ERROR = {Operation.FAILED}
+IS_ERROR = {Operation.FAILED, Operation.PARTIAL}
 
 
 def result(source_id, operation=Operation.UPDATED, content_type=D, **more):
@@ -40,6 +40,7 @@ def everything():
     error = ItemError(kind="validation", message="too dull", http_status=422, field="title")
     for number, operation in enumerate(Operation, 1):
         more = {"error": error, "destination_id": None} if operation in IS_ERROR else {"reason": "because"}
+        more |= {"done": Operation.UPDATED} if operation is Operation.PARTIAL else {}
         yield result(str(number), operation, **more)
     yield result("50", warnings=(("owner_missing", "nobody is x@y"), ("owner_missing", "nor z@y")))
 
@@ -82,8 +83,10 @@ def test_every_item_is_a_line(invoke):
     (failed,) = [one for one in found if one["operation"] == "failed"]
     assert failed["url"] is None
     assert failed["error"] == {
-        "kind": "validation", "message": "too dull", "http_status": 422, "field": "title", "dead_letter_id": 1,
+        "kind": "validation", "message": "too dull", "http_status": 422, "field": "title", "dead_letter_id": 2,
     }  # fmt: skip
+    (partial,) = [one for one in found if one["operation"] == "partial"]
+    assert (partial["done"], failed["done"], partial["error"]["dead_letter_id"]) == ("updated", None, 1)
     (conflict,) = [one for one in found if one["operation"] == "conflict"]
     assert (conflict["error"]["kind"], conflict["error"]["message"]) == ("conflict", "because")
 
@@ -100,19 +103,19 @@ def test_filters_add_up(invoke):
     (warned,) = lines(invoke, "--warnings")
     assert [one["message"] for one in warned["warnings"]] == ["nobody is x@y", "nor z@y"]
     both = lines(invoke, "--failures", "--conflicts", "--operation", "created")
-    assert {one["operation"] for one in both} == {"failed", "conflict", "created"}
+    assert {one["operation"] for one in both} == {*IS_ERROR, "conflict", "created"}
 
 
 def test_an_error_is_still_told_when_a_later_session_made_it_good(invoke, path):
     first = StateReader(path).newest_session().id
     with StateStore(path) as store:
         scope = store.begin_session(THERE, HERE, {}, {})
-        store.write(scope, [result("7")])
-        assert store.dead_letters.get(1) is None
-    (failed,) = lines(invoke, first, "--failures")
+        store.write(scope, [result("8")])
+        assert store.dead_letters.get(2) is None
+    _, failed = lines(invoke, first, "--failures")
     assert (failed["error"]["message"], failed["error"]["dead_letter_id"]) == ("too dull", None)
     (newest,) = lines(invoke)
-    assert newest["content_id"] == "7"
+    assert newest["content_id"] == "8"
 
 
 def test_people_get_a_table_that_names_are_cut_in(invoke, path):

@@ -10,7 +10,7 @@ from lvrestore.model import ContentType
 from lvrestore.state.store import StateReader
 
 AS_IT_WAS = ("--access", "restore", "--schedules", "as-backup")
-COUNTS = ("created", "updated", "undeleted", "unchanged", "skipped", "conflict", "error")
+COUNTS = ("created", "updated", "undeleted", "unchanged", "partial", "skipped", "conflict", "error")
 
 
 @pytest.fixture(scope="module")

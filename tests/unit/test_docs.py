@@ -238,7 +238,7 @@ def test_summary_keys(tmp_path):
 def test_documented_sums_add_up():
     for sample in samples("summary"):
         counts = sample["summary"]
-        ends = ("created", "updated", "undeleted", "unchanged", "skipped", "conflict", "error")
+        ends = ("created", "updated", "undeleted", "unchanged", "partial", "skipped", "conflict", "error")
         assert counts["total_items"] == sum(counts[f"{end}_count"] for end in ends)
         assert sample["calls"]["total"] == sum(
             sample["calls"][m] for m in ("GET", "POST", "PATCH", "PUT", "DELETE")
