@@ -158,8 +158,12 @@ def restore(
     max_retries=3,
     grace_s=1.0,
     index=None,
+    twice=False,
 ):
-    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk."""
+    """Restore vault rows (id, blob) one after the other; return the results. `index`: what was read in bulk.
+
+    `twice`: what waits for others is looked at again, as at the end of a run.
+    """
     memory = memory or Memory()
     memory.kind, memory.ids = content_type.label, {source_id for source_id, _ in rows}
     now = [0.0]
@@ -219,6 +223,7 @@ def restore(
         return result
 
     results = [run(seq, *row) for seq, row in enumerate(rows)]
+    _look_again(results, memory, lambda seq, result: run(seq, *rows[seq], result), twice=twice)
     waiting = _nameless(results)
     while waiting:
         results = [
@@ -247,6 +252,13 @@ def _note_end(memory, content_type, result):
 
 def _listening(index):
     return {"doubt": index.doubt, "there": index.note, "having": index.having}
+
+
+def _look_again(results, memory, run, *, twice):
+    memory.again = memory.again or twice
+    for seq, result in enumerate(results if twice else ()):
+        if result.waits is Waits.FOR_OTHERS:
+            results[seq] = run(seq, result)
 
 
 def _nameless(results):

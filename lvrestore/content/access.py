@@ -48,6 +48,14 @@ class Person(msgspec.Struct, frozen=True):
     created: bool
 
 
+class Group(msgspec.Struct, frozen=True):
+    """A group under restoration, by its source id and its live id; `created`: this very item made it."""
+
+    source_id: str
+    group_id: str
+    created: bool
+
+
 class Role(msgspec.Struct, frozen=True):
     """A role under restoration, by its source id and its live id.
 
@@ -102,7 +110,7 @@ def sync_groups(
     for group_id in missing:
         if group_id not in added:
             yield untied(f"user {source_id} is in group {wanted[group_id]}")
-    changes = yield from _join(user_id, {g: wanted[g] for g in added}, refs, lost)
+    changes = yield from _join(user_id, {g: wanted[g] for g in added}, lost)
     if _takes_away(refs):
         changes += yield from _leave(user_id, standing - wanted.keys())
     return changes
@@ -112,22 +120,23 @@ def _membership(group: str) -> Lack:
     return Lack("a membership", f"group {group}")
 
 
+def _may_get(refs: References, end: tuple[str, str], *, created: bool) -> bool:
+    """Whether an item would be tied to others if these were there."""
+    return created or may_tie(refs, end, end)
+
+
 def _fills_itself(refs: References, source_id: str) -> bool:
     return fills_itself(refs.content("group", source_id) or {})
 
 
-def _join(user_id: str, groups: Mapping[str, str], refs: References, lost: list[Lack]) -> Steps[list[Change]]:
+def _join(user_id: str, groups: Mapping[str, str], lost: list[Lack]) -> Steps[list[Change]]:
     absent = (yield Exists("group", tuple(groups))) if groups else ()
     changes = []
     for group_id, source_id in groups.items():
         if group_id not in absent:
             changes += yield from _add_member(group_id, user_id, Change("group_ids", None, group_id))
-        elif refs.in_vault("group", source_id):
-            lost.append(_membership(source_id))
         else:
-            yield Warn(
-                "membership_lost", f"group {source_id} is neither in the backup nor on the destination"
-            )
+            lost.append(_membership(source_id))
     return changes
 
 
@@ -164,13 +173,18 @@ def _leave(user_id: str, groups: Collection[str]) -> Steps[list[Change]]:
 
 
 def sync_members(
-    source_id: str, group_id: str, refs: References, *, created: bool, managed: bool = False
+    group: Group, refs: References, lost: list[Lack], *, managed: bool = False
 ) -> Steps[list[Change]]:
-    """Put the backup's members into a group: those that do not join it as users.
+    """Put the backup's members into a group: those that do not join it as users. Who should be there goes to `lost`.
 
-    These are all where the run does not restore users, and `managed` ones of a group that was made again.
+    These are all where the run does not restore users, and `managed` ones of a group that was made again: nobody
+    restores those.
     """
-    wanted = yield from _people(refs, refs.holders("group", source_id, managed=managed))
+    source_id, group_id, created = group.source_id, group.group_id, group.created
+    members = refs.holders("group", source_id, managed=managed)
+    wanted = yield from _people(refs, members)
+    if not managed and _may_get(refs, ("group", source_id), created=created):
+        lost += _absent_people("member", members, wanted, refs)
     if not wanted:
         return []
     where = path("groups", group_id, "users")
@@ -189,13 +203,17 @@ def sync_members(
 # --- holders of roles
 
 
-def sync_holders(role: Role, refs: References) -> Steps[list[Change]]:
+def sync_holders(role: Role, refs: References, lost: list[Lack]) -> Steps[list[Change]]:
     """Give a role to those who have it in the backup, with one call that names all of its holders.
 
     Of some of them somebody else decides: they get it only with a role that was made again, since nobody but this
-    run can know that they have lost it.
+    run can know that they have lost it. Those of the others who should be there go to `lost`.
     """
-    ours = yield from _people(refs, refs.holders("role", role.source_id))
+    holders = refs.holders("role", role.source_id)
+    ours = yield from _people(refs, holders)
+    absent = _absent_people("holder", holders, ours, refs)
+    if absent and _may_get(refs, ("role", role.source_id), created=role.created):
+        lost += () if (yield from _is_guarded(role.source_id, role.role_id, refs)) else absent
     managed = yield from _people(refs, refs.holders("role", role.source_id, managed=True))
     missing = yield from _missing_holders(role, {**ours, **managed})
     added = yield from _added_holders(role, missing, ours, managed, refs)
@@ -284,6 +302,15 @@ def _people(refs: References, users: Iterable[str]) -> Steps[dict[str, str]]:
     return {here: user for here, user in found.items() if here not in absent}
 
 
+def _absent_people(part: str, users: Iterable[str], here: Mapping[str, str], refs: References) -> list[Lack]:
+    """Those of the backup's users whom the destination does not have. The calling account is there."""
+    caller = refs.policy.caller.id
+    absent = [
+        one for one in users if one not in here.values() and destination_of(refs, "user", one) != caller
+    ]
+    return [Lack(f"a {part}", f"user {one}") for one in absent]
+
+
 def _missing_holders(role: Role, wanted: Mapping[str, str]) -> Steps[list[str]]:
     """Those who do not have the role, not even through a group: a direct grant would outlive that.
 
@@ -306,19 +333,28 @@ def _assign(where: str, role_id: str, before: list[str], after: list[str]) -> St
 
 
 def sync_roles(
-    user: Person, vault_roles: Collection[str], live: Mapping[str, Json], refs: References
+    user: Person,
+    vault_roles: Collection[str],
+    live: Mapping[str, Json],
+    refs: References,
+    lost: list[Lack],
 ) -> Steps[list[Change]]:
     """Give a user its roles, for a run that does not restore the roles themselves.
 
-    What `live` shows the user has; it may leave out what comes through a group.
+    What `live` shows the user has; it may leave out what comes through a group. Roles that the user would get and that
+    are not there go to `lost`.
     """
     source_id, user_id = user.source_id, user.user_id
     where = path("users", user_id, "roles")
     wanted = {r: i for i in vault_roles if (r := destination_of(refs, "role", i)) is not None}
+    may_get = _may_get(refs, ("user", source_id), created=user.created)
     for unknown in sorted(set(vault_roles) - set(wanted.values())):
-        yield Warn(
-            "access_differs", f"user {source_id} has role {unknown} in the backup: it is not known here"
-        )
+        if may_get:
+            lost.append(_grant(unknown))
+        else:
+            yield Warn(
+                "access_differs", f"user {source_id} has role {unknown} in the backup: it is not known here"
+            )
     held = {str(one) for one in live.get("role_ids") or ()}
     if not wanted.keys() <= held:
         held = _ids((yield Get(where, IDS, seen=True)))
@@ -326,7 +362,9 @@ def sync_roles(
     absent = (yield Exists("role", tuple(missing))) if missing else ()
     added = []
     for role_id in missing:
-        if role_id not in absent and (yield from _may_grant(user, wanted[role_id], role_id, refs)):
+        if role_id in absent and may_get:
+            lost.append(_grant(wanted[role_id]))
+        elif role_id not in absent and (yield from _may_grant(user, wanted[role_id], role_id, refs)):
             added.append(role_id)
         else:
             yield untied(f"user {source_id} has role {wanted[role_id]}")
@@ -341,6 +379,10 @@ def sync_roles(
     yield Replaces("user_roles", user_id, {"ids": sorted(direct)})
     yield Replace(where, sorted(target))
     return [Change("role_ids", sorted(direct), sorted(target))]
+
+
+def _grant(role: str) -> Lack:
+    return Lack("a role", f"role {role}")
 
 
 def _may_grant(user: Person, role: str, role_id: str, refs: References) -> Steps[bool]:

@@ -12,15 +12,15 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lvrestore.content.bodies import Body, body_of, changed, without
+from lvrestore.content.bodies import Body, body_of, changed, fingerprint, without
 from lvrestore.content.calls import Exists, Steps
 from lvrestore.content.links import relinked, relinked_beside, unsettled_targets, without_ids
 from lvrestore.content.matching import Rule, pair
 from lvrestore.content.references import References, destination_of, whereabouts
 from lvrestore.content.shapes import Text, known, parts
-from lvrestore.errors import DependencyError
 from lvrestore.looker.models import WriteBoardItem, WriteBoardSection
-from lvrestore.model import Json
+from lvrestore.model import Json, Lack
+from lvrestore.text import quoted
 
 # What an item shows; besides, it may be a plain link.
 TARGETS = {"dashboard_id": "dashboard", "look_id": "look", "lookml_dashboard_id": "LookML dashboard"}
@@ -31,9 +31,10 @@ P = TypeVar("P")
 
 
 class VaultItem(WriteBoardItem, frozen=True, kw_only=True):
-    """One tile of a section: content, or a link."""
+    """One tile of a section: content, or a link. `title` is what it shows above it, whoever gave that."""
 
     id: Text = UNSET
+    title: Text = UNSET
 
 
 class VaultSection(WriteBoardSection, frozen=True, kw_only=True):
@@ -181,12 +182,30 @@ def pair_items(
             Rule(lambda one: _mapped(refs, "board_item", one.vault.id), _id),
             Rule(lambda one: known(one.vault.id) if refs.same_instance else None, _id),
             Rule(
-                lambda one: (place(one), content_of(one.body)), lambda now: (place_of(now), content_of(now))
+                _told(lambda one: (place(one), content_of(one.body))),
+                lambda now: (place_of(now), content_of(now)),
             ),
-            Rule(lambda one: (place(one), shown_by(one.body)), lambda now: (place_of(now), shown_by(now))),
-            Rule(lambda one: shown_by(one.body), shown_by),
+            Rule(
+                _told(lambda one: (place(one), shown_by(one.body))),
+                lambda now: (place_of(now), shown_by(now)),
+            ),
+            Rule(_told(lambda one: shown_by(one.body)), shown_by),
         ],
     )
+
+
+def _is_unknown(item: Item) -> bool:
+    """Whether it is not known under which id the destination would have what an item shows."""
+    return target_of(item.vault) is not None and not any(item.body.get(name) for name in TARGETS)
+
+
+def _told(key: Callable[[Item], Json]) -> Callable[[Item], Json]:
+    """The key of items of which it is known what they show here, or that show nothing: no other can be told by it."""
+
+    def told(item: Item) -> Json:
+        return None if _is_unknown(item) else key(item)
+
+    return told
 
 
 def _mapped(refs: References, kind: str, source_id: Json) -> str | None:
@@ -230,55 +249,86 @@ def content_of(body: Live) -> tuple[Json, ...]:
 # --- what must be there first
 
 
-def broken_items(sections: Sequence[Section], live: Live, refs: References) -> Steps[frozenset[int]]:
-    """The `id()` of the items whose content neither the destination nor the backup has.
+class Broken:
+    """The items, by their `id()`, whose content the destination lacks.
 
-    Raises `DependencyError` that names the content which the backup has and the destination lacks. Only what
-    a write would name is asked for.
+    `lacks` are those that are missing on the board for that reason, or could be given their content again. The others
+    are there with other content, and the backup has not got theirs either: they are left so.
     """
-    unresolved, broken = [], set[int]()
-    asked: defaultdict[tuple[str, str], list[Item]] = defaultdict(list)
-    for item in _to_be_written(sections, live, refs):
+
+    def __init__(self) -> None:
+        self.items: set[int] = set()
+        self.lacks: dict[int, Lack] = {}
+
+    def add(self, item: Item, live: Live | None, refs: References) -> None:
+        """Note an item whose content is not here."""
+        kind, source_id = target_of(item.vault) or ("", "")
+        has_it = refs.in_vault(kind, source_id) and refs.content(kind, source_id) is not None
+        self.items.add(id(item))
+        if live is None or has_it:
+            self.lack(item)
+
+    def lack(self, item: Item, why: str = "") -> None:
+        """Note that an item is missing for want of its content."""
+        kind, source_id = target_of(item.vault) or ("", "")
+        self.lacks[id(item)] = Lack(item_name(item), f"{kind} {source_id}", why)
+
+    def missing(self, sections: Sequence[Section] | None) -> tuple[Lack, ...]:
+        """What the board is without, in the order of its items."""
+        return tuple(self.lacks[id(item)] for item in all_items(sections or ()) if id(item) in self.lacks)
+
+    def spares(self, live: Live, sections: Sequence[Section]) -> bool:
+        """Whether a live item that is none of the backup's may be one whose content has no counterpart here."""
+        lacking = [item for item in all_items(sections) if id(item) in self.lacks and _is_unknown(item)]
+        unknown = {name for item in lacking for name in TARGETS if known(getattr(item.vault, name))}
+        return any(live.get(name) for name in unknown)
+
+    def marked(self, wanted: bytes, sections: Sequence[Section] | None) -> bytes:
+        """The fingerprint of what is wanted, with what cannot be restored of it."""
+        if not self.lacks:
+            return wanted
+        return fingerprint([wanted.hex(), [one.missing for one in self.missing(sections)]])
+
+
+def item_name(item: Item) -> str:
+    """An item, to people."""
+    title = known(item.vault.custom_title) or known(item.vault.title)
+    name = f"board item {known(item.vault.id)}"
+    return f"{name} {quoted(title)}" if title else name
+
+
+def broken_items(sections: Sequence[Section], live: Live, refs: References) -> Steps[Broken]:
+    """The items whose content the destination lacks. Only what a write would name is asked for."""
+    broken = Broken()
+    asked: defaultdict[tuple[str, str], list[tuple[Item, Live | None]]] = defaultdict(list)
+    for item, now in _to_be_written(sections, live, refs):
         kind, source_id = target_of(item.vault) or ("", "")
         if kind not in RESTORABLE or refs.made_now(kind, source_id):
             continue
         destination_id = destination_of(refs, kind, source_id)
-        if destination_id is not None:
-            asked[kind, destination_id].append(item)
-        elif refs.in_vault(kind, source_id):
-            unresolved.append(f"{kind} {source_id}")
+        if destination_id is None:
+            broken.add(item, now, refs)
         else:
-            broken.add(id(item))
-    if unresolved:
-        raise DependencyError(tuple(dict.fromkeys(unresolved)), known=False)
-    return frozenset(broken | (yield from _lost_everywhere(asked, refs)))
+            asked[kind, destination_id].append((item, now))
+    for kind in RESTORABLE:
+        ids = tuple(sorted(one for of_kind, one in asked if of_kind == kind))
+        for gone in (yield Exists(kind, ids)) if ids else ():
+            for item, now in asked[kind, gone]:
+                broken.add(item, now, refs)
+    return broken
 
 
-def _to_be_written(sections: Sequence[Section], live: Live, refs: References) -> list[Item]:
-    """The items that have to be made, or to be given other content."""
+def _to_be_written(
+    sections: Sequence[Section], live: Live, refs: References
+) -> list[tuple[Item, Live | None]]:
+    """The items that have to be made, or to be given other content, with those that are there."""
     here, surplus = pair_sections(sections, sections_of(live), refs)
     pairs, _ = pair_items(all_items(sections), pool(sections, here, surplus), refs, here)
-    return [item for item, now in pairs if now is None or changed(_only_targets(item.body), now)]
+    return [(item, now) for item, now in pairs if now is None or changed(_only_targets(item.body), now)]
 
 
 def _only_targets(body: Body) -> Body:
     return {name: value for name, value in body.items() if name in TARGETS}
-
-
-def _lost_everywhere(asked: Mapping[tuple[str, str], list[Item]], refs: References) -> Steps[set[int]]:
-    missing, broken = [], set[int]()
-    for kind in RESTORABLE:
-        ids = tuple(sorted(one for of_kind, one in asked if of_kind == kind))
-        for gone in (yield Exists(kind, ids)) if ids else ():
-            items = asked[kind, gone]
-            _, source_id = target_of(items[0].vault) or ("", "")
-            if refs.in_vault(kind, source_id) and refs.content(kind, source_id) is not None:
-                missing.append(f"{kind} {gone}")
-            else:
-                broken |= {id(item) for item in items}
-    if missing:
-        raise DependencyError(tuple(missing))
-    return broken
 
 
 def all_items(sections: Sequence[Section]) -> list[Item]:

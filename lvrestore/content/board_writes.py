@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from lvrestore.content.board_parts import (
     TARGETS,
     TEXTS,
+    Broken,
     Item,
     Live,
     Section,
@@ -66,7 +67,7 @@ class BoardParts(Parts):
 def sync_parts(
     work: Work,
     sections: Sequence[Section],
-    broken: Collection[int],
+    broken: Broken,
     live: Body,
     refs: References,
     order: Json,
@@ -81,7 +82,7 @@ def sync_parts(
     known_ids = {one["id"] for one in items_of(sections_of(live))}
     siblings = BoardParts(work.path, known_ids, _same_item, among=lambda board: items_of(sections_of(board)))
     placed = yield from _sync_items(work, sections, pairs, broken, here, siblings, refs)
-    _delete_last(work, surplus, left)
+    _delete_last(work, surplus, [one for one in left if not broken.spares(one, sections)])
     if _came(found, here, placed):
         # Whether a server enters what is new into its arrays is undocumented: so they are looked up.
         live = yield Get(work.path, seen=True, fresh=True)
@@ -165,7 +166,7 @@ def _sync_items(
     work: Work,
     sections: Sequence[Section],
     pairs: Sequence[tuple[Item, Body | None]],
-    broken: Collection[int],
+    broken: Broken,
     here: Sequence[Live],
     siblings: BoardParts,
     refs: References,
@@ -174,13 +175,14 @@ def _sync_items(
     placed = [Arranged([], set()) for _ in sections]
     for item, standing in pairs:
         want = {**item.body, "board_section_id": here[item.section]["id"]}
-        if id(item) in broken:
+        if id(item) in broken.items:
             # What it shows is not ours to write: a live one keeps that, and a lost one stays lost.
             want = without(want, *TARGETS)
-            yield _broken(item, standing)
             if standing is None:
                 continue
-        now = yield from _sync_item(work, item, want, standing, siblings, refs)
+            if id(item) not in broken.lacks:
+                yield _broken(item)
+        now = yield from _sync_item(work, item, want, standing, siblings, refs, broken)
         if now is None:
             continue
         placed[item.section].ids.append(now["id"])
@@ -190,16 +192,25 @@ def _sync_items(
 
 
 def _sync_item(
-    work: Work, item: Item, want: Body, live: Body | None, siblings: BoardParts, refs: References
+    work: Work,
+    item: Item,
+    want: Body,
+    live: Body | None,
+    siblings: BoardParts,
+    refs: References,
+    broken: Broken,
 ) -> Steps[Body | None]:
-    """The item as it is live, or None if it would show LookML that the server does not have."""
+    """The item as it is live, or None if it would show what the server does not have."""
     try:
         now = live if live is not None else (yield from _create_item(work, item, want, siblings))
         return (yield from _update_item(work, item, want, now, refs))
     except Refused as refused:
-        if not _lacks_lookml(item, refused):
+        if not _lacks_content(item, refused):
             raise
-    yield _broken(item, live)
+        if live is None or not known(item.vault.lookml_dashboard_id):
+            broken.lack(item, refused.message)
+        else:
+            yield _broken(item)
     return (
         None if live is None else (yield from _update_item(work, item, without(want, *TARGETS), live, refs))
     )
@@ -225,17 +236,25 @@ def _create_item(work: Work, item: Item, want: Body, siblings: BoardParts) -> St
     return made
 
 
-def _lacks_lookml(item: Item, refused: Refused) -> bool:
-    """Whether the server refuses an item because it does not know the LookML dashboard, which is not ours to make."""
-    name = "lookml_dashboard_id"
-    unknown = refused.kind is FailureKind.VALIDATION and (not refused.fields or refused.about(name))
-    return bool(known(item.vault.lookml_dashboard_id)) and (unknown or refused.kind is FailureKind.NOT_FOUND)
+def _lacks_content(item: Item, refused: Refused) -> bool:
+    """Whether the server refuses an item because it does not know what that shows.
+
+    A refusal that names no field is about LookML dashboards: whether these are there nothing else can tell.
+    """
+    if refused.kind not in {FailureKind.VALIDATION, FailureKind.NOT_FOUND}:
+        return False
+    if known(item.vault.lookml_dashboard_id):
+        return (
+            refused.kind is FailureKind.NOT_FOUND
+            or not refused.fields
+            or refused.about("lookml_dashboard_id")
+        )
+    return any(item.body.get(name) and refused.about(name) for name in TARGETS)
 
 
-def _broken(item: Item, live: Live | None) -> Warn:
+def _broken(item: Item) -> Warn:
     kind, source_id = target_of(item.vault) or ("", "")
-    done = "left out" if live is None else "left as it is"
-    text = f"board item {known(item.vault.id)} shows {kind} {source_id}, which is gone: {done}"
+    text = f"board item {known(item.vault.id)} shows {kind} {source_id}, which is gone: left as it is"
     return Warn("broken_item", text)
 
 

@@ -6,13 +6,14 @@ owner together with its content, and never by its title alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.board_parts import (
+    Broken,
     Section,
     VaultSection,
     broken_items,
@@ -264,10 +265,17 @@ def _sends_nothing(steps: Steps[Restored]) -> Steps[bool]:
 def _repair(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[Restored]:
     """Make a living board equal the vault's."""
     yield Live(live)
-    sections = _wanted(vault, refs)
-    if history.accepted == (_wanted_fingerprint(vault, sections, refs), _live_fingerprint(live)):
-        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
-    broken = yield from broken_items(sections or [], live, refs)
+    sections, broken = _wanted(vault, refs), Broken()
+    wanted, mark = _wanted_fingerprint(vault, sections, refs), _live_fingerprint(live)
+    if history.accepted != (wanted, mark):
+        broken = yield from broken_items(sections or [], live, refs)
+    if history.accepted == (broken.marked(wanted, sections), mark):
+        return Restored(
+            operation=Operation.UNCHANGED,
+            destination_id=live["id"],
+            waits=not history.again,
+            incomplete=broken.missing(sections),
+        )
     fields = yield from _fields(vault, refs, live)
     yield from _note_mapping(vault, live, refs, history)
     work = _work(live["id"], history, before=live)
@@ -383,7 +391,7 @@ def _made_by_lost_post(
 def _complete(
     vault: VaultBoard,
     sections: Sequence[Section] | None,
-    broken: Collection[int],
+    broken: Broken,
     live: Body,
     fields: Body,
     refs: References,
@@ -403,9 +411,12 @@ def _complete(
         operation=Operation.CREATED if work.created else updated,
         destination_id=work.item_id,
         changes=tuple(work.changes),
-        vault_fingerprint=_wanted_fingerprint(vault, sections, refs) if live_mark else b"",
+        vault_fingerprint=broken.marked(_wanted_fingerprint(vault, sections, refs), sections)
+        if live_mark
+        else b"",
         live_fingerprint=live_mark,
         waits=work.waits,
+        incomplete=broken.missing(sections),
     )
 
 

@@ -6,7 +6,7 @@ rectangles, deletions, certificates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -41,14 +41,9 @@ from lvrestore.content.lists import lying_in
 from lvrestore.content.matching import pair
 from lvrestore.content.names import Candidates, Claimant, Name, held, holder_of, is_taken, row_of, settle
 from lvrestore.content.queries import (
-    MERGE_QUERY,
-    QUERY,
-    can_be_made,
     is_query,
-    make_merge_query,
     make_query,
     recognise_merge_query,
-    require_not_refused,
 )
 from lvrestore.content.references import (
     NO_HISTORY,
@@ -59,25 +54,30 @@ from lvrestore.content.references import (
     made_since,
     matched_by,
     owner_missing,
-    require,
     superseded,
     whereabouts,
 )
 from lvrestore.content.required import check_required
 from lvrestore.content.shapes import VaultDashboard, VaultFilter, VaultLayout, VaultTile, known, parts
+from lvrestore.content.tile_sources import (
+    Tiles,
+    is_about_source,
+    lack_of_source,
+    make_queries,
+    now_that_seen,
+    tiles_of,
+    unmade_merges,
+    unmade_queries,
+)
 from lvrestore.content.tiles import (
     SOURCES,
     lacks_filter,
-    lacks_source,
     looks_like,
-    models_of,
     new_tile_body,
     relinked_tile,
-    source_of,
     texts_of,
     tile_body,
     tile_changes,
-    tile_name,
     tile_rules,
     unsettled_in,
     with_live_links,
@@ -100,7 +100,7 @@ from lvrestore.looker.models import (
     WriteResultMakerWithIdVisConfigAndDynamicFields,
 )
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, Lack, MatchRule, Operation
+from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.text import quoted
 
 # The vault drops top-level nulls, so absent means null or unknown to the SDK that extracted. These fields every
@@ -170,17 +170,6 @@ TITLE_REFUSED = Refused(
 SLUG_REFUSED = Refused(FailureKind.CONFLICT, 409, "two dashboards cannot share a slug", ("slug",))
 
 
-class Tiles(msgspec.Struct, frozen=True):
-    """The tiles of a backup; `sourceless` are the `id()` of those whose source cannot be written.
-
-    `lacks` are the tiles that cannot be restored, with what they show.
-    """
-
-    all: list[VaultTile]
-    sourceless: frozenset[int]
-    lacks: tuple[Lack, ...] = ()
-
-
 class Found(msgspec.Struct, frozen=True):
     """The live dashboard, if any. `slug_taken` says that another one holds the vault's slug."""
 
@@ -204,12 +193,12 @@ def restore_dashboard(
         )
     refs = yield from housed(known(vault.folder_id), refs)
     if not refs.same_instance:
-        _check_resolved(vault, parts(vault.dashboard_elements) or [], {}, refs)
+        _check_folder(vault, {}, refs)
     found = yield from _find(vault, refs, history)
     if isinstance(found, Restored):
         return found
     if found.live is None:
-        _check_resolved(vault, [], {}, refs)
+        _check_folder(vault, {}, refs)
         check_required("dashboard", _shell_body(vault, refs), f"dashboard {vault.id}")
     if not refs.same_instance:
         yield from _recognise_queries(vault, found, refs)
@@ -308,7 +297,7 @@ def _create(
     is_looked_for = "slug" not in body or not refs.same_instance
     if is_looked_for and (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
         return end
-    yield from _make_queries(vault, refs)
+    yield from make_queries(tiles, refs)
     yield from report_orphan(refs)
     try:
         live = yield Create("/dashboards", body, lambda: _made_by_lost_post(body), unique=True)
@@ -453,7 +442,7 @@ def _adopt(
     stale = superseded(refs, "dashboard", vault.id, namesake["id"])
     if stale and TITLE.of(_title_wanted(newer, refs)) == TITLE.of(body):
         return stale
-    if not _is_ours(vault, namesake, refs, history, left_out):
+    if not (yield from _is_ours(vault, namesake, refs, history, left_out)):
         if row_of("dashboard", namesake["id"], refs) is None:
             alike = "same title in the same folder, other content"
             return doubtful("dashboard", vault.id, body["title"], [namesake], alike)
@@ -466,14 +455,14 @@ def _adopt(
 
 def _is_ours(
     vault: VaultDashboard, live: Body, refs: References, history: History, left_out: frozenset[str]
-) -> bool:
+) -> Steps[bool]:
     if row_of("dashboard", live["id"], refs) not in {None, vault.id}:
         return False
     ours = refs.policy.adopt or made_since(live.get("created_at"), history.uncertain_since)
-    return ours or _equals(vault, live, refs, left_out)
+    return ours or (yield from _equals(vault, live, refs, left_out))
 
 
-def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: frozenset[str]) -> bool:
+def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: frozenset[str]) -> Steps[bool]:
     """Whether a repair would send nothing: asked of the repair itself, so that the two cannot disagree."""
     steps = _repair(vault, live, refs, NO_HISTORY, left_out)
     reply: Json = None
@@ -482,7 +471,7 @@ def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: froze
             call = steps.send(reply)
             if isinstance(call, Get | Create | Update | Delete):
                 return False
-            reply = () if isinstance(call, Exists) else None
+            reply = (yield call) if isinstance(call, Exists) else None
     except StopIteration as stop:
         return bool(stop.value.operation is Operation.UNCHANGED)
 
@@ -501,19 +490,25 @@ def _repair(
     yield Live(live)
     work = _work(live["id"], history, before=live)
     yield from make_good(work.kind, work.item_id, live, refs, history, work.changes)
-    marks = (vault_fingerprint(vault, refs), live_fingerprint(live)) if history.accepted else None
-    if marks is not None and history.accepted == marks and not work.changes:
-        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], waits=not history.again)
     want = without(_shell_body(vault, refs), *left_out, *(["folder_id"] if stays(live, refs) else []))
     delta = changed(want, live, NESTED)
     trashed = bool(live.get("deleted"))
-    # What comes back from the trash needs its folder, though that is not written.
-    tiles = yield from _check_references(vault, live, refs, want if trashed else delta)
+    tiles: Tiles | None = None
+    if work.changes or not _is_accepted(vault, None, live, refs, history):
+        # What comes back from the trash needs its folder, though that is not written.
+        tiles = yield from _check_references(vault, live, refs, want if trashed else delta)
+    if not work.changes and _is_accepted(vault, tiles, live, refs, history):
+        return Restored(
+            operation=Operation.UNCHANGED,
+            destination_id=live["id"],
+            waits=not history.again,
+            incomplete=tiles.missing if tiles is not None else (),
+        )
     if "user_id" in delta:
         owner = yield from _owner_of_live(vault, delta["user_id"], refs)
         delta = changed({**delta, "user_id": owner}, live, NESTED) if owner else without(delta, "user_id")
     yield from _note_mapping(vault, live, refs, history)
-    yield from _make_queries(vault, refs)
+    yield from make_queries(tiles, refs)
     waking = Waking(work.kind, work.item_id, refs, work.changes)
     if trashed:
         yield from report_orphan(refs)
@@ -533,6 +528,7 @@ def _repair(
             return _unforeseen(work, told)
         if trashed:
             yield from waking.alerts_are_back(live)
+        tiles = now_that_seen(tiles, live.get("dashboard_elements") or [], refs)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
     done = yield from _complete(vault, tiles, live, want, refs, work)
     done = msgspec.structs.replace(done, held=told)
@@ -548,6 +544,20 @@ def _unforeseen(work: Work, told: Held | None) -> Restored:
         changes=tuple(work.changes),
         held=told,
     )
+
+
+def _is_accepted(
+    vault: VaultDashboard, tiles: Tiles | None, live: Body, refs: References, history: History
+) -> bool:
+    """Whether an earlier run has made of this very backup what is live, as far as the server took it."""
+    if history.accepted is None:
+        return False
+    return history.accepted == (_marked(vault, tiles, refs), live_fingerprint(live))
+
+
+def _marked(vault: VaultDashboard, tiles: Tiles | None, refs: References) -> bytes:
+    mark = vault_fingerprint(vault, refs)
+    return mark if tiles is None else tiles.marked(mark)
 
 
 def _settle(
@@ -677,33 +687,28 @@ def filter_name(vault: VaultDashboard, one: VaultFilter) -> str:
 def _check_references(
     vault: VaultDashboard, live: Mapping[str, Json], refs: References, delta: Body
 ) -> Steps[Tiles | None]:
-    """Return the tiles to restore; raise `DependencyError` that names everything which the destination lacks.
+    """Return the tiles to restore; raise `DependencyError` where the dashboard itself cannot be.
 
-    Only what would be written is asked for. A tile whose look was gone already when the backup was made is no
-    reason to fail.
+    Only what would be written is asked for. All that the tiles lack is named then as well.
     """
     _check_filters(vault)
-    tiles = parts(vault.dashboard_elements)
-    _check_resolved(vault, tiles or [], live, refs)
-    standing = live.get("dashboard_elements") or []
-    new = [t for t in tiles or () if not _source_stands(t, standing, refs)]
-    broken = yield from _broken_looks([t for t in new if known(t.look_id)], refs)
-    needed = {
-        "folder": {delta["folder_id"]} if delta.get("folder_id") else set(),
-        "look": {destination_of(refs, "look", t.look_id) or "" for t in new if known(t.look_id)} - broken,
-        "lookml_model": {model for t in new for model in models_of(t)},
-    }
-    yield from require(needed)
-    require_not_refused(refs, _unmade(tiles or [], refs))
-    if tiles is None:
-        return None
-    undefined = _undefined_merges(tiles, refs)
-    lost = [t for t in new if destination_of(refs, "look", known(t.look_id) or "") in broken]
-    return Tiles(
-        tiles,
-        frozenset(id(t) for t in (*lost, *undefined, *filter(lacks_source, tiles))),
-        tuple(Lack(tile_name(t), f"merge_query {t.merge_result_id}") for t in undefined),
-    )
+    _check_folder(vault, live, refs)
+    tiles = yield from tiles_of(vault, live.get("dashboard_elements") or [], refs)
+    folder_id = delta.get("folder_id")
+    if folder_id and (yield Exists("folder", (folder_id,))):
+        lacks = [one.missing for one in tiles.missing] if tiles is not None else []
+        raise DependencyError(tuple(dict.fromkeys([f"folder {folder_id}", *lacks])))
+    return tiles
+
+
+def _check_folder(vault: VaultDashboard, live: Mapping[str, Json], refs: References) -> None:
+    """Raise when nothing here is known to be the folder, and a live dashboard does not lie in it already."""
+    folder_id = known(vault.folder_id)
+    if not folder_id or destination_of(refs, "folder", folder_id) is not None:
+        return
+    lies_there = live.get("folder_id") == whereabouts(refs, "folder", str(folder_id))
+    if not live or live.get("deleted") or not lies_there:
+        raise DependencyError((f"folder {folder_id}",), known=False)
 
 
 def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) -> Steps[None]:
@@ -715,100 +720,15 @@ def _recognise_queries(vault: VaultDashboard, found: Found, refs: References) ->
     if live is None and (found.slug_taken or not known(vault.slug)):
         live = yield from _namesake(_shell_body(vault, refs))
     shown = [one for one in (live or {}).get("dashboard_elements") or [] if one.get("query_id")]
-    for query_id, definition in _unmade_queries(vault, refs):
+    for query_id, definition in unmade_queries(vault, refs):
         here = next((one for one in shown if is_query(query_id, definition, one.get("query"))), None)
         if here is not None:
             yield Mapped("query", query_id, str(here["query_id"]), MatchRule.CONTENT, settled=True)
     merged = [
         str(i) for one in (live or {}).get("dashboard_elements") or [] if (i := one.get("merge_result_id"))
     ]
-    for merge_id in _unmade_merges(vault, refs):
+    for merge_id in unmade_merges(vault, refs):
         yield from recognise_merge_query(refs, merge_id, merged)
-
-
-def _make_queries(vault: VaultDashboard, refs: References) -> Steps[None]:
-    """Make the queries of what the tiles embed, when nothing is missing that would keep them from being shown."""
-    for query_id, definition in _unmade_queries(vault, refs):
-        yield from make_query(refs, query_id, definition)
-    for merge_id in _unmade_merges(vault, refs):
-        yield from make_merge_query(refs, merge_id)
-
-
-def _unmade_queries(vault: VaultDashboard, refs: References) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """The queries that have no id here by now, and can be made, each once: asked for one by one."""
-    for tile in parts(vault.dashboard_elements) or ():
-        if _is_unmade(QUERY, tile, refs):
-            query_id = str(tile.query_id)
-            yield query_id, known(tile.query) or refs.query(query_id) or {}
-
-
-def _unmade_merges(vault: VaultDashboard, refs: References) -> Iterator[str]:
-    """The merged results that have no id here by now, and can be made, each once: asked for one by one."""
-    for tile in parts(vault.dashboard_elements) or ():
-        if _is_unmade(MERGE_QUERY, tile, refs):
-            yield str(tile.merge_result_id)
-
-
-def _unmade(tiles: Sequence[VaultTile], refs: References) -> list[tuple[str, str]]:
-    """The (kind, id) of all queries and merged results that have no id here by now."""
-    shown = [(SOURCES[source[0]], source[1]) for tile in tiles if (source := source_of(tile))]
-    return [one for one in shown if one[0] in {QUERY, MERGE_QUERY} and destination_of(refs, *one) is None]
-
-
-def _is_unmade(kind: str, tile: VaultTile, refs: References) -> bool:
-    source = source_of(tile)
-    if source is None or SOURCES[source[0]] != kind or destination_of(refs, kind, source[1]) is not None:
-        return False
-    return _can_be_made(tile, refs)
-
-
-def _check_resolved(
-    vault: VaultDashboard, tiles: Sequence[VaultTile], live: Mapping[str, Json], refs: References
-) -> None:
-    """Raise when something has no counterpart here, but for what a live dashboard lies in and shows already.
-
-    Merged results may have none: then their tiles are left out.
-    """
-    folder_id, standing = known(vault.folder_id), live.get("dashboard_elements") or []
-    stands = bool(live and folder_id) and not live.get("deleted")
-    lies_there = stands and live.get("folder_id") == whereabouts(refs, "folder", str(folder_id))
-    wanted = [] if lies_there else [("folder", folder_id)]
-    new = [t for t in tiles if not _source_stands(t, standing, refs)]
-    wanted += [(SOURCES[s[0]], s[1]) for t in new if not _can_be_made(t, refs) and (s := source_of(t))]
-    unresolved = [f"{kind} {i}" for kind, i in wanted if i and destination_of(refs, kind, i) is None]
-    unresolved = [one for one in dict.fromkeys(unresolved) if not one.startswith("merge_query ")]
-    if unresolved:
-        raise DependencyError(tuple(unresolved), known=False)
-
-
-def _can_be_made(tile: VaultTile, refs: References) -> bool:
-    source = source_of(tile)
-    if source is None or (kind := SOURCES[source[0]]) not in {QUERY, MERGE_QUERY}:
-        return False
-    return bool(kind == QUERY and known(tile.query)) or can_be_made(refs, kind, source[1])
-
-
-def _undefined_merges(tiles: Sequence[VaultTile], refs: References) -> list[VaultTile]:
-    """Tiles of merged results that are not here and cannot be made: no backup has their definitions."""
-    merged = [t for t in tiles if known(t.merge_result_id) and not _can_be_made(t, refs)]
-    return [t for t in merged if destination_of(refs, MERGE_QUERY, str(t.merge_result_id)) is None]
-
-
-def _source_stands(tile: VaultTile, standing: Sequence[Mapping[str, Json]], refs: References) -> bool:
-    """Whether a live tile of this dashboard already shows this source, which proves that it exists."""
-    source = source_of(tile)
-    if source is None:
-        return False
-    field, source_id = source
-    wanted = whereabouts(refs, SOURCES[field], source_id)
-    return wanted is not None and any(one.get(field) == wanted for one in standing)
-
-
-def _broken_looks(tiles: Sequence[VaultTile], refs: References) -> Steps[set[str]]:
-    """Looks that neither the destination nor the backup has: the source's own tile was broken."""
-    unsure = {t.look_id for t in tiles if not known(t.look) and not refs.in_vault("look", str(t.look_id))}
-    ids = tuple(sorted(destination_of(refs, "look", str(i)) or "" for i in unsure))
-    return set((yield Exists("look", ids))) if ids else set()
 
 
 def _complete(
@@ -828,16 +748,15 @@ def _complete(
         yield from certify(work, certificate_of(vault, refs), live, is_stale=is_stale)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
     marks = (b"", b"")
-    lacks = tiles.lacks if tiles is not None else ()
-    if work.not_kept and not lacks:
-        marks = (vault_fingerprint(vault, refs), live_fingerprint((yield Get(work.path, seen=True))))
+    if work.not_kept:
+        marks = (_marked(vault, tiles, refs), live_fingerprint((yield Get(work.path, seen=True))))
     return Restored(
         operation=Operation.CREATED if work.created else updated,
         destination_id=work.item_id,
         changes=tuple(work.changes),
         vault_fingerprint=marks[0],
         live_fingerprint=marks[1],
-        incomplete=lacks,
+        incomplete=tiles.missing if tiles is not None else (),
         waits=work.waits,
     )
 
@@ -874,7 +793,7 @@ def _arrange(
     if wanted and added:
         standing = yield from read_layouts(work)
     pairs = [(one, str(now["id"])) for one, now in layouts.pairs]
-    yield from sync_components(work, pairs, standing, tile_ids)
+    yield from sync_components(work, pairs, standing, tile_ids, tiles.lacking if tiles is not None else ())
 
 
 def _sync_tiles(
@@ -903,17 +822,13 @@ def _sync_tiles(
     siblings = Parts(f"{work.path}/dashboard_elements", {one["id"] for one in standing}, looks_like)
     done: dict[str, str] = {}
     for tile, now in pairs:
-        if id(tile) in tiles.sourceless:
-            # What shows its data is not ours to write: a live one keeps it, and a lost one stays lost.
-            if now is None:
-                yield Warn(
-                    "broken_tile", f"tile {known(tile.id)} has no source that can be restored; left out"
-                )
-                continue
-            bodies[id(tile)] = without(bodies[id(tile)], *SOURCES, "result_maker")
-        done[str(known(tile.id))] = yield from _sync_tile(work, tile, bodies[id(tile)], now, siblings, refs)
+        here = yield from _sync_or_lack(work, tile, bodies[id(tile)], now, siblings, refs, tiles)
+        if here is None:
+            continue
+        done[str(known(tile.id))] = here
         if now is not None and now["id"] in homes:
             homes[now["id"]] = bodies[id(tile)].get("dashboard_layout_id") or homes[now["id"]]
+    surplus = [now for now in surplus if not tiles.spares(now, refs)]
     kept = yield from settle_watched(surplus, refs)
     for now in surplus:
         if now["id"] in kept:
@@ -921,6 +836,31 @@ def _sync_tiles(
         homes.pop(now["id"], None)
         work.delete_last(f"/dashboard_elements/{now['id']}", f"dashboard_elements[{now['id']}]")
     return done
+
+
+def _sync_or_lack(
+    work: Work,
+    tile: VaultTile,
+    body: Body,
+    now: Body | None,
+    siblings: Parts,
+    refs: References,
+    tiles: Tiles,
+) -> Steps[str | None]:
+    """Make a tile equal the vault's. What shows its data is not always ours to write: then a live one keeps it."""
+    if tiles.writes_source(tile):
+        try:
+            return (yield from _sync_tile(work, tile, body, now, siblings, refs))
+        except (Refused, DependencyError) as failure:
+            if isinstance(failure, Refused) and not is_about_source(body, failure):
+                raise
+            tiles.lacks[id(tile)] = lack_of_source(tile, failure)
+    if now is not None:
+        rest = without(body, *SOURCES, "result_maker")
+        return (yield from _sync_tile(work, tile, rest, now, siblings, refs))
+    if id(tile) not in tiles.lacks:
+        yield Warn("broken_tile", f"tile {known(tile.id)} has no source that can be restored; left out")
+    return None
 
 
 def _sync_tile(

@@ -201,8 +201,12 @@ def sync_components(
     pairs: Sequence[tuple[VaultLayout, str]],
     live: Sequence[LivePart],
     tile_ids: Mapping[str, str],
+    lacking: Collection[str] = (),
 ) -> Steps[None]:
-    """Give every tile its rectangle in every layout. `tile_ids` maps the vault's tile ids to live ones."""
+    """Give every tile its rectangle in every layout. `tile_ids` maps the vault's tile ids to live ones.
+
+    The places of tiles that are `lacking` for now, by the vault's ids, stay free.
+    """
     standing = {now["id"]: now for layout in live for now in _components(layout)}
     wanted = [
         (layout_id, tile_ids.get(known(component.dashboard_element_id) or ""), component)
@@ -210,7 +214,8 @@ def sync_components(
         for component in parts(one.dashboard_layout_components) or ()
     ]
     places_wanted = {(layout_id, tile_id) for layout_id, tile_id, _ in wanted if tile_id}
-    if missing := {str(known(c.dashboard_element_id)) for _, tile_id, c in wanted if tile_id is None}:
+    absent = {str(known(c.dashboard_element_id)) for _, tile_id, c in wanted if tile_id is None}
+    if missing := absent.difference(lacking):
         names = ", ".join(sorted(missing))
         yield Warn("broken_reference", f"rectangles of tiles that are not there are left out: {names}")
     for layout_id, tile_id, component in wanted:

@@ -36,7 +36,7 @@ from lvrestore.errors import DependencyError, ValidationError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import ScheduledPlanDestination, WriteScheduledPlan
 from lvrestore.looker.protocol import path
-from lvrestore.model import Json, MatchRule, Operation
+from lvrestore.model import Json, Lack, MatchRule, Operation
 from lvrestore.text import quoted
 
 KIND = "scheduled_plan"
@@ -137,10 +137,9 @@ def _wanted(vault: VaultPlan, refs: References, made_query: str | None) -> Steps
     if destinations := known(vault.scheduled_plan_destination):
         body[DESTINATIONS] = [only(body_of(one), _DESTINATION_FIELDS) for one in destinations]
     body = yield from _translated(body, refs, made_query)
-    tabs = _tabs(body, refs)
-    if unknown := [tab for tab, here in tabs.items() if here is None]:
-        yield _tabs_lost(vault, f"tab {', '.join(unknown)} is not known on the destination")
-        return without(body, "tab_ids")
+    tabs = _tabs(vault, refs)
+    if None in tabs.values():
+        return without(body, "tab_ids")  # with some of them it would send something else
     return {**body, "tab_ids": list(tabs.values())} if tabs else body
 
 
@@ -167,18 +166,21 @@ def _is_about_query(refused: Refused, body: Body) -> bool:
     return bool(body.get("query_id")) and names_it
 
 
-def _tabs(body: Body, refs: References) -> dict[str, str | None]:
+def _tabs(vault: VaultPlan, refs: References) -> dict[str, str | None]:
     """The destination's tabs by the vault's, None for unknown ones. LookML dashboards have labels instead of ids."""
-    tabs = body.get("tab_ids") or []
-    if not body.get("dashboard_id"):
+    tabs = known(vault.tab_ids) or []
+    if not known(vault.dashboard_id):
         return {tab: tab for tab in tabs}
     return {tab: destination_of(refs, "dashboard_layout", tab) for tab in tabs}
 
 
-def _tabs_lost(vault: VaultPlan, why: str) -> Warn:
-    return Warn(
-        "tabs_lost", f"{KIND} {vault.id} ({quoted(vault.name)}) sends other tabs than in the backup: {why}"
-    )
+def _missing_tabs(vault: VaultPlan, live: Body, refs: References) -> tuple[Lack, ...]:
+    """The tabs that are not known here, or else that the server did not take."""
+    tabs, sent = _tabs(vault, refs), live.get("tab_ids") or []
+    lost = [tab for tab, here in tabs.items() if here is None] or [
+        t for t, here in tabs.items() if here not in sent
+    ]
+    return tuple(Lack("a tab that it sends", f"dashboard_layout {tab}") for tab in lost)
 
 
 # --- finding it
@@ -339,7 +341,7 @@ def _create(vault: VaultPlan, body: Body, refs: References, before: Collection[s
         live = yield from _patch(vault, work, delta, live)
     yield from _warn_of_secrets(vault, sent)
     yield from _warn_of_disabled(vault, live)
-    return _done(Operation.CREATED, vault, work, live)
+    return _done(Operation.CREATED, vault, work, live, refs)
 
 
 def _check_complete(vault: VaultPlan, body: Body) -> None:
@@ -381,7 +383,8 @@ def _post(vault: VaultPlan, body: Body, before: Collection[str]) -> Steps[tuple[
 def _after_refusal(refused: Refused, vault: VaultPlan, body: Body) -> Steps[Body]:
     """The body without what was refused, if that can be done without."""
     if body.get("tab_ids") and refused.about("tab_ids"):
-        yield _tabs_lost(vault, f"the server refuses them: {refused.message}")
+        text = f"the server refuses the tabs of {KIND} {vault.id} ({quoted(vault.name)}): {refused.message}"
+        yield Warn("tabs_lost", text)
         return without(body, "tab_ids")
     if "user_id" in body and refused.about("user_id"):
         text = f"user {body['user_id']} cannot be the owner: {refused.message}"
@@ -405,8 +408,9 @@ def _check_owner(vault: VaultPlan, body: Body, live: Body) -> Steps[None]:
 
 def _repair(vault: VaultPlan, body: Body, live: Body, refs: References, history: History) -> Steps[Restored]:
     yield Live(live)
-    if history.accepted == (_vault_fingerprint(vault), _live_fingerprint(live)):
-        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"])
+    if history.accepted == (_vault_fingerprint(vault, refs), _live_fingerprint(live)):
+        lacks = _missing_tabs(vault, live, refs)
+        return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], incomplete=lacks)
     delta = _differences(body, live)
     yield from require(_needed(delta))
     mapping = refs.mapped(KIND, vault.id)
@@ -419,7 +423,7 @@ def _repair(vault: VaultPlan, body: Body, live: Body, refs: References, history:
     yield from _warn_of_secrets(vault, delta)
     if made_since(live.get("created_at"), history.uncertain_since):
         yield from _warn_of_disabled(vault, live)
-    return _done(Operation.UPDATED if work.changes else Operation.UNCHANGED, vault, work, live)
+    return _done(Operation.UPDATED if work.changes else Operation.UNCHANGED, vault, work, live, refs)
 
 
 def _patch(vault: VaultPlan, work: Work, delta: Body, live: Body) -> Steps[Body]:
@@ -435,12 +439,13 @@ def _patch(vault: VaultPlan, work: Work, delta: Body, live: Body) -> Steps[Body]
 # --- what both have in common
 
 
-def _done(operation: Operation, vault: VaultPlan, work: Work, live: Body) -> Restored:
+def _done(operation: Operation, vault: VaultPlan, work: Work, live: Body, refs: References) -> Restored:
     return Restored(
         operation=operation,
         destination_id=work.item_id,
         changes=tuple(work.changes),
-        vault_fingerprint=_vault_fingerprint(vault),
+        incomplete=_missing_tabs(vault, live, refs),
+        vault_fingerprint=_vault_fingerprint(vault, refs),
         live_fingerprint=_live_fingerprint(live) if work.not_kept else b"",
     )
 
@@ -466,8 +471,10 @@ def _warn_of_disabled(vault: VaultPlan, live: Body) -> Iterator[Warn]:
         )
 
 
-def _vault_fingerprint(vault: VaultPlan) -> bytes:
-    return fingerprint(msgspec.to_builtins(vault, builtin_types=(datetime,)))
+def _vault_fingerprint(vault: VaultPlan, refs: References) -> bytes:
+    content = msgspec.to_builtins(vault, builtin_types=(datetime,))
+    tabs = [*_tabs(vault, refs).values()]
+    return fingerprint([content, tabs] if tabs else content)
 
 
 def _live_fingerprint(live: Body) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from lvrestore.content.access import Role, sync_holders, sync_members
+from lvrestore.content.access import Group, Role, sync_holders, sync_members
 from lvrestore.content.calls import Change, Mapped, Restored, Steps
 from lvrestore.content.flat import GROUP, ROLE, VaultGroup, VaultRole, restore_flat
 from lvrestore.content.references import History, References, left_unfinished, made_kind, whereabouts
-from lvrestore.model import SUCCESSES, MatchRule, Operation
+from lvrestore.model import SUCCESSES, Lack, MatchRule, Operation
 
 
 def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[Restored]:
@@ -22,7 +24,8 @@ def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[
     empty = done.operation is Operation.CREATED
     done = yield from _counted_as_new(done, "role", vault.id, refs, history)
     role = Role(vault.id, where, created=done.operation is Operation.CREATED, empty=empty)
-    return _with(done, where, (yield from sync_holders(role, refs)))
+    lost: list[Lack] = []
+    return _with(done, where, (yield from sync_holders(role, refs, lost)), lost)
 
 
 def restore_group(vault: VaultGroup, refs: References, history: History) -> Steps[Restored]:
@@ -36,13 +39,14 @@ def restore_group(vault: VaultGroup, refs: References, history: History) -> Step
     if done.operation not in {*SUCCESSES, Operation.SKIPPED}:
         return done
     done = yield from _counted_as_new(done, "group", vault.id, refs, history)
-    here, created = str(done.destination_id), done.operation is Operation.CREATED
+    group = Group(vault.id, str(done.destination_id), done.operation is Operation.CREATED)
     changes: list[Change] = []
+    lost: list[Lack] = []
     if not refs.policy.members_by_user:
-        changes += yield from sync_members(vault.id, here, refs, created=created)
-    if created:
-        changes += yield from sync_members(vault.id, here, refs, created=True, managed=True)
-    return _with(done, here, changes)
+        changes += yield from sync_members(group, refs, lost)
+    if group.created:
+        changes += yield from sync_members(group, refs, lost, managed=True)
+    return _with(done, group.group_id, changes, lost)
 
 
 def _counted_as_new(
@@ -64,15 +68,24 @@ def _counted_as_new(
     return done
 
 
-def _with(done: Restored, destination_id: str, changes: list[Change]) -> Restored:
-    """The end of the item, with what was changed about its people."""
-    if not changes:
-        return done
+def _with(done: Restored, destination_id: str, changes: list[Change], lost: Sequence[Lack]) -> Restored:
+    """The end of the item, with what was changed about its people, and who of them is missing."""
     quiet = done.operation in {Operation.UNCHANGED, Operation.SKIPPED}
+    if not changes and not lost:
+        return done
+    if not changes:
+        return msgspec.structs.replace(
+            done,
+            operation=Operation.UNCHANGED if quiet else done.operation,
+            destination_id=destination_id,
+            reason="",
+            incomplete=tuple(lost),
+        )
     return msgspec.structs.replace(
         done,
         operation=Operation.UPDATED if quiet else done.operation,
         destination_id=destination_id,
         reason="",
         changes=(*done.changes, *changes),
+        incomplete=tuple(lost),
     )

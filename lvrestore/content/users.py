@@ -138,10 +138,8 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         login = yield from _sync_login(vault, done, live, refs, history)
     lost: list[Lack] = []
     done.changes += yield from _sync_access(vault, done, live, refs, lost)
-    if home.later and history.again:
-        yield Warn(
-            "home_folder_missing", f"folder {known(vault.home_folder_id)} of user {vault.id} is nowhere"
-        )
+    if home.later and history.again and not _has_home(vault, live, refs):
+        lost.append(Lack("the home folder", f"folder {known(vault.home_folder_id)}"))
     updated = Operation.UPDATED if done.changes else Operation.UNCHANGED
     return Restored(
         operation=Operation.CREATED if done.created else updated,
@@ -526,7 +524,7 @@ def _sync_access(
     groups, roles = known(vault.group_ids), known(vault.role_ids)
     me = Person(vault.id, work.item_id, created=work.created)
     if roles and vault.roles_externally_managed is not True and not refs.policy.grants_by_role:
-        changes += yield from sync_roles(me, roles, live, refs)
+        changes += yield from sync_roles(me, roles, live, refs, lost)
     if groups is not None:
         changes += yield from sync_groups(me, groups, live, refs, lost)
     return changes
@@ -545,6 +543,12 @@ def _map_personal_folder(vault: VaultUser, live: Body, refs: References) -> Step
         and whereabouts(refs, "folder", source) != here
     ):
         yield Mapped("folder", source, str(here), MatchRule.PERSONAL_FOLDER, settled=True)
+
+
+def _has_home(vault: VaultUser, live: Body, refs: References) -> bool:
+    """Whether a user has the home folder of the backup, though nobody can see that folder."""
+    here = destination_of(refs, "folder", known(vault.home_folder_id) or "")
+    return here is not None and live.get("home_folder_id") == here
 
 
 def _home(vault: VaultUser, refs: References) -> Steps[Home]:

@@ -44,6 +44,8 @@ OWNED = ("gets another owner", "get another owner")
 WITHIN = ("lies in it", "lie in it")
 PLACED = ("lies in it (--orphans-to gives it a place)", "lie in it (--orphans-to gives them a place)")
 NAMED = ("refers to it", "refer to it")
+NEEDED = ("fails without it", "fail without it")
+PARTLY = ("will be partly restored", "will be partly restored")
 MEANING: Mapping[tuple[ContentType, ContentType], tuple[str, str]] = {
     (ContentType.DASHBOARD, ContentType.USER): OWNED,
     (ContentType.LOOK, ContentType.USER): OWNED,
@@ -51,6 +53,16 @@ MEANING: Mapping[tuple[ContentType, ContentType], tuple[str, str]] = {
     (ContentType.DASHBOARD, ContentType.FOLDER): WITHIN,
     (ContentType.LOOK, ContentType.FOLDER): WITHIN,
     (ContentType.FOLDER, ContentType.FOLDER): WITHIN,
+    (ContentType.DASHBOARD, ContentType.LOOK): PARTLY,
+    (ContentType.BOARD, ContentType.DASHBOARD): PARTLY,
+    (ContentType.BOARD, ContentType.LOOK): PARTLY,
+    (ContentType.USER, ContentType.FOLDER): PARTLY,
+    (ContentType.USER, ContentType.GROUP): PARTLY,
+    (ContentType.SCHEDULED_PLAN, ContentType.DASHBOARD): NEEDED,
+    (ContentType.SCHEDULED_PLAN, ContentType.LOOK): NEEDED,
+    (ContentType.SCHEDULED_PLAN, ContentType.USER): NEEDED,
+    (ContentType.ROLE, ContentType.PERMISSION_SET): NEEDED,
+    (ContentType.ROLE, ContentType.MODEL_SET): NEEDED,
 }
 # The server makes this folder together with its user.
 PERSONAL = "$.personal_folder_id"

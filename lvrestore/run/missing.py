@@ -36,16 +36,21 @@ def lacking(lacks: Sequence[Lack], refs: References, *, is_rehearsal: bool = Fal
     """What a partial item is without: each part, and what that part needs."""
     missing = tuple(dict.fromkeys(one.missing for one in lacks))
     parts = ", ".join(f"{one.part} ({_reason(one, refs)})" for one in lacks)
-    remedies = _remedies(missing, refs, of_backup=True, is_rehearsal=is_rehearsal)
+    unexplained = tuple(dict.fromkeys(one.missing for one in lacks if not one.why))
+    remedies = _remedies(unexplained, refs, of_backup=True, is_rehearsal=is_rehearsal)
     message = f"partly restored, without {parts}{remedies}"
     return ItemError(kind=DependencyError.kind, message=message, blockers=missing)
 
 
 def _reason(lack: Lack, refs: References) -> str:
-    named = _described(lack.missing, refs, of_backup=True)
     if lack.why:
-        return f"{named}: {lack.why}"
-    return named if is_undefined(lack.missing) else f"{named} is not on the destination"
+        return f"{lack.missing}: {lack.why}"
+    kind, source_id = _item(lack.missing)
+    named, comes_otherwise = _named(lack.missing, source_id, refs)
+    if is_undefined(lack.missing):
+        return named
+    tried = not comes_otherwise and _is_item(kind) and refs.ended(kind, source_id)
+    return f"{named} is not on the destination{', this run could not bring it' if tried else ''}"
 
 
 def _remedies(missing: tuple[str, ...], refs: References, *, of_backup: bool, is_rehearsal: bool) -> str:
@@ -61,14 +66,22 @@ def _described(missing: str, refs: References, *, of_backup: bool) -> str:
     """What is missing, like `folder 7`, with its name in the backup and what is particular to it."""
     kind, item_id = _item(missing)
     source_id = _source_id(kind, item_id, refs, of_backup=of_backup)
+    text, comes_otherwise = _named(missing, source_id, refs)
+    if comes_otherwise or source_id is None or _content(kind, source_id, refs) is None:
+        return text
+    ended = " (not brought there by this run: see what became of it)" if refs.ended(kind, source_id) else ""
+    return text + ended
+
+
+def _named(missing: str, source_id: str | None, refs: References) -> tuple[str, bool]:
+    """What is missing with its name in the backup, and whether no run makes it: some folders come with their users."""
+    kind, item_id = _item(missing)
     content = _content(kind, source_id, refs)
     if content is None or source_id is None:
-        return explained(missing)
-    ended = " (not brought there by this run: see what became of it)" if refs.ended(kind, source_id) else ""
+        return explained(missing), False
     if kind == "folder":
-        return called(source_id, refs) + ("" if _comes_otherwise(content, refs) else ended)
-    text = f"{missing} {quoted(name)}" if (name := _name(content)) not in {"", item_id} else missing
-    return text + ended
+        return called(source_id, refs), _comes_otherwise(content, refs)
+    return f"{missing} {quoted(name)}" if (name := _name(content)) not in {"", item_id} else missing, False
 
 
 def _comes_otherwise(folder: Mapping[str, Json], refs: References) -> bool:
@@ -135,6 +148,10 @@ def _item(missing: str) -> tuple[str, str]:
     return kind, item_id
 
 
+def _is_item(kind: str) -> bool:
+    return kind.upper() in ContentType.__members__
+
+
 def _source_id(kind: str, item_id: str, refs: References, *, of_backup: bool) -> str | None:
     """The backup's id of what is missing; what a reference was translated to has the destination's id."""
     if of_backup:
@@ -143,7 +160,7 @@ def _source_id(kind: str, item_id: str, refs: References, *, of_backup: bool) ->
 
 
 def _content(kind: str, source_id: str | None, refs: References) -> Mapping[str, Json] | None:
-    if source_id is None or kind.upper() not in ContentType.__members__:
+    if source_id is None or not _is_item(kind):
         return None
     return refs.content(kind, source_id)
 

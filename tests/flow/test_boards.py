@@ -136,6 +136,14 @@ def assert_unchanged(looker, row, *memories):
         assert set(methods(looker)) == {"GET"}
 
 
+def assert_still_partial(looker, row, *memories):
+    for memory in memories:
+        looker.clear_log()
+        (again,) = restore(looker, [row], memory)
+        assert (again.operation, again.done) == (Operation.PARTIAL, Operation.UNCHANGED), again.changes
+        assert set(methods(looker)) == {"GET"}
+
+
 def methods(looker):
     return Counter(r.method for r in looker.requests)
 
@@ -621,7 +629,8 @@ def test_on_another_instance_content_gets_its_ids_there_and_the_same_number_is_n
     row = backup(source, make_board(source))
     (unknown,) = restore(looker, [row], Memory(same_instance=False))
     shown = {i["dashboard_id"] for i in items(source, row[0]) if i["dashboard_id"]}
-    assert unknown.error.kind == "dependency"
+    assert (unknown.operation, unknown.done) == (Operation.PARTIAL, Operation.CREATED)
+    looker.call("DELETE", f"/boards/{unknown.destination_id}")
     assert set(unknown.error.blockers) == {f"look {source.look}", *(f"dashboard {i}" for i in shown)}
     memory = Memory(same_instance=False)
     ids = {i: make_dashboard(looker, f"Moved {i}", tiles=0, filters=0) for i in shown}
@@ -668,10 +677,11 @@ def test_items_follow_content_that_was_made_again(stay, now):
     assert_unchanged(looker, row, memory)
 
 
-def test_missing_content_of_the_backup_is_named_before_the_first_write():
+def test_missing_content_of_the_backup_is_named_and_all_else_comes_back():
     looker = make_looker()
     row, memory = backup(looker, make_board(looker)), Memory()
     shown = sorted({i["dashboard_id"] for i in items(looker, row[0]) if i["dashboard_id"]})
+    others = sum(not i["dashboard_id"] and not i["look_id"] for i in items(looker, row[0]))
     memory.contents = {("dashboard", i): {"id": i} for i in shown} | {("look", looker.look): {"id": "1"}}
     for path in (*(f"/dashboards/{i}" for i in shown), f"/looks/{looker.look}"):
         looker.call("DELETE", path)
@@ -679,14 +689,17 @@ def test_missing_content_of_the_backup_is_named_before_the_first_write():
         prepare()
         looker.clear_log()
         (result,) = restore(looker, [row], memory)
-        assert result.error.kind == "dependency"
-        assert result.error.blockers == (*(f"dashboard {i}" for i in shown), f"look {looker.look}")
-        assert set(methods(looker)) == {"GET"}
+        assert (result.operation, result.error.kind) == (Operation.PARTIAL, "dependency")
+        assert set(result.error.blockers) == {*(f"dashboard {i}" for i in shown), f"look {looker.look}"}
+        assert not {
+            i["id"] for i in items(looker, result.destination_id) if i["dashboard_id"] or i["look_id"]
+        }
+        assert len(items(looker, result.destination_id)) == others
 
 
 @pytest.mark.parametrize("stay", ["go", "stay"])
 @pytest.mark.parametrize("gone", ["not in the backup", "unreadable in the backup"])
-def test_an_item_that_was_broken_already_is_left_out_and_said(gone, stay):
+def test_an_item_that_was_broken_already_is_left_out_and_named(gone, stay):
     looker = make_looker()
     looker.switches["items_of_destroyed"] = stay
     row, memory = backup(looker, make_board(looker)), Memory()
@@ -695,18 +708,18 @@ def test_an_item_that_was_broken_already_is_left_out_and_said(gone, stay):
         memory.vault_ids = set()
     looker.call("DELETE", f"/dashboards/{shown}")
     # A live item that shows what is gone is as the backup has it.
-    assert_unchanged(looker, row, memory)
+    (assert_unchanged if stay == "stay" else assert_still_partial)(looker, row, memory)
     destroy(looker, row[0])
     (result,) = restore(looker, [row], memory)
-    assert result.operation is Operation.CREATED
-    assert f"shows dashboard {shown}" in dict(result.warnings)["broken_item"]
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.CREATED)
+    assert result.error.blockers == (f"dashboard {shown}",)
     assert len(items(looker, result.destination_id)) == 5
     lost = Memory()
     lost.vault_ids = memory.vault_ids
-    assert_unchanged(looker, row, memory, lost)
+    assert_still_partial(looker, row, memory, lost)
 
 
-def test_elsewhere_an_item_of_content_that_no_backup_has_is_left_out():
+def test_elsewhere_an_item_of_content_that_no_backup_has_is_left_out_and_named():
     looker = make_looker()
     row, memory = backup(looker, make_board(looker)), other_instance(looker)
     memory.vault_ids = {("board", row[0])}
@@ -714,10 +727,10 @@ def test_elsewhere_an_item_of_content_that_no_backup_has_is_left_out():
     del memory.mappings["dashboard", shown]
     destroy(looker, row[0])
     (result,) = restore(looker, [row], memory)
-    assert result.operation is Operation.CREATED
-    assert f"shows dashboard {shown}" in dict(result.warnings)["broken_item"]
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.CREATED)
+    assert result.error.blockers == (f"dashboard {shown}",)
     assert len(items(looker, result.destination_id)) == 5
-    assert_unchanged(looker, row, memory)
+    assert_still_partial(looker, row, memory)
 
 
 def test_content_in_the_trash_is_there_and_said():
@@ -741,14 +754,14 @@ def test_lookml_that_the_server_does_not_have_is_left_out_and_said(status):
     looker.on("POST", "/board_items", skip=1).answer(status, body if status == 422 else None)
     memory = Memory()
     (result,) = restore(looker, [row], memory)
-    assert result.operation is Operation.CREATED
-    assert "thelook::pulse" in dict(result.warnings)["broken_item"]
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.CREATED)
+    assert result.error.blockers == ("LookML dashboard thelook::pulse",)
     assert len(items(looker, result.destination_id)) == 5
     for again in (memory, Memory()):
         looker.clear_log()
         looker.on("POST", "/board_items").answer(status, body if status == 422 else None)
         (result,) = restore(looker, [row], again)
-        assert (result.operation, result.error) == (Operation.UNCHANGED, None)
+        assert (result.operation, result.done) == (Operation.PARTIAL, Operation.UNCHANGED)
         assert methods(looker) == {"GET": len(looker.requests) - 1, "POST": 1}
     # One day the project has it again.
     (result,) = restore(looker, [row])

@@ -255,7 +255,7 @@ def test_everything_missing_is_named_before_the_first_write():
     assert set(methods(looker)) == {"GET"}
 
 
-def test_a_tile_that_was_broken_already_is_left_out_and_said():
+def test_a_tile_that_was_broken_already_is_left_out_and_named():
     looker = make_looker()
     dashboard_id = make_dashboard(looker)
     tiles = decoded(looker, dashboard_id)["dashboard_elements"]
@@ -265,8 +265,11 @@ def test_a_tile_that_was_broken_already_is_left_out_and_said():
     memory = Memory()
     memory.vault_ids = {("look", looker.look)}
     (result,) = restore(looker, [row], memory)
-    assert result.operation is Operation.CREATED
-    assert "broken_tile" in dict(result.warnings)
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.CREATED)
+    assert (
+        f"without tile {tiles[1]['id']} 'Tile 1' (look 999 is not on the destination)" in result.error.message
+    )
+    assert result.warnings == ()
     assert len(decoded(looker, result.destination_id)["dashboard_elements"]) == 2
 
 
@@ -466,17 +469,18 @@ def test_elsewhere_a_dashboard_without_what_looker_requires_is_said_to_be_so(fie
     assert f"has no {field}" in result.error.message
 
 
-def test_no_query_is_made_for_a_dashboard_that_lacks_something():
+def test_no_query_is_made_for_a_dashboard_that_lacks_its_folder():
     looker = make_looker()
     row = backup(looker, make_dashboard(looker, tiles=2))
     elsewhere, memory = make_looker(), Memory(same_instance=False)
-    memory.mappings["folder", looker.folder] = MappedId(elsewhere.folder)
-    memory.mappings["look", looker.look] = MappedId("98765")
+    memory.mappings["folder", looker.folder] = MappedId("98765")
+    memory.mappings["look", looker.look] = MappedId("98766")
     elsewhere.clear_log()
     for _ in range(2):
         (result,) = restore(elsewhere, [row], memory)
-        assert result.error.blockers == ("look 98765",)
+        assert result.error.blockers == ("folder 98765", f"look {looker.look}")
     assert {r.method for r in elsewhere.requests} == {"GET"}
+    memory.mappings["folder", looker.folder] = MappedId(elsewhere.folder)
     memory.mappings["look", looker.look] = MappedId(elsewhere.look)
     (result,) = restore(elsewhere, [row], memory)
     assert result.operation is Operation.CREATED
@@ -514,5 +518,5 @@ def test_what_is_missing_on_the_instance_of_the_backup_is_said_by_name():
     memory = Memory()
     memory.contents["look", looker.look] = {"title": "Revenue"}
     (result,) = restore(looker, [row], memory)
-    assert f"missing on the destination: look {looker.look} 'Revenue'" in result.error.message
+    assert f"look {looker.look} 'Revenue' is not on the destination" in result.error.message
     assert "--remap" not in result.error.message

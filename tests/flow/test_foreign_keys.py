@@ -38,8 +38,8 @@ BLOCKS, INCOMPLETE = "blocks", "incomplete"
 ENDS = {
     (ContentType.DASHBOARD, "folder_id"): BLOCKS,
     (ContentType.DASHBOARD, "user_id"): "owner_missing",
-    (ContentType.DASHBOARD, "dashboard_elements.*.look_id"): BLOCKS,
-    (ContentType.DASHBOARD, "dashboard_elements.*.query_id"): BLOCKS,
+    (ContentType.DASHBOARD, "dashboard_elements.*.look_id"): INCOMPLETE,
+    (ContentType.DASHBOARD, "dashboard_elements.*.query_id"): INCOMPLETE,
     (ContentType.DASHBOARD, "dashboard_elements.*.merge_result_id"): INCOMPLETE,
     (ContentType.DASHBOARD, "dashboard_elements.*.dashboard_layout_id"): None,
     (ContentType.DASHBOARD, "dashboard_elements.*.filter_id"): "broken_reference",
@@ -53,11 +53,11 @@ ENDS = {
     (ContentType.BOARD, "user_id"): "owner_missing",
     (ContentType.BOARD, "section_order.*"): None,
     (ContentType.BOARD, "board_sections.*.item_order.*"): None,
-    (ContentType.BOARD, "board_sections.*.board_items.*.dashboard_id"): BLOCKS,
-    (ContentType.BOARD, "board_sections.*.board_items.*.look_id"): BLOCKS,
+    (ContentType.BOARD, "board_sections.*.board_items.*.dashboard_id"): INCOMPLETE,
+    (ContentType.BOARD, "board_sections.*.board_items.*.look_id"): INCOMPLETE,
     (ContentType.USER, "group_ids.*"): INCOMPLETE,
-    (ContentType.USER, "role_ids.*"): "access_differs",
-    (ContentType.USER, "home_folder_id"): "home_folder_missing",
+    (ContentType.USER, "role_ids.*"): INCOMPLETE,
+    (ContentType.USER, "home_folder_id"): INCOMPLETE,
     (ContentType.USER, "personal_folder_id"): None,
     (ContentType.ROLE, "permission_set.id"): BLOCKS,
     (ContentType.ROLE, "model_set.id"): BLOCKS,
@@ -65,7 +65,7 @@ ENDS = {
     (ContentType.SCHEDULED_PLAN, "dashboard_id"): BLOCKS,
     (ContentType.SCHEDULED_PLAN, "look_id"): BLOCKS,
     (ContentType.SCHEDULED_PLAN, "query_id"): BLOCKS,
-    (ContentType.SCHEDULED_PLAN, "tab_ids.*"): "tabs_lost",
+    (ContentType.SCHEDULED_PLAN, "tab_ids.*"): INCOMPLETE,
 }  # fmt: skip
 
 
@@ -176,6 +176,9 @@ def test_an_unmapped_reference_blocks_or_is_told_and_never_reaches_the_destinati
     memory.vault_ids = {(kind, NOWHERE)}
     row = "777", msgspec.msgpack.encode({**content, "id": "777"})
     (result,) = restore_any(elsewhere, [row], memory, content_type=content_type)
+    if result.waits:  # at the last look it is known what is missing for good
+        memory.again = True
+        (result,) = restore_any(elsewhere, [row], memory, content_type=content_type)
     said = [str(r.body) + r.path for r in writes(elsewhere)]
     assert NOWHERE not in str(said)
     end = ENDS[content_type, path]

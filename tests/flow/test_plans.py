@@ -546,16 +546,19 @@ def test_tabs_that_are_not_the_dashboards(switch):
     memory = Memory()
     (result,) = restore(looker, [made], memory)
     lost = switch == "checked"
-    assert result.operation is Operation.CREATED
+    assert result.became is Operation.CREATED
+    assert (result.operation is Operation.PARTIAL) is lost
     assert warned(result) == ({"tabs_lost": 1, "disabled": 1} if lost else {"disabled": 1})
     assert plans(looker)[0]["tab_ids"] == (None if lost else ["999"])
     (again,) = restore(looker, [made], memory)
-    assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert (again.became, writes(looker)) == (Operation.UNCHANGED, [])
+    assert (again.operation is Operation.PARTIAL) is lost
     looker.call("PATCH", f"/scheduled_plans/{result.destination_id}", {"name": "Spoiled", "tab_ids": None})
     (again,) = restore(looker, [made], memory)
-    assert (again.operation, plans(looker)[0]["name"]) == (Operation.UPDATED, "Daily")
+    assert (again.became, plans(looker)[0]["name"]) == (Operation.UPDATED, "Daily")
     (again,) = restore(looker, [made], memory)
-    assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert (again.became, writes(looker)) == (Operation.UNCHANGED, [])
+    assert (again.operation is Operation.PARTIAL) is lost
 
 
 def test_tabs_that_the_server_refuses_are_not_sent_again():
@@ -563,9 +566,10 @@ def test_tabs_that_the_server_refuses_are_not_sent_again():
     made = backup(looker, make_plan(looker), tab_ids=["999"])
     memory = Memory()
     (result,) = restore(looker, [made], memory)
-    assert (result.operation, warned(result)) == (Operation.UNCHANGED, {"tabs_lost": 1})
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.UNCHANGED)
+    assert (result.error.blockers, warned(result)) == (("dashboard_layout 999",), {"tabs_lost": 1})
     (again,) = restore(looker, [made], memory)
-    assert (again.operation, writes(looker)) == (Operation.UNCHANGED, [])
+    assert (again.operation, again.done, writes(looker)) == (Operation.PARTIAL, Operation.UNCHANGED, [])
 
 
 def test_tabs_of_a_lookml_dashboard_are_labels():
@@ -726,18 +730,18 @@ def test_a_query_that_is_broken_in_the_backup_is_invalid():
     assert (result.error.kind, writes(looker)) == ("validation", [])
 
 
-def test_elsewhere_tabs_that_are_not_mapped_are_left_out():
+def test_elsewhere_tabs_that_are_not_mapped_are_left_out_and_named():
     looker = started()
     tab = looker.call("GET", f"/dashboards/{looker.dashboard}/dashboard_layouts")[0]["id"]
     made = foreign(looker, tab_ids=["t", "s"])
     memory = elsewhere(looker, dashboard_layout={"t": tab})
     (result,) = restore(looker, [made], memory)
-    assert result.operation is Operation.CREATED
-    assert warned(result) == {"tabs_lost": 1, "disabled": 1}
+    assert (result.operation, result.done) == (Operation.PARTIAL, Operation.CREATED)
+    assert (result.error.blockers, warned(result)) == (("dashboard_layout s",), {"disabled": 1})
     assert looker.call("GET", f"/scheduled_plans/{result.destination_id}")["tab_ids"] is None
     for again in (memory, elsewhere(looker, dashboard_layout={"t": tab})):
         (found,) = restore(looker, [made], again)
-        assert (found.operation, writes(looker)) == (Operation.UNCHANGED, [])
+        assert (found.operation, found.done, writes(looker)) == (Operation.PARTIAL, Operation.UNCHANGED, [])
 
 
 # --- telling plans apart

@@ -534,7 +534,7 @@ def test_what_an_earlier_attempt_made_and_ended_is_not_new_any_more(looker):
     assert view(looker, "user", made)["role_ids"] == []
 
 
-def test_a_group_that_is_nowhere_keeps_its_user_failed_at_every_attempt(looker):
+def test_a_group_that_is_nowhere_keeps_its_user_partial_at_every_attempt(looker):
     memory = memory_of(looker)
     memory.vault_ids = {("group", looker.group), ("user", looker.bob)}
     looker.call("DELETE", f"/users/{looker.bob}")
@@ -564,13 +564,15 @@ def test_a_group_that_is_gone_is_named_and_the_user_is_there(looker):
 
 def test_a_home_that_is_not_there_yet_waits(looker):
     memory = memory_of(looker)
+    looker.call("PATCH", f"/users/{looker.bob}", {"home_folder_id": "1"})
     looker.call("DELETE", f"/folders/{looker.folder}")
     result = restore(looker, memory, "user", looker.bob)
     assert result.waits
     folder = looker.call("POST", "/folders", {"name": "Sales", "parent_id": "1"})["id"]
     memory.again = True
     absent = restore(looker, memory, "user", looker.bob)
-    assert "home_folder_missing" in dict(absent.warnings)
+    assert (absent.operation, absent.done) == (Operation.PARTIAL, Operation.UNCHANGED)
+    assert absent.error.blockers == (f"folder {looker.folder}",)
     memory.mappings["folder", looker.folder] = MappedId(folder)
     assert restore(looker, memory, "user", looker.bob).operation is Operation.UPDATED
     assert view(looker, "user", looker.bob)["home_folder_id"] == folder

@@ -103,7 +103,7 @@ def test_the_table_has_a_column_and_the_end_says_where_to_look(store):
     assert "partial" in [column.header for column in summary_table(summary).columns]
     lines = summary_lines({**summary, "status": "completed"})
     assert "partly restored: 1 item, without what is named" in lines
-    assert any("dlq list" in line for line in lines)
+    assert any("failures list" in line for line in lines)
     assert not any(line.startswith("errors:") for line in lines)
 
 
