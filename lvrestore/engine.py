@@ -18,6 +18,7 @@ from lvrestore.content.calls import Tried
 from lvrestore.content.edited import TIMED
 from lvrestore.errors import (
     ApiError,
+    CancelledError,
     ExitCode,
     LimitReachedError,
     NotFoundError,
@@ -369,7 +370,7 @@ class Restore:
         self._require_word(intent)
         asked = time.monotonic()
         if not self._config.dry_run and intent.total and not self._reporter.confirm(intent):
-            raise UsageError("not confirmed: nothing was done")
+            raise CancelledError
         self._stop.items_begun = True
         self._waited = time.monotonic() - asked
         self._reporter.begin(intent, dry_run=self._config.dry_run)

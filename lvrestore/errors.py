@@ -35,6 +35,13 @@ class RestorationError(Exception):
     hint = ""
 
 
+class CancelledError(Exception):
+    """Somebody answered no to the question. It is outside the tree, as a "no" is an answer and no failure."""
+
+    def __str__(self) -> str:
+        return "Cancelled. Nothing was changed."
+
+
 class UsageError(RestorationError):
     """The command line asks for something that cannot be meant."""
 

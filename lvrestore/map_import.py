@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import msgspec
 
 from lvrestore.engine import Restore
-from lvrestore.errors import ApiError, IDMappingError, UsageError
+from lvrestore.errors import ApiError, CancelledError, IDMappingError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp
 from lvrestore.looker.protocol import Request, path
@@ -90,7 +90,7 @@ class MapImport(Restore):
                 raise ProblemsError(tuple(sorted(found_out, key=lambda one: one.line)))
             if found.to_write and not self._config.dry_run:
                 if not confirm(self._question(found)):
-                    raise UsageError("not confirmed: nothing was done")
+                    raise CancelledError
                 self._store(found.to_write)
             return found
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lvrestore import __version__
-from lvrestore.errors import ExitCode, RestorationError
+from lvrestore.errors import CancelledError, ExitCode, RestorationError
 
 # name -> module and attribute. `--help` must not wait for HTTP, tables or processes to be imported.
 COMMANDS = {
@@ -104,6 +104,9 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     except click.Abort:
         click.echo("nothing was done", err=True)
         return ExitCode.INTERRUPTED
+    except CancelledError as no:
+        click.echo(str(no), err=True)
+        return ExitCode.OK
     except click.ClickException as error:
         return _usage(error, as_json=said["as_json"])
     except RestorationError as error:

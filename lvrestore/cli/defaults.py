@@ -140,6 +140,8 @@ def _value(ctx: click.Context, param: Option, said: _Said) -> Any:  # noqa: ANN4
     expected, fits = _expected(param)
     expected = f"{expected}, or a list of it" if param.multiple else expected
     values = said.value if param.multiple and isinstance(said.value, list) else [said.value]
+    if not values:
+        raise said.refused("the list is empty", "leave the key out")
     if not all(fits(one) for one in values):
         raise said.refused(f"{said.value!r} is not {expected}")
     if param.is_flag:

@@ -12,7 +12,7 @@ from lvrestore.cli import options as opt
 from lvrestore.cli.output import Output
 from lvrestore.cli.retry import retry_letters
 from lvrestore.cli.state_file import absent_letters, require_known, state_reader
-from lvrestore.errors import UsageError
+from lvrestore.errors import CancelledError, UsageError
 from lvrestore.looker.redaction import redacted
 from lvrestore.model import ContentType, Json
 from lvrestore.report.terminal import ask
@@ -136,7 +136,7 @@ def clear_letters(
         out.details(printable(f"{one.id}: {one.content_type} {one.content_id}: {one.message}", MESSAGE_LIMIT))
     click.echo(_what_is_cleared(letters, reader.path), err=True)
     if letters and not force and not ask():
-        raise UsageError("not confirmed: nothing was done")
+        raise CancelledError
     if letters:
         _clear(reader.path, letters, lock_timeout_s)
     if out.as_json:

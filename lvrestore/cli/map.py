@@ -18,7 +18,7 @@ from lvrestore.cli import options as opt
 from lvrestore.cli.output import Output
 from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
-from lvrestore.errors import ExitCode, NotFoundError, UsageError
+from lvrestore.errors import CancelledError, ExitCode, NotFoundError, UsageError
 from lvrestore.explain import Explain, explanation_object
 from lvrestore.looker.credentials import resolve
 from lvrestore.map_import import MapImport, ProblemsError, counts_of
@@ -294,7 +294,7 @@ def clear_mappings(
         out.details(f"{_named(group)}: {count:,}")
     click.echo(_what_is_cleared(counts, reader.path), err=True)
     if total and not force and not ask():
-        raise UsageError("not confirmed: nothing was done")
+        raise CancelledError
     if total:
         _clear(reader.path, chosen, lock_timeout_s)
     if out.as_json:

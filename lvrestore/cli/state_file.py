@@ -21,7 +21,8 @@ def state_reader(where: Whereabouts) -> StateReader:
     url = base_url_of(where.destination, os.environ)
     if url is None:
         raise UsageError(
-            "which destination?", "give --state PATH, --base-url URL, --ini PATH or --instance NAME"
+            "no Looker instance is given",
+            "use --instance NAME, --base-url URL, LOOKER_BASE_URL, --ini PATH or --state PATH",
         )
     return reader_of(default_state_path(normalise_base_url(url, allow_insecure=True)))
 
@@ -39,8 +40,9 @@ def session_named(reader: StateReader, session_id: str | None) -> SessionRow:
     found = reader.newest_session() if session_id is None else reader.session(session_id)
     if found is None:
         what, hint = (
-            f"session {session_id}" if session_id else "a session",
-            "`lvrestore status --all` lists them",
+            (f"session {session_id}", "`lvrestore status --all` lists the sessions")
+            if session_id
+            else ("a session", "no restore has used this state file yet")
         )
         raise NotFoundError(what, f"the state file {reader.path}", hint)
     return found

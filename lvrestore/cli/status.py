@@ -14,6 +14,9 @@ from lvrestore.report.terminal import print_summary_table, summary_lines
 from lvrestore.run.sessions import request_of
 from lvrestore.state.store import SessionRow, StateReader
 
+# What makes a session end with 1, and the summary's key that counts it.
+AMISS = {"partial": "partial_count", "conflict": "conflict_count", "failed": "error_count"}
+
 
 @click.command()
 @click.argument("session", required=False)
@@ -36,10 +39,11 @@ def status(session: str | None, where: opt.Whereabouts, out: Output, *, all_sess
 
 
 def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> Table:
-    table = Table("session", "started", "status", "items", "failed", box=None, padding=(0, 2, 0, 0))
+    heads = ("session", "started", "status", "items", *AMISS)
+    table = Table(*heads, box=None, padding=(0, 2, 0, 0))
     for one, summary in zip(sessions, summaries, strict=True):
-        failed = f"{summary['summary']['error_count']:,}"
-        table.add_row(one.id, one.started_at[:19], summary["status"], _items(summary), failed)
+        amiss = [f"{summary['summary'][key]:,}" for key in AMISS.values()]
+        table.add_row(one.id, one.started_at[:19], summary["status"], _items(summary), *amiss)
     return table
 
 

@@ -75,7 +75,8 @@ def find_config(given: str | None, environ: Mapping[str, str]) -> Path | None:
     """The file that was named, else the first of the usual ones that exists."""
     if given is not None:
         if not Path(given).is_file():
-            raise ValidationError(f"the config file {given} does not exist")
+            wrong = "is not a regular file" if Path(given).exists() else "does not exist"
+            raise ValidationError(f"the config file {given} {wrong}")
         return Path(given)
     return next((path for path in usual_places(environ) if path.is_file()), None)
 
@@ -137,8 +138,7 @@ def read_defaults(path: Path) -> dict[str, dict[str, Any]]:
 
 def _whole(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise ValidationError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -173,7 +173,10 @@ def can_ask() -> bool:
 def ask(question: str = "Go on?") -> bool:
     """Ask for a yes; without a terminal nobody can answer, and a guess would be wrong."""
     if not can_ask():
-        raise UsageError("this writes, and nobody can be asked here", hint="give --force to do it unasked")
+        raise UsageError(
+            "this command writes and needs a yes, but there is no terminal to ask on",
+            hint="add --force or --yes to run it without asking",
+        )
     return click.confirm(question, default=False, err=True)
 
 

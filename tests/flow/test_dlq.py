@@ -220,6 +220,32 @@ def test_status_of_a_session_that_runs_or_only_says_so(invoke, path, tmp_path):
     assert [one["summary"]["error_count"] for one in both] == [1, 3]
 
 
+def test_the_list_of_sessions_counts_all_that_is_amiss(tmp_path):
+    path = tmp_path / "amiss.db"
+    with StateStore(path) as store:
+        ended = [(failure(D, "1"), "failed"), (failure(D, "2"), "conflict"), (failure(D, "3"), "conflict")]
+        ended += [(failure(D, str(n)), "partial") for n in (4, 5, 6)]
+        session = store.begin_session("a", HERE, {}, {})
+        store.write(session, [msgspec.structs.replace(one, operation=Operation(end)) for one, end in ended])
+    listed = CliRunner().invoke(cli, ["status", "--all", "--state", str(path)]).stdout.splitlines()
+    assert listed[0].split()[3:] == ["items", "partial", "conflict", "failed"]
+    assert listed[1].split()[3:] == ["6", "3", "2", "1"]
+
+
+def test_a_state_file_without_sessions_is_said_to_have_none(tmp_path):
+    with StateStore(tmp_path / "fresh.db"):
+        pass
+    for command in ("status", "status --all", "report"):
+        with pytest.raises(NotFoundError, match="a session is not in") as error:
+            CliRunner().invoke(
+                cli,
+                [*command.split(), "--state", str(tmp_path / "fresh.db")],
+                standalone_mode=False,
+                catch_exceptions=False,
+            )
+        assert "no restore has used this state file yet" in error.value.hint
+
+
 def test_status_of_a_session_that_was_resumed_counts_the_time_it_worked(invoke, path):
     first = sessions(path)[0]
     counts = {"total_items": 3, "success_count": 0, "error_count": 3}

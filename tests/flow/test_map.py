@@ -166,7 +166,7 @@ def test_it_must_be_said_which(arguments, invoke, path):
 
 
 def test_nobody_to_ask_is_a_refusal(invoke, path):
-    with pytest.raises(UsageError, match="nobody can be asked"):
+    with pytest.raises(UsageError, match="no terminal to ask on"):
         invoke("clear", "--all")
     assert len(left(path)) == 7
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import socket
 import stat
@@ -69,6 +70,45 @@ def test_without_a_terminal_nobody_is_asked(site):
     arguments = [word for word in site.bulk() if word != "--force"]
     assert_refused(site.run(arguments), 64, site)
     assert not site.state.exists()
+
+
+def answered_no(site, arguments):
+    """Run the command with a terminal at which somebody answers its question with no."""
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, b"n\n")
+    try:
+        return site.run([word for word in arguments if word != "--force"], stdin=terminal)
+    finally:
+        os.close(terminal)
+        os.close(keyboard)
+
+
+@pytest.mark.parametrize("command", [("all",), ("bulk", "--type", "dashboard"), ("single", "dashboard", "1")])
+def test_a_no_is_no_failure_and_nothing_is_done(command, site):
+    ended = answered_no(site, [*command, *site.arguments()])
+    assert ended.code == 0, ended
+    assert ended.err.endswith("Cancelled. Nothing was changed.\n")
+    assert ended.out == ""
+    assert site.writes() == []
+    assert not site.state.exists()
+
+
+def test_a_no_leaves_failures_and_mappings_as_they_are(site):
+    site.looker.on("POST", "/dashboards").answer(422, {"message": "Validation Failed"}, times=1)
+    assert site.run(site.bulk()).code == 1
+    stored, writes = site.state.read_bytes(), len(site.writes())
+    own = ("--state", str(site.state), "--json")
+    for arguments in (
+        ["failures", "retry", *site.arguments()],
+        ["failures", "clear", "--all", *own],
+        ["map", "clear", "--all", *own],
+    ):
+        ended = answered_no(site, arguments)
+        assert ended.code == 0, ended
+        assert ended.err.endswith("Cancelled. Nothing was changed.\n")
+        assert ended.out == ""
+    assert site.state.read_bytes() == stored
+    assert len(site.writes()) == writes
 
 
 def test_unreachable_instance(site):

@@ -213,6 +213,16 @@ def test_paths_are_from_where_the_file_lies(here):
     assert str(given["state_path"]) == "/abs/s.db"
 
 
+def test_a_file_may_begin_with_the_mark_of_an_editor(here):
+    (here / "lvrestore.toml").write_bytes(b"\xef\xbb\xbf[restore]\r\nprocs = 6\r\n")
+    assert probe(opt.config_option, opt.engine_options)()["procs"] == 6
+
+
+def test_what_is_named_and_no_file_is_said_to_be_none(here):
+    with pytest.raises(ValidationError, match="is not a regular file"):
+        probe(opt.config_option)("--config", str(here))
+
+
 def test_the_environment_says_where_the_file_is(here):
     write("[restore]\nprocs = 6\n", "other.toml")
     assert (
@@ -236,6 +246,7 @@ def test_the_environment_says_where_the_file_is(here):
         ("[restore]\nschedules = 'disable'", "[restore] schedules", "disabled"),
         ("[restore]\nfolder = ['a']", "[restore] folder: ['a'] is not text", ""),
         ("[restore]\ntype = ['dash']", "unknown content type", ""),
+        ("[restore]\ntype = []", "[restore] type: the list is empty", "leave the key out"),
         ("[restore]\nmax_duration = 'long'", "[restore] max_duration", ""),
         ("[restore]\nforce = true", "[restore] force: it cannot be said here", ""),
         ("[restore]\nyes = true", "cannot answer", ""),
@@ -427,6 +438,6 @@ def test_the_state_file_is_found_by_whatever_tells_the_destination(command, file
 
 
 def test_without_anything_it_is_said_what_to_give():
-    with pytest.raises(UsageError, match="which destination") as error:
+    with pytest.raises(UsageError, match="no Looker instance is given") as error:
         CliRunner().invoke(cli, ["status"], standalone_mode=False, catch_exceptions=False)
     assert "--instance" in error.value.hint
