@@ -63,12 +63,22 @@ def held(name: Name, one: Claimant, refused: Refused, refs: References, history:
     moves = row is not None and row != one.source_id and _is_to_move(name, row, one.body, refs)
     # At the second look an item that the run has not come to is not among those it restores.
     waits = moves and (not history.retried or refs.ended(name.kind, str(row)))
+    return Held(
+        refused.reworded(_told(name, one, holder_id, row, refused)), Waits.FOR_NAME if waits else Waits.NO
+    )
+
+
+def _told(name: Name, one: Claimant, holder_id: str, row: str | None, refused: Refused) -> str:
+    if row == one.source_id:
+        return (
+            f"{name.kind} {holder_id} is on the destination, which answers that there is none: this API key may see "
+            f"only a part of it; use the key of an admin ({refused.message})"
+        )
     field = name.fields[0]
-    text = (
+    return (
         f"on the destination, {name.kind} {holder_id} has the {field} {quoted(one.body.get(field))} that {name.kind} "
         f"{one.source_id} has in the backup: rename or move one of them, then restore again ({refused.message})"
     )
-    return Held(refused.reworded(text), Waits.FOR_NAME if waits else Waits.NO)
 
 
 def settle(

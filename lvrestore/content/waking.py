@@ -210,8 +210,8 @@ class Waking:
             return
         self._done.add((sort.kind, sender["id"]))
         self._changes.append(Change(f"{sort.collection}[{sender['id']}].{sort.flag}", not sort.off, sort.off))
-        when = f"{'right after' if late else 'before'} {self._content} came back from the trash"
-        yield Warn("switched_off", f"{sort.told(sender)} was switched off {when}")
+        when = f"{'right after' if late else 'before'} {self._content} comes back from the trash"
+        yield Warn("switched_off", f"{sort.told(sender)} is switched off {when}")
 
     def _sends(self, sort: Sort, sender: Body, refused: Refused, *, late: bool) -> Refused:
         """The refusal, with what it means: the item fails, and is tried again as one that is not finished."""

@@ -11,6 +11,7 @@ from lvrestore.model import ContentType, Edit
 from lvrestore.plan.plausibility import Visible
 from lvrestore.report.identity import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
+from lvrestore.run.source import UNKNOWN
 from lvrestore.text import quoted
 
 NAMED_ITEMS = 10
@@ -101,7 +102,9 @@ def intent_lines(intent: Intent) -> list[str]:
 
 def _other_instance_lines(intent: Intent) -> Iterator[str]:
     """What is known of an instance of which the numbers mean nothing here."""
-    yield f"The backup is of {intent.source}; no object is matched by its number."
+    known = intent.source != UNKNOWN
+    of = f"The backup is of {intent.source}" if known else "The backup does not say which instance it is of"
+    yield f"{of}; no object is matched by its number."
     if intent.mapped:
         yield f"Earlier runs have brought {intent.mapped:,} of its objects here: these are updated where they differ."
     else:

@@ -39,8 +39,15 @@ class Senders:
         self._listed = [one for one in CONTENT if one.label in listed]
 
     def unlisted(self, counts: Mapping[ContentType, int]) -> bool:
-        """Whether dashboards or looks are restored that were not listed."""
-        return any(counts.get(one) for one in CONTENT if one not in self._listed)
+        """Whether dashboards or looks are restored that were not listed, or not in the trash."""
+        return any(counts.get(one) if one not in self._listed else self._unseen(one) for one in CONTENT)
+
+    def _unseen(self, one: ContentType) -> bool:
+        """Whether an item is not among the living, and the trash was not listed for so few."""
+        for ids in self._here(one):
+            if lost := set(ids) - self._index.shown(one.label, ids):
+                return self._index.in_trash(one.label, min(lost)) is None
+        return False
 
     def coming_back(self) -> dict[str, list[str]]:
         """The destination's ids of what is in the trash and is to come back, by kind."""
@@ -95,8 +102,9 @@ class Foreteller:
         """Sentences for the question. `unlisted`: there is content of which nothing was read yet."""
         if any(back.values()):
             yield from self._what_comes_back(back)
-        elif unlisted:
-            yield f"A schedule or alert on content that comes back from the trash {self._becomes()}"
+        if unlisted:
+            content = "other content" if any(back.values()) else "content"
+            yield f"A schedule or alert on {content} that comes back from the trash {self._becomes()}"
         if at_risk:
             yield self._what_is_surplus(at_risk)
 

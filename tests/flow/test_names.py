@@ -450,3 +450,13 @@ def test_what_comes_back_where_it_was_is_moved_afterwards(kind):
 
 def only_known(live):
     return {name: value for name, value in live.items() if value is not None and name != "query"}
+
+
+def test_a_dashboard_that_the_key_is_not_shown_is_not_said_to_bear_its_own_title():
+    looker, memory, (one,), kept = dashboards(1)
+    looker.on("GET", f"/dashboards/{one}").answer(404, times=9)
+    looker.on("GET", "/dashboards/search").answer(200, [], times=9)
+    (result,) = restore_any(looker, kept, memory)
+    assert result.operation is Operation.FAILED
+    assert f"dashboard {one} is on the destination" in result.error.message
+    assert "rename" not in result.error.message

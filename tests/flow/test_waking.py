@@ -242,6 +242,7 @@ def test_a_dry_run_names_what_would_be_switched_off(kind):
     result = site.restore(dry_run=True)
     assert result.operation is Operation.UNDELETED
     assert [kind for kind, _ in result.warnings] == ["switched_off"] * (1 + bool(site.alerts))
+    assert all("is switched off before" in text for _, text in result.warnings)  # nothing was done yet
     assert (f"scheduled_plans[{site.plans[0]}].enabled", True, False) in result.changes
     assert site.looker.dump() == before
 

@@ -122,3 +122,18 @@ def test_question_and_dry_run_say_what_would_send(vault, tmp_path):
         told = [one["kind"] for line in lines if line["type"] == "change" for one in line["warnings"]]
         assert (told.count("part_kept"), told.count("switched_off")) == (1, 6)
         assert site.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("dashboards", "looks", "where"), [(1, 0, "content"), (2, 1, "content"), (3, 1, "other content")]
+)
+def test_what_too_few_are_lost_of_to_list_the_trash_is_spoken_of_too(
+    dashboards, looks, where, vault, tmp_path
+):
+    with running_site(vault, tmp_path, damaged=False) as site:
+        put_into_trash(site.looker, dashboards)
+        for look_id in [*site.looker.instance.store.looks][:looks]:
+            site.looker.call("PATCH", f"/looks/{look_id}", {"deleted": True})
+        arguments = [one for one in site.arguments() if one != "--json"]
+        said = site.run(["bulk", "--type", "dashboard,look", "--dry-run", *arguments]).err
+        assert f"A schedule or alert on {where} that comes back from the trash is switched off." in said

@@ -42,6 +42,15 @@ def test_types_without_items_are_not_spoken_of():
     assert first == "Restore 2 LookML models, 1 user into https://looker.example.com"
 
 
+def test_a_backup_that_does_not_name_its_instance_is_not_of_an_instance_called_unknown():
+    elsewhere = msgspec.structs.replace(
+        intent({BOARD: 1}, verdict=judge(Evidence(0, 0, 9))), source="unknown"
+    )
+    said = "\n".join(intent_lines(elsewhere))
+    assert "of unknown" not in said
+    assert "does not say which instance it is of; no object is matched by its number" in said
+
+
 def test_it_is_said_how_an_instance_is_known_and_how_to_declare_it():
     unproved = judge(Evidence(0, 0, 490))
     for verdict, words in (
