@@ -130,7 +130,7 @@ class DependencyError(ValidationError):
 
     def __init__(self, missing: tuple[str, ...], known: bool = True) -> None:  # noqa: FBT001, FBT002 - pickles
         names = ", ".join(explained(one) for one in missing)
-        elsewhere = f"nothing on the destination is known to be what the backup has as {names}"
+        elsewhere = f"no counterpart on the destination is known for {names}"
         super().__init__(f"missing on the destination: {names}" if known else elsewhere)
         self.args = (missing, known)
         self.missing, self.known = missing, known
@@ -150,7 +150,11 @@ class QueryRefusedError(DependencyError):
 
 def explained(missing: str) -> str:
     """What is missing, with why the backup cannot help: queries are in it only where a tile embeds them."""
-    return f"{missing} (its definition is not in the backup)" if is_undefined(missing) else missing
+    return (
+        f"{missing} (its definition is not in the backup: lookervault does not save it)"
+        if is_undefined(missing)
+        else missing
+    )
 
 
 def is_undefined(missing: str) -> bool:

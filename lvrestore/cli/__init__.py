@@ -31,13 +31,13 @@ COMMANDS = {
 SECOND_NAMES = {"dlq": "failures"}
 SUMMARIES = {
     "single": "Restore one item.",
-    "bulk": "Restore all items of a type.",
+    "bulk": "Restore all items of one or more types.",
     "all": "Restore everything, in dependency order.",
     "resume": "Continue an unfinished session.",
     "status": "Show what a session did.",
     "report": "Show what a session did, item by item.",
-    "failures": "Look at what failed, try it again, or forget it.",
-    "map": "See or correct which object stands for which item of the backup.",
+    "failures": "List what failed, retry it, or remove it from the list.",
+    "map": "Show or correct the id map: backup id -> Looker id.",
     "vault": "Look into a backup without an instance.",
     "sandbox": "Run the stand-in Looker on 127.0.0.1.",
 }

@@ -29,7 +29,7 @@ MESSAGE_LIMIT = 300
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def dlq() -> None:
-    """Look at what failed, try it again, or forget it: the dead letters."""
+    """List what failed, retry it, or remove it from the list."""
 
 
 dlq.add_command(retry_letters)
@@ -88,7 +88,7 @@ def _letters_table(letters: list[DeadLetterItem], out: Output) -> Table:
 @opt.about_destination
 @opt.shown
 def show_letter(letter_id: int, where: opt.Whereabouts, out: Output) -> None:
-    """Show one dead letter: request, response, attempts, and a preview of the content (with -v all of it)."""
+    """Show one failure: request, response, attempts, and a preview of the content (with -v all of it)."""
     reader = state_reader(where)
     letter = reader.dead_letters.get(letter_id)
     if letter is None:
@@ -122,9 +122,9 @@ def clear_letters(
     all_letters: bool,
     force: bool,
 ) -> None:
-    """Forget dead letters: those named, or those of a session or type, or all.
+    """Remove failures from the list: the given ids, those of a session or type, or all.
 
-    What failed stays as it is on the instance, and a later run that fails on it makes a new dead letter.
+    Nothing changes on the instance. If the item fails in a later run, that run lists it again.
     """
     wanted = LetterFilter(ids=ids or None, session_id=session, content_type=content_type)
     if wanted.is_empty != all_letters:

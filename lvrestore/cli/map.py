@@ -102,7 +102,7 @@ source_option = opt.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def mappings() -> None:
-    """See, carry over, correct or forget which object stands for which item of the backup."""
+    """Show, export, import or forget the id map: backup id -> Looker id."""
 
 
 @mappings.command("list")
@@ -159,7 +159,7 @@ def export_mappings(
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Write the mappings of items to a file, or to stdout, as `map import` takes them; with -v, say which."""
+    """Write the mappings of items to a file or to stdout, in the form that `map import` reads."""
     out = Output(as_json=False, verbose=verbose, quiet=quiet)
     reader = state_reader(where)
     for one in reader.mappings.groups() if verbose else ():
@@ -188,9 +188,9 @@ def _named(group: Group) -> str:
 @opt.limit_options
 @opt.output_options
 def import_mappings(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - click passes by name
-    """Store mappings that a file says: CSV or JSON with content_type, source_id and destination_id; - is stdin.
+    """Store the mappings of a file: CSV or JSON with content_type, source_id and destination_id; - is stdin.
 
-    The item must be in the backup and the object on the instance. One problem, and nothing is written.
+    Each item must be in the backup, and each object on the instance. If one is not, nothing is written.
     """
     config = opt.given_config(options, Selection(types=()))
     rows, problems = read_mappings(file)
@@ -233,7 +233,7 @@ def _show_problems(problems: Collection[Problem], *, as_json: bool) -> None:
 @opt.limit_options
 @opt.shown
 def explain_item(item: Item, out: Output, **options: Any) -> int:  # noqa: ANN401 - click passes by name
-    """Show how an item of the backup would be found: every rule that is tried, whom it finds, the result."""
+    """Show how an item of the backup would be found: every rule that is tried, what it finds, the result."""
     kind, source_id = item
     if kind in PARTS:
         raise UsageError(f"a {kind} is found within its item", "explain that: dashboard:42, for one")
@@ -274,10 +274,10 @@ def clear_mappings(
     everything: bool,
     force: bool,
 ) -> None:
-    """Forget mappings: of the items named, of a type, of a source instance, or all.
+    """Forget mappings: those of the given items, of a type, of a source instance, or all.
 
-    Nothing changes on the instance. The next run looks for these items again, as if it had never met them. What
-    belongs to them goes as well: of dashboards and boards that are named, the parts that the backup (--db-path) tells.
+    Nothing changes on the instance. The next run searches for these items again, as if for the first time. With a
+    dashboard or board, the mappings of its parts are forgotten too; the backup (--db-path) says which parts it has.
     """
     if sum(map(bool, (items, kind, everything))) > 1 or not (items or kind or everything or source_instance):
         raise UsageError("say which mappings: TYPE:ID, --type, --source-instance or --all")

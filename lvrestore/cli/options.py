@@ -159,12 +159,12 @@ one_type_option = option(
 letters_argument = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
 session_filter = option("--session", metavar="S", help="Only what failed in this session.", in_file=False)
 kind_option = option("--kind", metavar="K", help="Only errors of this kind.", in_file=False)
-limit_option = option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
+limit_option = option("--limit", type=click.IntRange(1), metavar="N", help="Show at most N.")
 offset_option = option(
     "--offset", type=click.IntRange(0), default=0, metavar="N", help="Leave out the first so many."
 )
 fix_dependencies_option = option(
-    "--fix-dependencies", is_flag=True, help="Restore first what they wait for, if the backup has it."
+    "--fix-dependencies", is_flag=True, help="Restore first what the failed items need, if the backup has it."
 )
 parts_option = option("--parts", is_flag=True, help="Tiles, layouts, queries and such as well.")
 format_option = option(
@@ -178,7 +178,7 @@ output_option = option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Not stdout, which is -.",
+    help="Write to this file; - is stdout.",
 )
 report_filters = together(
     option(
@@ -186,7 +186,7 @@ report_filters = together(
         "operations",
         multiple=True,
         type=click.Choice([one.value for one in Operation]),
-        help="Only items that ended so.",
+        help="Only items with this outcome; may be given several times.",
         in_file=False,
     ),
     option("--warnings", is_flag=True, help="Only items with warnings.", in_file=False),
@@ -194,7 +194,7 @@ report_filters = together(
     option(
         "--failures",
         is_flag=True,
-        help="Only items that failed, or of which something failed.",
+        help="Only items that failed, or were restored in part.",
         in_file=False,
     ),
 )
@@ -227,9 +227,9 @@ state_option = option(
 )
 base_url_option = option("--base-url", metavar="URL", help="The Looker instance.")
 ini_options = together(
-    option("--ini", metavar="PATH", help="A looker.ini."),
+    option("--ini", metavar="PATH", help="looker.ini that names the instance and the API key."),
     option("--section", metavar="NAME", help="Section of the looker.ini."),
-    option("--instance", metavar="NAME", help="The instance that the config file calls so."),
+    option("--instance", metavar="NAME", help="Named instance from the config file."),
 )
 config_option = option(
     "--config",
@@ -258,7 +258,10 @@ destination_options = together(
         "--source-instance",
         metavar="URL",
         callback=instance,
-        help="The instance that the backup is of; if it is not the destination, nothing is matched by number.",
+        help=(
+            "The instance that the backup was taken from. If that is not the destination, nothing is "
+            "matched by id."
+        ),
     ),
     option(
         "--same-instance",
@@ -269,12 +272,18 @@ destination_options = together(
     option(
         "--source",
         metavar="NAME",
-        help="The instance of the backup, as the config file calls it, to read definitions that no backup has.",
+        help=(
+            "Named instance (config file) that the backup was taken from: query definitions that no "
+            "backup has are read there."
+        ),
     ),
     option(
         "--expect-host",
         metavar="HOST",
-        help="Refuse any destination but this host; without a terminal needed to make again what the key hardly sees.",
+        help=(
+            "Refuse any destination but HOST. Without a terminal this is also needed, beside --force, to "
+            "create more than 20 items of a type of which the key sees almost none."
+        ),
     ),
 )
 folder_options = together(
@@ -306,14 +315,20 @@ policy_options = together(
         type=click.Choice(["new", "restore", "skip"]),
         default="new",
         show_default=True,
-        help="Write memberships, grants, logins, disabled flags: where this run makes one end, everywhere, nowhere.",
+        help=(
+            "Who gets group memberships, roles and logins back: only users, groups and roles that this "
+            "run creates (new), everyone (restore), nobody (skip)."
+        ),
     ),
     option(
         "--assignments",
         type=click.Choice(["merge", "exact"]),
         default="merge",
         show_default=True,
-        help="With --access restore: keep what the backup does not have, or take it away.",
+        help=(
+            "With --access restore: keep memberships and roles that the backup does not have (merge), or "
+            "take them away (exact)."
+        ),
     ),
     option(
         "--schedules",
@@ -321,8 +336,8 @@ policy_options = together(
         default="disabled",
         show_default=True,
         help=(
-            "What may send: nothing that is new, nothing that wakes as its content comes back from the trash, "
-            "alerts included (disabled); what was on in the backup or is woken (as-backup); skip restores no schedule."
+            "Restore schedules switched off (disabled), as they were in the backup (as-backup), or not at all (skip). "
+            "With disabled and skip, schedules and alerts on content that comes back from the trash are switched off."
         ),
     ),
     option(
@@ -330,7 +345,7 @@ policy_options = together(
         type=click.Choice(["keep", "delete"]),
         default="keep",
         show_default=True,
-        help="Tiles with alerts that were added after the backup: keep them, or delete them with their alerts.",
+        help="A tile that was added after the backup and has alerts: keep it, or delete it with its alerts.",
     ),
     option(
         "--certification",
@@ -347,12 +362,15 @@ policy_options = together(
     option(
         "--target-folder",
         metavar="FOLDER",
-        help="The folder of another instance, by id or path, that what is restored goes into.",
+        help="Put everything that is restored into this folder of another instance, by id or path.",
     ),
     option(
         "--adopt",
         is_flag=True,
-        help="Take what has the same name in the same place for the backup's, though it differs, and overwrite it.",
+        help=(
+            "If the destination has an item of the same name in the same place, overwrite it instead of "
+            "reporting a conflict."
+        ),
     ),
     option(
         "--owner-policy",
@@ -360,28 +378,32 @@ policy_options = together(
         default="keep",
         show_default=True,
         callback=_owner_policy,
-        help="Who gets what belongs to somebody the destination does not have: nobody new, the caller, this user.",
+        help=(
+            "Owner of content whose owner is not on the destination: keep the owner that it has there "
+            "(new content: the API key's account), the API key's account (me), or the user with this "
+            "e-mail address."
+        ),
     ),
     option(
         "--rewrite-links",
         type=click.Choice(["on", "off"]),
         default="on",
         show_default=True,
-        help="Let links in texts follow content that gets a new id.",
+        help="Update links in texts when the content that they lead to gets a new id.",
     ),
     option(
         "--remap",
         "remap_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="TOML file of what is called otherwise on another instance: models, folders, users, ...",
+        help="TOML file that says what models, folders, users and so on are called on another instance.",
     ),
 )
 max_calls_option = option(
     "--max-calls",
     type=click.IntRange(1),
     metavar="N",
-    help="Make no more API calls than this in all, logins and lists included; stop, resumable.",
+    help="Make at most N API calls in all, logins and lists included; `resume` continues later.",
 )
 engine_options = together(
     option(
@@ -406,13 +428,16 @@ engine_options = together(
         default=DEFAULT_OUTAGE_TIMEOUT_S,
         show_default=True,
         metavar="S",
-        help="Seconds to wait for an instance that answers nothing any more.",
+        help=(
+            "Seconds to wait for an instance that stopped answering; then the run stops, and `resume` "
+            "continues later."
+        ),
     ),
     option(
         "--max-errors",
         type=click.IntRange(1),
         metavar="N",
-        help="Stop, resumable, after so many failed items.",
+        help="Stop after N failed items; `resume` continues later.",
     ),
     max_calls_option,
     option(
@@ -420,7 +445,7 @@ engine_options = together(
         "max_duration_s",
         callback=_duration,
         metavar="TIME",
-        help="Stop, resumable, after this time: 2h, 1h30m, 90s.",
+        help="Stop after this time (2h, 1h30m, 90s); `resume` continues later.",
     ),
     option(
         "--checkpoint-interval",
@@ -446,7 +471,7 @@ lock_timeout_option = option(
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="Seconds to wait for another run on the destination.",
+    help="Seconds to wait for another run on the same destination to end.",
 )
 limit_options = together(
     option(
@@ -468,7 +493,7 @@ limit_options = together(
         type=click.IntRange(0),
         default=DEFAULT_RETRIES,
         show_default=True,
-        help="Repeats of a call that failed in passing.",
+        help="How often to repeat a call that failed and may succeed later.",
     ),
     lock_timeout_option,
 )
@@ -516,7 +541,7 @@ run_id_option = option(
     "--run-id",
     metavar="NAME",
     callback=_run_id,
-    help="Your own id of the session: it is begun under it, or continued, or said to be done.",
+    help=("Name this run. The same command continues the run; if it is finished, the command does nothing."),
 )
 dry_run_option = option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 force_option = option("--force", "--yes", "force", is_flag=True, help="Do not ask.", in_file=False)

@@ -41,9 +41,10 @@ def retry_letters(
     fix_dependencies: bool,
     **options: Any,  # noqa: ANN401 - click passes by name
 ) -> int:
-    """Try dead letters again: those named, those that fit, or all of this destination.
+    """Retry what failed: the given ids, those of a session, type or kind, or all of this destination.
 
-    What a letter holds is restored, whatever the backup has by now. What waits for it is tried after it.
+    The list keeps the item as it was in the backup when it failed: that is restored, even if the backup is newer now.
+    Items that waited for it are retried after it.
     """
     wanted = Retry(
         ids=tuple(sorted(set(ids))),

@@ -146,7 +146,7 @@ def sandbox(*, as_json: bool, verbose: bool, quiet: bool, **given: Any) -> None:
     """Run a stand-in Looker on 127.0.0.1.
 
     Any client id and secret log in, except the secret "wrong". With -v each request is a line on stderr, with -q
-    nothing but the URL is said.
+    only the URL is shown.
     """
     require_one_voice(verbose=verbose, quiet=quiet)
     server = _server_module()

@@ -18,7 +18,14 @@ from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
-from lvrestore.report.wording import api_calls, counted, intent_lines, last_change, queries_line
+from lvrestore.report.wording import (
+    api_calls,
+    counted,
+    intent_lines,
+    last_change,
+    queries_line,
+    what_is_restored,
+)
 from lvrestore.text import NAME_LIMIT, printable, shortened_pair
 
 SHOWN_CHANGES = 8
@@ -162,7 +169,9 @@ class Terminal:
 
 def ask_about(intent: Intent) -> bool:
     """Ask for a yes to a run, and first to what its caller declares."""
-    return (not intent.asks_identity or ask(identity_question(intent.instance))) and ask()
+    return (not intent.asks_identity or ask(identity_question(intent.instance))) and ask(
+        f"Restore {what_is_restored(intent)} to {intent.instance}?"
+    )
 
 
 def can_ask() -> bool:

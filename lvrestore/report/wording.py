@@ -12,7 +12,7 @@ from lvrestore.plan.plausibility import Visible
 from lvrestore.report.identity import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
 from lvrestore.run.source import UNKNOWN
-from lvrestore.text import quoted
+from lvrestore.text import printable, quoted
 
 NAMED_ITEMS = 10
 
@@ -98,6 +98,13 @@ def intent_lines(intent: Intent) -> list[str]:
         )
         lines.append(f"{rows} left out (--deleted include takes them).")
     return [*lines, *intent.sending, *_reading_lines(intent)]
+
+
+def what_is_restored(intent: Intent) -> str:
+    """The one item, or how many there are."""
+    if intent.only is not None:
+        return f"{named(intent.only.content_type)} {printable(intent.only.source_id)}"
+    return counted(intent.total, "item")
 
 
 def _other_instance_lines(intent: Intent) -> Iterator[str]:

@@ -28,7 +28,7 @@ def message_of(failure: DependencyError, refs: References, *, is_rehearsal: bool
     if failure.known:
         text = f"missing on the destination: {names}"
     else:
-        text = f"nothing on the destination is known to be what the backup has as {names}"
+        text = f"no counterpart on the destination is known for {names}"
     return text + _remedies(missing, refs, of_backup=of_backup, is_rehearsal=is_rehearsal)
 
 
@@ -69,7 +69,7 @@ def _described(missing: str, refs: References, *, of_backup: bool) -> str:
     text, comes_otherwise = _named(missing, source_id, refs)
     if comes_otherwise or source_id is None or _content(kind, source_id, refs) is None:
         return text
-    ended = " (not brought there by this run: see what became of it)" if refs.ended(kind, source_id) else ""
+    ended = " (this run could not restore it either)" if refs.ended(kind, source_id) else ""
     return text + ended
 
 
@@ -137,9 +137,7 @@ def _undefined(missing: tuple[str, ...], refs: References) -> str:
     reasons = {one: refs.withheld(*one.split(" ", 1)) for one in undefined}
     said = [f"the source does not give {one}: {why}" for one, why in reasons.items() if why]
     if undefined and not said:
-        return (
-            "; --source NAME, with [instances.NAME] in the config file, fetches it from the instance itself"
-        )
+        return "; if the old instance still runs, --source NAME reads it there ([instances.NAME] in the config file)"
     return "".join(f"; {one}" for one in said)
 
 

@@ -119,7 +119,7 @@ def test_ctrl_c_at_the_question(site):
     arguments = [word for word in site.bulk() if word != "--force"]
     run = site.start(arguments, stdin=terminal)
     os.close(terminal)
-    eventually(lambda: "Go on?" in run.said())
+    eventually(lambda: "[y/N]" in run.said())
     run.signal(signal.SIGINT)
     ended = run.end()
     os.close(keyboard)

@@ -83,6 +83,7 @@ def test_a_declaration_has_a_question_of_its_own(monkeypatch, answers, agreed, a
     assert Terminal(force=False, quiet=True, verbose=False, progress=False).confirm(about) is agreed
     assert len(questions) == asked
     assert "the instance this backup was taken from" in questions[0]
+    assert questions[1:] == ["Restore 1 item to https://looker.example.com?"][: asked - 1]
 
 
 def test_programs_are_warned_of_an_instance_that_is_not_proved(capsys):
