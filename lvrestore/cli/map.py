@@ -18,10 +18,10 @@ from lvrestore.cli import options as opt
 from lvrestore.cli.output import Output
 from lvrestore.cli.restore import reporter_of
 from lvrestore.cli.state_file import state_reader
+from lvrestore.engine.explain import explain, explanation_object
+from lvrestore.engine.map_import import ProblemsError, counts_of, import_mappings
+from lvrestore.engine.story import request_of
 from lvrestore.errors import CancelledError, ExitCode, NotFoundError, UsageError
-from lvrestore.explain import Explain, explanation_object
-from lvrestore.looker.credentials import resolve
-from lvrestore.map_import import MapImport, ProblemsError, counts_of
 from lvrestore.model import ContentType, parse_content_type
 from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
@@ -187,18 +187,18 @@ def _named(group: Group) -> str:
 @opt.dry_run_option
 @opt.limit_options
 @opt.output_options
-def import_mappings(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - click passes by name
+def import_file(file: TextIO, **options: Any) -> None:  # noqa: ANN401 - click passes by name
     """Store the mappings of a file: CSV or JSON with content_type, source_id and destination_id; - is stdin.
 
     Each item must be in the backup, and each object on the instance. If one is not, nothing is written.
     """
     config = opt.given_config(options, Selection(types=()))
     rows, problems = read_mappings(file)
-    destination = resolve(config.destination, os.environ)
+    request = request_of(config, reporter_of(options, summary=False), os.environ)
     with open_vault(config.db_path) as vault:
-        work = MapImport(config, vault, reporter_of(options, summary=False), destination, os.environ)
         try:
-            found = work.import_rows(rows, problems, partial(_confirmed, force=options["force"]))
+            confirmed = partial(_confirmed, force=options["force"])
+            found = import_mappings(request, vault, rows, problems, confirmed)
         except ProblemsError as error:
             _show_problems(error.problems, as_json=options["as_json"])
             raise
@@ -239,10 +239,8 @@ def explain_item(item: Item, out: Output, **options: Any) -> int:  # noqa: ANN40
         raise UsageError(f"a {kind} is found within its item", "explain that: dashboard:42, for one")
     selection = Selection(types=(ContentType[kind.upper()],), ids=(source_id,))
     config = opt.given_config({**options, "dry_run": True}, selection)
-    destination = resolve(config.destination, os.environ)
     with open_vault(config.db_path) as vault:
-        reporter = JsonLines(force=True, summary=False)
-        found = Explain(config, vault, reporter, destination, os.environ).explain()
+        found = explain(config, vault, JsonLines(force=True, summary=False), os.environ)
     if found is None:
         return ExitCode.INTERRUPTED
     if out.as_json:

@@ -10,8 +10,10 @@ import click
 
 from lvrestore.cli import options as opt
 from lvrestore.cli.output import require_one_voice
-from lvrestore.engine import Ending, restore
-from lvrestore.engine import resume as resume_session
+from lvrestore.engine.ended import Ending
+from lvrestore.engine.letters import retry
+from lvrestore.engine.story import restore
+from lvrestore.engine.story import resume as resume_session
 from lvrestore.errors import ExitCode, UsageError
 from lvrestore.looker.credentials import resolve
 from lvrestore.model import ContentType, Operation, RestorationResult
@@ -19,7 +21,6 @@ from lvrestore.report.jsonl import JsonLines, result_object, write_line
 from lvrestore.report.reporter import Reporter
 from lvrestore.report.terminal import Terminal
 from lvrestore.report.wording import api_calls
-from lvrestore.retry import retry
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.store import SessionRow, StateReader

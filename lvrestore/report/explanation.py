@@ -3,15 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+
+import msgspec
 
 from lvrestore.content.calls import Candidate, Tried
+from lvrestore.model import Json, Operation, RestorationResult
+from lvrestore.plan.identity import Verdict
 from lvrestore.report.wording import named
+from lvrestore.state.mappings import IDMapping
 from lvrestore.text import printable, quoted
 
-if TYPE_CHECKING:
-    from lvrestore.explain import Explanation
-    from lvrestore.state.mappings import IDMapping
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """How an item is found. `verdict` is on the instance, and `identity` the same for programs."""
+
+    result: RestorationResult
+    source_instance: str
+    destination_instance: str
+    verdict: Verdict
+    identity: Json
+    mapping: IDMapping | None
+    tried: tuple[Tried, ...]
+
+    @property
+    def outcome(self) -> str:
+        """What a run would make of it: the object that it takes, or why it takes none."""
+        result = self.result
+        if result.operation is Operation.PARTIAL:
+            return (
+                "would be created, but for a part"
+                if result.destination_id is None
+                else "matched, but for a part"
+            )
+        match result.operation:
+            case Operation.UPDATED | Operation.UNCHANGED | Operation.UNDELETED if result.destination_id:
+                return "matched"
+            case Operation.CREATED:
+                return "would be created"
+            case Operation.FAILED if result.destination_id:
+                return "matched, but its restore would fail"
+            case Operation.UNCHANGED:
+                return "unchanged, but which object it is nobody can tell"
+            case _:
+                return result.operation.value
+
+    @property
+    def reason(self) -> str:
+        """Why it is skipped, in conflict, would fail, or would be partial."""
+        return self.result.error.message if self.result.error else self.result.reason
 
 
 def explanation_lines(one: Explanation, *, verbose: bool = False) -> Iterator[str]:

@@ -59,17 +59,6 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     only: VaultRow | None = None
 
     @property
-    def identity(self) -> dict[str, Json]:
-        """The verdict on the instance, for programs."""
-        evidence = self.verdict.evidence
-        return {
-            "same": self.verdict.same,
-            "declared": self.verdict.declared,
-            "matches": evidence.matches,
-            "contradictions": evidence.contradictions,
-        }
-
-    @property
     def total(self) -> int:
         """Items to restore."""
         return sum(self.counts.values())

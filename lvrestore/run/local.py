@@ -24,6 +24,7 @@ from lvrestore.model import (
     is_lost,
 )
 from lvrestore.run.connection import Connection
+from lvrestore.run.listener import Listener
 from lvrestore.run.notes import switched_off, undelete_sent
 from lvrestore.run.signals import StopFlag
 from lvrestore.run.workbench import RunConfig, Workbench
@@ -122,19 +123,13 @@ def run_locally(
     waves: Iterable[Iterable[Task]],
     recorder: LocalRecorder | NothingRecorded,
     on_result: Callable[[RestorationResult], None],
+    listener: Listener,
     *,
-    on_query: Callable[[QueryResult], None],
     connection: Connection,
     stop: StopFlag,
     threads: int,
-    may_begin: Callable[[int], int],
-    on_tick: Callable[[], None],
 ) -> None:
-    """Restore the tasks with some threads; an item counts once its result is stored.
-
-    `on_query` is told what became of queries that were made for many items. `may_begin` tells how many more items
-    may be begun while that many are under way.
-    """
+    """Restore the tasks with some threads; an item counts once its result is stored, and is told to `on_result`."""
     rehearsal = recorder if isinstance(recorder, NothingRecorded) else NothingRecorded()
     bench = Workbench(
         config,
@@ -162,13 +157,13 @@ def run_locally(
 
     def tell(result: Result) -> None:
         if isinstance(result, QueryResult):
-            on_query(result)
+            listener.query(result)
         else:
             on_result(result)
 
     with closing(bench), ThreadPoolExecutor(threads) as pool:
         for tasks in waves:
-            crowd = _Crowd(threads, may_begin, on_tick)
+            crowd = _Crowd(threads, listener.room, listener.tick)
             for done in crowd.run(lambda task: pool.submit(restore, task), tasks, stop):
                 with suppress(StoppedWaiting):  # its claim stays: a resume settles the item
                     tell(done.result())

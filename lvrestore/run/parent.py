@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
@@ -31,6 +31,7 @@ from lvrestore.model import (
     RestorationTask,
 )
 from lvrestore.run.connection import Connection
+from lvrestore.run.listener import Listener
 from lvrestore.run.messages import (
     Claim,
     Fatal,
@@ -94,10 +95,11 @@ class Crew:
         connection: Connection,
         lock: RunLock,
         stop: StopFlag,
+        listener: Listener,
     ) -> None:
         self._config, self._tokens, self._lock = config, connection.tokens, lock
         self._shared = connection.numbers()
-        self._stop = stop
+        self._stop, self._listener = stop, listener
         self._context = multiprocessing.get_context("spawn")
         self._folder = private_folder()
         self._workers: dict[int, _Child] = {}
@@ -111,11 +113,6 @@ class Crew:
         self._deaths: Counter[int] = Counter()
         self._buried: set[int] = set()
         self._login: threading.Thread | None = None
-        self.on_result: Callable[[RestorationResult], None] = lambda _result: None
-        self.on_query: Callable[[QueryResult], None] = lambda _result: None
-        self.on_tick: Callable[[], None] = lambda: None
-        # How many more items may be begun while that many are under way.
-        self.may_begin: Callable[[int], int] = lambda _in_hand: CLAIMS_AT_ONCE
 
     def run(self, waves: Iterator[Iterator[Task]]) -> None:
         """Restore all tasks. Returns when every one has a stored result, or the stop flag was obeyed."""
@@ -235,7 +232,7 @@ class Crew:
         free = window - outstanding
         if free < min(CLAIMS_AT_ONCE, window) // 2 and outstanding:
             return True
-        room = min(free, CLAIMS_AT_ONCE, self.may_begin(outstanding))
+        room = min(free, CLAIMS_AT_ONCE, self._listener.room(outstanding))
         if room <= 0:
             return True
         batch = list(islice(tasks, room))
@@ -288,7 +285,7 @@ class Crew:
         for one in ready:
             if one in sentinels:
                 self._take_back(sentinels[one])
-        self.on_tick()
+        self._listener.tick()
         return bool(ready)
 
     def _receive(self, pipe: Pipe) -> Message:
@@ -320,10 +317,10 @@ class Crew:
         if worker in self._workers:
             self._workers[worker].in_hand.pop(result.seq, None)
         if isinstance(result, QueryResult):
-            self.on_query(result)
+            self._listener.query(result)
             return
         self._buried.discard(result.seq)
-        self.on_result(result)
+        self._listener.result(result)
 
     def _handle_worker(self, number: int) -> None:
         child = self._workers.get(number)

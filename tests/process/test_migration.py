@@ -34,9 +34,9 @@ def test_folders_owners_and_looks_that_are_not_in_the_run_are_found(moved):
     assert moved.writes() == []
     assert ended.counts["unchanged"] > ended.counts["total_items"] / 2
     # Merged results are what no backup defines, and what it marks deleted is left out.
-    assert [m for m in letters(moved).values() if "merge_query" not in m and "marks" not in m] == [], (
-        ended.err
-    )
+    assert [
+        m for m in letters(moved).values() if "merge_query" not in m and "is deleted in" not in m
+    ] == [], ended.err
     absent = {line.partition(" is not")[0] for line in ended.err.splitlines() if "not selected" in line}
     assert absent == {"warning: look 10"}  # which the backup marks deleted
     assert "owner_missing" not in {one["kind"] for one in ended.summary["warnings"]}

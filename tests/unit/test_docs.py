@@ -17,13 +17,14 @@ from lvrestore.cli.dlq import letter_details, letter_object
 from lvrestore.cli.remap_file import read_remap
 from lvrestore.cli.vault import vault as vault_command
 from lvrestore.content import calls
+from lvrestore.engine.explain import explanation_object
+from lvrestore.engine.map_import import Sorted, counts_of
 from lvrestore.errors import ExitCode, NotFoundError, RestorationError
-from lvrestore.explain import Explanation, explanation_object
 from lvrestore.looker.classify import FailureKind
 from lvrestore.looker.credentials import CA_VARIABLES, ENVIRONMENT
-from lvrestore.map_import import Sorted, counts_of
 from lvrestore.model import Calls, ContentType, ItemError, MatchRule, Operation, RestorationResult
 from lvrestore.plan.identity import Evidence, Verdict
+from lvrestore.report.explanation import Explanation
 from lvrestore.report.items import item_object
 from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import session_summary

@@ -10,7 +10,6 @@ import lvrestore
 ROOT = Path(lvrestore.__file__).parent
 ORDER = [
     "cli",
-    "retry",
     "engine",
     "report",
     "run",
