@@ -42,20 +42,21 @@ from lvrestore.state.store import SessionRow, StateReader, StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]
-README, OUTPUT, SANDBOX, REMAP, CONFIG, DESIGN, PERFORMANCE, CHANGELOG = (
+README, OUTPUT, SANDBOX, REMAP, MOVING, CONFIG, DESIGN, PERFORMANCE, CHANGELOG = (
     ROOT / name
     for name in (
         "README.md",
         "docs/output.md",
         "docs/sandbox.md",
         "docs/remap.md",
+        "docs/moving.md",
         "docs/config.md",
         "docs/design.md",
         "docs/performance.md",
         "CHANGELOG.md",
     )
 )
-PAGES = (README, OUTPUT, SANDBOX, REMAP, CONFIG, DESIGN, PERFORMANCE, CHANGELOG)
+PAGES = (README, OUTPUT, SANDBOX, REMAP, MOVING, CONFIG, DESIGN, PERFORMANCE, CHANGELOG)
 
 
 def tables(page):
@@ -443,3 +444,9 @@ def test_state_tables_are_in_the_design():
     assert set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema)) - {"schema_version"} <= first_names(
         DESIGN
     )
+
+
+def test_every_move_says_where_the_backup_is_from():
+    moves = [line for line in MOVING.read_text().splitlines() if line.startswith("lvrestore all ")]
+    assert moves
+    assert all("--source" in line for line in moves)
