@@ -115,7 +115,9 @@ class NothingRecorded:
     def finish(self, result: RestorationResult) -> None:
         """Remember that an item has ended, and whether others may refer to it."""
         kind = result.content_type.label
-        self.ended[kind, result.source_id] = is_lost(kind, result.operation, result.waits)
+        # A run looks at what only waits for its name again before it comes to what refers to it.
+        lost = not result.waits and is_lost(kind, result.operation, result.waits)
+        self.ended[kind, result.source_id] = lost
 
 
 def run_locally(
