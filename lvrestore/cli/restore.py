@@ -153,7 +153,12 @@ def reporter_of(options: dict[str, Any], *, summary: bool = True) -> Reporter:
     """Whoever shows the run, as the output options say."""
     require_one_voice(verbose=options["verbose"], quiet=options["quiet"])
     if options["as_json"]:
-        return JsonLines(force=options["force"], summary=summary)
+        return JsonLines(
+            force=options["force"],
+            summary=summary,
+            verbose=options["verbose"],
+            quiet=options["quiet"],
+        )
     return Terminal(
         force=options["force"],
         quiet=options["quiet"],

@@ -13,6 +13,7 @@ from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import ask_about
 from lvrestore.report.wording import hidden_line, intent_lines
+from lvrestore.text import printable
 
 
 def write_line(value: Json) -> None:
@@ -24,9 +25,12 @@ def write_line(value: Json) -> None:
 class JsonLines:
     """Summary of a bulk run, or the lines of a dry run."""
 
-    def __init__(self, *, force: bool, summary: bool = True) -> None:
+    def __init__(
+        self, *, force: bool, summary: bool = True, verbose: bool = False, quiet: bool = False
+    ) -> None:
         """`summary` is off for `single`, whose command writes the item's own object."""
         self._force, self._summary = force, summary
+        self._verbose, self._quiet = verbose, quiet
         self._dry_run = False
 
     def confirm(self, intent: Intent) -> bool:
@@ -34,7 +38,7 @@ class JsonLines:
         if self._force:
             return True
         for line in intent_lines(intent):
-            sys.stderr.write(line + "\n")
+            _tell(line)
         return ask_about(intent)
 
     def begin(self, intent: Intent, *, dry_run: bool) -> None:
@@ -44,7 +48,9 @@ class JsonLines:
             self.warn(line)
 
     def result(self, result: RestorationResult, tally: Tally) -> None:  # noqa: ARG002 - the summary has the sums
-        """In a dry run, say what would happen to the item."""
+        """With -v name the item's warnings on stderr; in a dry run, write what would happen to the item."""
+        for kind, message in result.warnings if self._verbose else ():
+            _tell(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
         if self._dry_run and self._summary:
             write_line(change_object(result))
 
@@ -61,11 +67,16 @@ class JsonLines:
 
     def say(self, message: str) -> None:
         """Say it on stderr."""
-        sys.stderr.write(f"{message}\n")
+        if not self._quiet:
+            _tell(message)
 
     def warn(self, message: str) -> None:
         """Warn on stderr."""
-        sys.stderr.write(f"warning: {message}\n")
+        _tell(f"warning: {message}")
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{printable(message)}\n")
 
 
 def change_object(result: RestorationResult) -> dict[str, Json]:

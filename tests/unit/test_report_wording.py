@@ -93,6 +93,31 @@ def test_programs_are_warned_of_an_instance_that_is_not_proved(capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("verbose", [True, False])
+def test_programs_get_each_warning_on_stderr_if_they_want_to_know_more(verbose, capsys):
+    result = RestorationResult(
+        seq=0,
+        content_type=BOARD,
+        source_id="7",
+        name="b",
+        operation=Operation.UPDATED,
+        warnings=(("image_lost", "of item 3\x1b[2J"),),
+    )
+    JsonLines(force=True, verbose=verbose).result(result, Tally())
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == ("board 7: image_lost: of item 3\\x1b[2J\n" if verbose else "")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_programs_get_warnings_about_the_run_alone(quiet, capsys):
+    lines = JsonLines(force=True, quiet=quiet)
+    lines.say("something of no consequence")
+    lines.warn("something that matters")
+    said = capsys.readouterr().err.splitlines()
+    assert said == [*([] if quiet else ["something of no consequence"]), "warning: something that matters"]
+
+
 def test_how_the_destination_is_read_is_said():
     scanned = (
         Scanned("user", 1200, 3, complete=True),
