@@ -14,6 +14,7 @@ from lvrestore.engine.ordered import in_waves, plan_queries, rehearsed
 from lvrestore.engine.ready import Ready
 from lvrestore.errors import ApiError, ExitCode, StateError, StateLostError
 from lvrestore.model import LACKING, Operation
+from lvrestore.report.wording import NOT_SHOWN
 from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
 from lvrestore.run.retry import Gate
@@ -190,7 +191,7 @@ def _guarded(run: Callable[[], None], ready: Ready, listening: Listening, gate: 
     if here.stop.signal is not None:
         return Outcome("interrupted", 128 + here.stop.signal)
     if here.stop.reason is not None and tally.total < ready.selected.total:
-        here.reporter.warn(f"stopped: {here.stop.reason}; `lvrestore resume` goes on")
+        _say_stopped(ready)
         return Outcome("stopped", ExitCode.STOPPED)
     if tally.total != ready.selected.total - (len(gate.held_back) if gate is not None else 0):
         # Whatever the reason, nobody may believe that all is done.
@@ -203,6 +204,11 @@ def _guarded(run: Callable[[], None], ready: Ready, listening: Listening, gate: 
     return Outcome("completed", ExitCode.ITEMS_FAILED if troubled else ExitCode.OK)
 
 
+def _say_stopped(ready: Ready) -> None:
+    goes_on = NOT_SHOWN if ready.dry_run else "`lvrestore resume` goes on"
+    ready.here.reporter.warn(f"stopped: {ready.here.stop.reason}; {goes_on}")
+
+
 def _settled(ready: Ready, scope: Scope, outcome: Outcome) -> Outcome:
     """How a run ended; one that was stopped before the second look at items is not completed."""
     here = ready.here
@@ -211,7 +217,7 @@ def _settled(ready: Ready, scope: Scope, outcome: Outcome) -> Outcome:
     waiting = waiting_in(here.state_path, scope, same_instance=ready.proved.same)
     if not any(True for _ in chain(waiting, nameless_in(here.state_path, scope, NAMED))):
         return outcome
-    here.reporter.warn(f"stopped: {here.stop.reason}; `lvrestore resume` goes on")
+    _say_stopped(ready)
     return Outcome("stopped", ExitCode.STOPPED)
 
 

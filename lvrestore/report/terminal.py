@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lvrestore.errors import UsageError
-from lvrestore.model import SUCCESSES, Json, Operation, RestorationResult
+from lvrestore.model import SUCCESSES, ContentType, Json, Operation, RestorationResult
 from lvrestore.report.console import UNWRAPPED, result_console
 from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.wording import (
+    NOT_SHOWN,
     api_calls,
     counted,
     intent_lines,
@@ -62,6 +63,7 @@ class Terminal:
         self._bars: Progress | None = None
         self._tally = Tally()
         self._dry_run = False
+        self._waiting: dict[tuple[ContentType, str], str] = {}
 
     def confirm(self, intent: Intent) -> bool:
         """Show the intent and ask, unless --force answered already."""
@@ -89,16 +91,31 @@ class Terminal:
                 self._show_changes(result)
         for kind, message in result.warnings if self._verbose else ():
             self._note(f"{result.content_type.label} {result.source_id}: {kind}: {message}")
-        if result.error is not None and not self._dry_run:
-            kind = "" if result.operation is Operation.PARTIAL else f"{result.error.kind}: "
-            self._note(f"{result.operation}: {_named(result)}: {kind}{result.error.message}")
-        elif result.operation is Operation.CONFLICT or (
-            self._verbose and result.operation is Operation.SKIPPED
-        ):
-            self._note(f"{result.operation}: {_named(result)}: {result.reason}")
+        self._tell_trouble(result)
         self._tally = tally
         if self._bars is not None and not self._dry_run:
             self._bars.result(result, tally)
+
+    def _tell_trouble(self, result: RestorationResult) -> None:
+        """Say once what is wrong with an item, and if that has come right when it is looked at again."""
+        item = (result.content_type, result.source_id)
+        line, told = self._trouble(result), self._waiting.pop(item, None)
+        if result.waits and line is not None:
+            self._waiting[item] = line
+        if line is None and told is not None:
+            self._note(f"{result.operation} after all: {_named(result)}")
+        elif line is not None and line != told:
+            self._note(line)
+
+    def _trouble(self, result: RestorationResult) -> str | None:
+        if result.error is not None and not self._dry_run:
+            kind = "" if result.operation is Operation.PARTIAL else f"{result.error.kind}: "
+            return f"{result.operation}: {_named(result)}: {kind}{result.error.message}"
+        if result.operation is Operation.CONFLICT or (
+            self._verbose and result.operation is Operation.SKIPPED
+        ):
+            return f"{result.operation}: {_named(result)}: {result.reason}"
+        return None
 
     def seen(self, result: RestorationResult, tally: Tally) -> None:
         """Move the bar on."""
@@ -264,5 +281,7 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     if counts["conflict_count"] and summary["status"] != "planned":
         lines.append("`lvrestore report --conflicts` shows what is in conflict and why")
     if summary["status"] in {"stopped", "interrupted", "failed"}:
-        lines.append(f"{summary['status']}: `lvrestore resume` continues session {summary['session_id']}")
+        session_id = summary["session_id"]
+        goes_on = f"`lvrestore resume` continues session {session_id}" if session_id else NOT_SHOWN
+        lines.append(f"{summary['status']}: {goes_on}")
     return lines

@@ -15,6 +15,8 @@ from lvrestore.run.source import UNKNOWN
 from lvrestore.text import printable, quoted
 
 NAMED_ITEMS = 10
+# How a dry run ends that does not come to its end: there is nothing to resume.
+NOT_SHOWN = "nothing was written, and what else would be done is not shown"
 
 
 def plural(content_type: ContentType, n: int) -> str:

@@ -54,7 +54,7 @@ class Budget:
         reason = self.spent() or (
             None
             if left > 0 or in_hand
-            else f"the rest of --max-calls {self._limits.calls} is for no item enough"
+            else f"the rest of --max-calls {self._limits.calls} is not enough for another item"
         )
         if reason is not None:
             self._give_up(reason)

@@ -32,6 +32,7 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
+from lvrestore.content.names import row_of
 from lvrestore.content.queries import bring_query
 from lvrestore.content.references import History, References, mapped_as
 from lvrestore.crashpoints import reached
@@ -474,8 +475,15 @@ class Driver:
         absent, trashed = self._known.absent(call.kind, call.ids, self._client)
         if not call.quiet:
             self._checked += [f"{call.kind}:{i}" for i in call.ids]
-            self._warnings += [("in_trash", f"{call.kind} {i} is in the trash") for i in trashed]
+            left = [i for i in trashed if not self._comes_back(call.kind, i)]
+            self._warnings += [("in_trash", f"{call.kind} {i} is in the trash") for i in left]
         return tuple(i for i in absent if not self._is_new(call.kind, i))
+
+    def _comes_back(self, kind: str, destination_id: str) -> bool:
+        """Whether a rehearsal has brought it back: the real trash still has it."""
+        if not self._is_rehearsal or (source_id := row_of(kind, destination_id, self._refs)) is None:
+            return False
+        return self._refs.ended(kind, source_id) and not self._refs.lost(kind, source_id)
 
     def _is_new(self, kind: str, destination_id: str) -> bool:
         """Whether this run made it: then it is there, although a server may not know it yet for a moment."""

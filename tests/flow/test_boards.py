@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from factory import backup as backup_of_dashboard
 from factory import make_dashboard, make_looker
 from harness import Memory
 from harness import restore as restore_any
@@ -743,6 +744,20 @@ def test_content_in_the_trash_is_there_and_said():
     assert result.operation is Operation.CREATED
     assert f"dashboard {shown} is in the trash" in dict(result.warnings)["in_trash"]
     assert_restored(looker, row, result)
+
+
+def test_a_dry_run_does_not_say_of_what_it_brings_back_that_it_is_in_the_trash():
+    looker, memory = make_looker(), Memory()
+    row = backup(looker, make_board(looker))
+    shown = {one["dashboard_id"] for one in items(looker, row[0]) if one["dashboard_id"]}
+    rows = [backup_of_dashboard(looker, one) for one in shown]
+    destroy(looker, row[0])
+    for one in shown:
+        looker.call("PATCH", f"/dashboards/{one}", {"deleted": True})
+    ends = restore_any(looker, rows, memory, dry_run=True)
+    assert {one.operation for one in ends} == {Operation.UNDELETED}
+    (result,) = restore(looker, [row], memory, dry_run=True)
+    assert (result.operation, dict(result.warnings).get("in_trash")) == (Operation.CREATED, None)
 
 
 @pytest.mark.parametrize("status", [404, 422])

@@ -500,11 +500,11 @@ def test_what_a_dashboard_of_another_instance_lacks_is_said_with_name_side_and_r
     (result,) = restore(elsewhere, [row], memory)
     assert result.error.blockers == (f"folder {looker.folder}",)
     assert f"folder {looker.folder} 'Ann B' (the personal folder of Ann B)" in result.error.message
-    assert "nothing on the destination" in result.error.message
+    assert "no counterpart on the destination" in result.error.message
     assert "--remap" in result.error.message
     memory.contents["folder", looker.folder] = {"name": "Sales", "parent_id": "99"}
     (result,) = restore(elsewhere, [row], memory)
-    assert f"folder {looker.folder} 'Sales' (not brought there by this run" in result.error.message
+    assert f"folder {looker.folder} 'Sales' (this run could not restore it either)" in result.error.message
     memory.ended_items = {}
     (result,) = restore(elsewhere, [row], memory)
     assert "failures retry --fix-dependencies" in result.error.message

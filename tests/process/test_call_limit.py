@@ -61,6 +61,7 @@ def test_the_limit_is_never_exceeded(limit, procs, dry_run, whole_vault, tmp_pat
         )
         assert_no_letter_for_want_of_calls(site)
         assert not dry_run or site.writes() == []
+        assert not dry_run or "lvrestore resume" not in ended.err
 
 
 @pytest.mark.parametrize("procs", PROCS)

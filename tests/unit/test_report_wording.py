@@ -9,13 +9,13 @@ import pytest
 
 from lvrestore.looker.classify import Failure, FailureKind
 from lvrestore.looker.client import GaveUp
-from lvrestore.model import SUCCESSES, ContentType, Operation, RestorationResult, VaultRow
+from lvrestore.model import SUCCESSES, ContentType, ItemError, Operation, RestorationResult, VaultRow, Waits
 from lvrestore.plan.identity import Evidence, declared_same, judge
 from lvrestore.report.jsonl import JsonLines
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
-from lvrestore.report.tally import Tally
-from lvrestore.report.terminal import Terminal, narrowed, type_lines
+from lvrestore.report.tally import Frame, Tally, summary
+from lvrestore.report.terminal import Terminal, narrowed, summary_lines, type_lines
 from lvrestore.report.wording import api_calls, intent_lines
 from lvrestore.run.scan import Scanned
 from lvrestore.run.waves import Rehearsal
@@ -201,6 +201,29 @@ def test_a_dry_run_writes_no_line_beside_a_bar_and_leaves_none_unfinished(monkey
     for at in (i for i in range(len(said)) if said.startswith("would be updated", i)):
         assert said[at - 1] in "\r\n"
     assert said.count("would be updated") == 3
+
+
+@pytest.mark.parametrize("healed", [False, True])
+def test_what_is_wrong_with_an_item_is_said_once(healed, capsys):
+    terminal = Terminal(force=True, quiet=False, verbose=False, progress=False)
+    item = {"content_type": BOARD, "source_id": "1", "name": "One"}
+    error = ItemError(kind="dependency", message="look 7 is missing")
+    first = RestorationResult(seq=1, operation=Operation.FAILED, error=error, waits=Waits.FOR_OTHERS, **item)
+    second = {"operation": Operation.CREATED} if healed else {"operation": Operation.FAILED, "error": error}
+    terminal.result(first, Tally())
+    terminal.result(RestorationResult(seq=2, earlier=Operation.FAILED, **second, **item), Tally())
+    said = capsys.readouterr().err
+    assert said.count("look 7 is missing") == 1
+    assert ('created after all: board 1 "One"' in said) is healed
+
+
+def test_a_dry_run_that_is_stopped_has_nothing_to_resume():
+    frame = Frame(
+        session_id=None, source="a", destination="a", same_instance=True, identity={}, left_out_deleted=0
+    )
+    said = "\n".join(summary_lines(summary(Tally(), frame, status="stopped", duration_s=1)))
+    assert "stopped: nothing was written, and what else would be done is not shown" in said
+    assert "resume" not in said
 
 
 def test_a_change_is_told_where_it_is():
