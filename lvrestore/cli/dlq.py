@@ -15,7 +15,9 @@ from lvrestore.cli.state_file import absent_letters, require_known, state_reader
 from lvrestore.errors import CancelledError, UsageError
 from lvrestore.looker.redaction import redacted
 from lvrestore.model import ContentType, Json
+from lvrestore.report.console import fits
 from lvrestore.report.terminal import ask
+from lvrestore.report.wording import counted
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import DeadLetterItem, LetterFilter, masked
 from lvrestore.state.lock import RunLock
@@ -61,9 +63,25 @@ def list_letters(
         for letter in letters:
             out.line(letter_object(letter))
     elif letters:
-        out.console.print(_letters_table(letters, out))
+        print_letters(letters, out)
     else:
-        out.say("no dead letters")
+        out.say("no failures")
+
+
+def print_letters(letters: list[DeadLetterItem], out: Output) -> None:
+    """Print the table, or a paragraph for each failure where the terminal has no room for it."""
+    table = _letters_table(letters, out)
+    if fits(out.console, table):
+        out.console.print(table)
+        return
+    for one in letters:
+        status = f" {one.http_status}" if one.http_status else ""
+        tried = counted(one.attempts, "attempt")
+        named = f'{one.content_type} {one.content_id} "{printable(one.name, out.cut(NAME_LIMIT))}"'
+        out.console.print(
+            f"{one.id}  {printable(named)}: {one.error_kind}{status}, {tried}, {one.failed_at[:19]}"
+        )
+        out.console.print(f"    {printable(one.message, out.cut(MESSAGE_LIMIT))}")
 
 
 def _letters_table(letters: list[DeadLetterItem], out: Output) -> Table:
@@ -147,7 +165,7 @@ def clear_letters(
 
 def _what_is_cleared(letters: list[DeadLetterItem], path: Path) -> str:
     if not letters:
-        return "no dead letters to remove"
+        return "no failures to remove"
     return f"Remove {len(letters):,} dead letters from {path}; what failed is then known nowhere else."
 
 

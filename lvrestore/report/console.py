@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 UNWRAPPED = 10_000
 
@@ -13,3 +17,9 @@ def result_console(*, quiet: bool = False) -> Console:
     """A console on stdout; programs that read a pipe get every row on one line."""
     width = None if sys.stdout.isatty() else UNWRAPPED
     return Console(highlight=False, markup=False, width=width, quiet=quiet)
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether no cell of the table has to be cut or folded."""
+    unbound = console.options.update(max_width=UNWRAPPED)
+    return console.measure(table, options=unbound).maximum <= console.width

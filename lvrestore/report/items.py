@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 
 from lvrestore.model import Json, Operation
+from lvrestore.report.console import fits
 from lvrestore.report.urls import web_url
 from lvrestore.state.journal import JournalItem
 from lvrestore.state.store import SessionRow
@@ -66,14 +67,17 @@ def _error_object(item: JournalItem) -> dict[str, Json] | None:
 def show_items(console: Console, items: Iterable[JournalItem], session: SessionRow, *, verbose: bool) -> int:
     """Print a table of the items, some hundred rows at a time; return how many there were.
 
-    With `verbose` nothing is cut, and each warning is told. A pipe gets each item on a line: without the work that a
-    terminal's width makes, which takes a minute for 50,000 items.
+    With `verbose` nothing is cut, and each warning is told. A terminal that has no room for the table gets a paragraph
+    for each item. A pipe gets each item on a line: without the work that a terminal's width makes, which takes a
+    minute for 50,000 items.
     """
-    rest, shown = iter(items), 0
+    rest, shown, in_columns = iter(items), 0, True
     while chunk := list(islice(rest, ROWS_AT_ONCE)):
         rows = [_cells(item, session, verbose=verbose) for item in chunk]
         if console.is_terminal:
-            console.print(_table(rows, is_first=not shown))
+            table = _table(rows, is_first=not shown)
+            in_columns = in_columns and fits(console, table)
+            console.print(table if in_columns else "\n".join(map(_paragraph, rows)), soft_wrap=not in_columns)
         else:
             console.out("\n".join(_lines(rows if shown else [COLUMNS, *rows])), highlight=False)
         shown += len(chunk)
@@ -100,6 +104,13 @@ def _table(rows: list[tuple[str, ...]], *, is_first: bool) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _paragraph(row: tuple[str, ...]) -> str:
+    """An item for a terminal without room for the table: reason and URL have lines of their own."""
+    kind, source_id, name, outcome, here, *more = row
+    moved = f", here {here}" if here not in {"", source_id} else ""
+    return "\n    ".join((f'{kind} {source_id} "{name}": {outcome}{moved}', *filter(None, more)))
 
 
 def _lines(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lvrestore.errors import UsageError
 from lvrestore.model import SUCCESSES, ContentType, Json, Operation, RestorationResult
-from lvrestore.report.console import UNWRAPPED, result_console
+from lvrestore.report.console import fits, result_console
 from lvrestore.report.identity import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
@@ -246,8 +246,7 @@ def summary_table(summary: dict[str, Json]) -> Table:
 def print_summary_table(console: Console, summary: dict[str, Json]) -> None:
     """Print the table, or lines without columns where the terminal has no room for it."""
     table = summary_table(summary)
-    unbound = console.options.update(max_width=UNWRAPPED)
-    if console.measure(table, options=unbound).maximum <= console.width:
+    if fits(console, table):
         console.print(table)
     else:  # a table with its columns cut says nothing
         console.print("\n".join(type_lines(summary)))
