@@ -166,8 +166,15 @@ def _what_sends(survey: Survey, scanned: Iterable[Scanned], policy: Policy) -> t
     """What becomes of the schedules and alerts that the run would wake, or that hang on what it deletes."""
     here, senders = survey.here, _senders(survey, scanned)
     foreteller = Foreteller(survey.index, here.connection.client, here.scratch, policy)
-    unlisted = survey.proved.same and senders.unlisted(survey.selected.counts)
-    return tuple(foreteller.lines(senders.coming_back(), senders.at_risk(), unlisted=unlisted))
+    counts = survey.selected.counts
+    return tuple(
+        foreteller.lines(
+            senders.coming_back(),
+            senders.at_risk(),
+            unlisted=survey.proved.same and senders.unlisted(counts),
+            unread_tiles=senders.unread_tiles(counts),
+        )
+    )
 
 
 def _edited(survey: Survey, scanned: Iterable[Scanned]) -> dict[ContentType, int]:

@@ -42,6 +42,10 @@ class Senders:
         """Whether dashboards or looks are restored that were not listed, or not in the trash."""
         return any(counts.get(one) if one not in self._listed else self._unseen(one) for one in CONTENT)
 
+    def unread_tiles(self, counts: Mapping[ContentType, int]) -> bool:
+        """Whether dashboards are restored of which the tiles were not listed."""
+        return bool(counts.get(ContentType.DASHBOARD)) and ContentType.DASHBOARD not in self._listed
+
     def _unseen(self, one: ContentType) -> bool:
         """Whether an item is not among the living, and the trash was not listed for so few."""
         for ids in self._here(one):
@@ -97,7 +101,12 @@ class Foreteller:
         self._search = AlertSearch(scratch)
 
     def lines(
-        self, back: Mapping[str, Collection[str]], at_risk: Sequence[Body], *, unlisted: bool
+        self,
+        back: Mapping[str, Collection[str]],
+        at_risk: Sequence[Body],
+        *,
+        unlisted: bool,
+        unread_tiles: bool,
     ) -> Iterator[str]:
         """Sentences for the question. `unlisted`: there is content of which nothing was read yet."""
         if any(back.values()):
@@ -107,6 +116,8 @@ class Foreteller:
             yield f"A schedule or alert on {content} that comes back from the trash {self._becomes()}"
         if at_risk:
             yield self._what_is_surplus(at_risk)
+        if unread_tiles and self._policy.alerts == "delete":
+            yield "A tile with alerts that was added after the backup is deleted with its alerts (--alerts delete)."
 
     def _alerts_on(self, tiles: Sequence[Body]) -> list[Body] | None:
         """The alerts; None where they cannot be read. What only serves the question ends no run."""

@@ -137,3 +137,10 @@ def test_what_too_few_are_lost_of_to_list_the_trash_is_spoken_of_too(
         arguments = [one for one in site.arguments() if one != "--json"]
         said = site.run(["bulk", "--type", "dashboard,look", "--dry-run", *arguments]).err
         assert f"A schedule or alert on {where} that comes back from the trash is switched off." in said
+
+
+@pytest.mark.parametrize(("alerts", "is_said"), [("delete", True), ("keep", False)])
+def test_what_nobody_has_read_yet_is_not_deleted_without_a_word(alerts, is_said, site):
+    arguments = [one for one in site.arguments("--alerts", alerts) if one != "--json"]
+    said = site.run(["single", "dashboard", "1", "--dry-run", *arguments]).err
+    assert ("is deleted with its alerts (--alerts delete)." in said) is is_said
