@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.table import Table
 
@@ -9,10 +11,14 @@ from lvrestore.cli import options as opt
 from lvrestore.cli.output import Output
 from lvrestore.cli.state_file import session_named, state_reader
 from lvrestore.model import Json
+from lvrestore.report.console import fits
 from lvrestore.report.session import session_summary
 from lvrestore.report.terminal import print_summary_table, summary_lines
 from lvrestore.run.sessions import request_of
 from lvrestore.state.store import SessionRow, StateReader
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # What makes a session end with 1, and the summary's key that counts it.
 AMISS = {"partial": "partial_count", "conflict": "conflict_count", "failed": "error_count"}
@@ -33,9 +39,23 @@ def status(session: str | None, where: opt.Whereabouts, out: Output, *, all_sess
         for summary in summaries:
             out.line(summary)
     elif all_sessions:
-        out.console.print(_sessions_table(shown, summaries))
+        print_sessions(out.console, shown, summaries)
     else:
         _show_session(out, reader, shown[0], summaries[0])
+
+
+def print_sessions(console: Console, sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> None:
+    """Print the table, or a paragraph for each session where the terminal has no room for its ids."""
+    table = _sessions_table(sessions, summaries)
+    if fits(console, table):
+        console.print(table)
+        return
+    for one, summary in zip(sessions, summaries, strict=True):
+        counts = {name: summary["summary"][key] for name, key in AMISS.items()}
+        amiss = "".join(f", {n:,} {name}" for name, n in counts.items() if n)
+        console.print(
+            f"{one.id}\n    {one.started_at[:19]} {summary['status']}, {_items(summary)} items{amiss}"
+        )
 
 
 def _sessions_table(sessions: list[SessionRow], summaries: list[dict[str, Json]]) -> Table:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ROWS_AT_ONCE = 500
+WHY_LIMIT = 300
 COLUMNS = ("type", "id", "name", "outcome", "here", "why", "url")
 
 
@@ -92,7 +93,7 @@ def _cells(item: JournalItem, session: SessionRow, *, verbose: bool) -> tuple[st
         printable(item.name, cut),
         item.operation.value,
         printable(item.destination_id or ""),
-        "; ".join(printable(line, cut) for line in _why(item, verbose=verbose)),
+        "; ".join(printable(line, None if verbose else WHY_LIMIT) for line in _why(item, verbose=verbose)),
         web_url(session.destination_instance, item.content_type, item.destination_id) or "",
     )
 

@@ -3,10 +3,12 @@
 import io
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from lvrestore.cli.dlq import print_letters
+from lvrestore.cli.status import print_sessions
 from lvrestore.model import ContentType, ItemError, Operation
 from lvrestore.report.items import show_items
 from lvrestore.state.dead_letters import DeadLetterItem
@@ -66,6 +68,17 @@ def test_failures_are_listed_with_their_reason(width):
 @pytest.mark.parametrize("width", [80, 300])
 def test_items_are_listed_with_reason_and_url_in_one_piece(width):
     terminal = console(width)
-    show_items(terminal, [ITEM, ITEM], SESSION, verbose=True)
+    show_items(terminal, [ITEM, ITEM], SESSION, verbose=False)
     said = terminal.file.getvalue()
     assert said.count(f"{HERE}/dashboards/1800003") == said.count(WHY) == 2
+
+
+@pytest.mark.parametrize("width", [80, 300])
+def test_sessions_are_listed_with_their_whole_ids(width):
+    terminal, session_id = console(width), "5a31bc1c-16c1-4718-8309-24e7841c2c8e"
+    counts = {"total_items": 3, "partial_count": 1, "conflict_count": 0, "error_count": 1}
+    summary = {"status": "completed", "summary": counts, "progress": None}
+    print_sessions(terminal, [msgspec.structs.replace(SESSION, id=session_id)] * 2, [summary] * 2)
+    said = terminal.file.getvalue()
+    assert said.count(session_id) == said.count("completed") == 2
+    assert max(map(len, said.splitlines())) <= width
