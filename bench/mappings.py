@@ -21,7 +21,9 @@ from pathlib import Path
 
 from lvrestore.model import ContentType, MappingNote, MatchRule, Operation, RestorationResult
 from lvrestore.state.mappings import Group, IDMapper, imported
-from lvrestore.state.store import Scope, StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
 
 THERE, HERE, AT = "https://there", "https://here", "2026-11-01T00:00:00.000+00:00"
 KIND = "dashboard"

@@ -26,9 +26,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from make_vault import write_vault  # noqa: E402 - the path is set above
 
 from lvrestore.model import Calls, ContentType  # noqa: E402
-from lvrestore.sandbox.damage import damage  # noqa: E402
 from lvrestore.sandbox.looker import Looker  # noqa: E402
-from lvrestore.sandbox.seed import from_vault  # noqa: E402
+from lvrestore.sandbox.seeding.damage import damage  # noqa: E402
+from lvrestore.sandbox.seeding.seed import from_vault  # noqa: E402
 from lvrestore.sandbox.server import App, running  # noqa: E402
 from lvrestore.settings import Policy, RestorationConfig, Selection  # noqa: E402
 from lvrestore.state.store import StateStore  # noqa: E402

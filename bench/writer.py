@@ -48,7 +48,8 @@ from lvrestore.run.parent import CLAIMS_AT_ONCE, CREDITS_PER_THREAD
 from lvrestore.run.pipes import Pipe, meet, pipe_pair, private_folder, wait_for
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import Scope, StateStore, Storable
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore, Storable
 
 THERE, HERE = "https://there", "https://here"
 KIND = ContentType.DASHBOARD

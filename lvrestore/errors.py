@@ -254,3 +254,7 @@ class SessionMismatchError(RestorationError):
 
     def __str__(self) -> str:
         return f"this session was started with {self.field} {self.stored}, not {self.given}"
+
+
+class PeerGone(Exception):  # noqa: N818 - the other process ended, which is not our error
+    """The other end is closed, perhaps in the middle of a frame."""

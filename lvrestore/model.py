@@ -313,6 +313,10 @@ class MatchRule(StrEnum):
     ADOPTED = "adopted"
 
 
+# What an attempt made; until one comes to its end it is half made.
+MADE = frozenset({MatchRule.CREATED, MatchRule.LOST_POST})
+
+
 class MappingNote(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A source id has its destination id, known before the item is done. With a ticket the sender waits for it.
 
@@ -370,3 +374,88 @@ class BeforeImage(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     destination_id: str
     body: bytes
     ticket: int
+
+
+def both_looks(first: RestorationResult, *second: RestorationResult) -> RestorationResult:
+    """One result of an item that was looked at twice, or of one that was not."""
+    for later in second:
+        calls = Calls()
+        calls.add(first.calls)
+        calls.add(later.calls)
+        first = msgspec.structs.replace(
+            later,
+            duration_ms=first.duration_ms + later.duration_ms,
+            calls=calls,
+            warnings=tuple(dict.fromkeys((*first.warnings, *later.warnings))),
+            checked=tuple(dict.fromkeys((*first.checked, *later.checked))),
+            changes=(*first.changes, *later.changes),
+            edit=first.edit,
+        )
+    return first
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """How a kind was read in bulk: in so many calls, for so many selected items (0: others refer to it).
+
+    `shows_queries`: of another instance, whether its dashboards came with what their tiles show.
+    """
+
+    kind: str
+    items: int
+    calls: int
+    complete: bool
+    shows_queries: bool = True
+
+
+class MappedId(msgspec.Struct, frozen=True):
+    """Where a source id lives on the destination. `created_at` is the live object's, ISO text.
+
+    `rule`: a `MatchRule`, by which it was found; empty where an older version has not said it.
+    """
+
+    destination_id: str
+    created_at: str | None = None
+    state: MappingState = MappingState.DONE
+    rule: str = ""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether no attempt has come to the item's end since it was mapped there."""
+        return self.state is MappingState.BEGUN
+
+    @property
+    def is_half_made(self) -> bool:
+        """Whether an attempt has made the object, and none has come to the item's end."""
+        return self.is_begun and self.rule in MADE
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an attempt has come to the item's end, with all of its parts or without some."""
+        return self.state is MappingState.DONE or self.is_lacking
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether the last attempt left the item without some of its parts."""
+        return self.state is MappingState.LACKING
+
+
+class History(msgspec.Struct, frozen=True):
+    """What earlier runs left behind about this item.
+
+    `uncertain_since`: an earlier attempt sent the POST that makes it then, and nobody knows how that ended.
+    `accepted`: fingerprints of a vault version and of the live object that the server made of it, differing as
+    they are. `retried`: this run has come to the item before; with `again` it does so for the last time, for what
+    had to wait until everything else is there. `begun`: an earlier attempt has begun the item and not finished.
+    `undeletes`: the destination id of content that an attempt was about to bring back from the trash and did not
+    finish: what sends on it may be switched on.
+    """
+
+    uncertain_since: datetime | None = None
+    accepted: tuple[bytes, bytes] | None = None
+    retried: bool = False
+    again: bool = False
+    undeletes: str | None = None
+    begun: bool = False
+
+
+NO_HISTORY = History()

@@ -4,16 +4,25 @@ from datetime import datetime
 
 import msgspec
 
-from lvrestore.content.references import History, MappedId, mapped_as
+from lvrestore.catalog.alert_search import AlertSearch
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.content.knowledge import mapped_as
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
-from lvrestore.model import ContentType, MappingState, Operation, RestorationTask, Waits, is_lost
-from lvrestore.run.alerts import AlertSearch
-from lvrestore.run.driver import Driver
-from lvrestore.run.indexed import IndexedClient
-from lvrestore.run.known import KnownIds
-from lvrestore.run.rehearsal import RehearsalClient, Rehearsed
-from lvrestore.run.workbench import decode
+from lvrestore.model import (
+    ContentType,
+    History,
+    MappedId,
+    MappingState,
+    Operation,
+    RestorationTask,
+    Waits,
+    is_lost,
+)
+from lvrestore.play.driver import Driver
+from lvrestore.play.known import KnownIds
+from lvrestore.play.workbench import decode
+from lvrestore.rehearsal.client import RehearsalClient, Rehearsed
 from lvrestore.settings import Policy
 from lvrestore.state.mappings import state_of
 

@@ -29,9 +29,9 @@ def reached(looker):
     login = Answered(200, {}, orjson.dumps({"access_token": "a-token", "expires_in": 3600}))
     with (
         patch("lvrestore.run.connection.HttpTransport", lambda *_, **__: Transport(looker)),
-        patch("lvrestore.run.workbench.HttpTransport", lambda *_, **__: Transport(looker)),
+        patch("lvrestore.play.workbench.HttpTransport", lambda *_, **__: Transport(looker)),
         patch("lvrestore.looker.tokens.post_form", lambda *_: login),
-        patch("lvrestore.run.driver.NOT_READY_WAITS_S", (0.0,)),
+        patch("lvrestore.play.driver.NOT_READY_WAITS_S", (0.0,)),
     ):
         yield
 

@@ -21,7 +21,8 @@ from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.journal import JournalFilter
 from lvrestore.state.mappings import Group, imported
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 D = ContentType.DASHBOARD
 HERE = "https://there"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from lvrestore.cli import cli
 from lvrestore.model import ContentType
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.server import App, running
 
 WRITES = {"POST", "PATCH", "PUT", "DELETE"}

@@ -23,11 +23,11 @@ from lvrestore.engine.map_import import ProblemsError, counts_of, import_mapping
 from lvrestore.engine.story import request_of
 from lvrestore.errors import CancelledError, ExitCode, NotFoundError, UsageError
 from lvrestore.model import ContentType, parse_content_type
+from lvrestore.plan.identity import UNKNOWN
 from lvrestore.report.explanation import explanation_lines
 from lvrestore.report.jsonl import JsonLines, write_line
 from lvrestore.report.terminal import ask
 from lvrestore.report.wording import counted
-from lvrestore.run.source import UNKNOWN
 from lvrestore.settings import Selection, default_state_path
 from lvrestore.state.lock import RunLock
 from lvrestore.state.mapping_file import (
@@ -40,7 +40,8 @@ from lvrestore.state.mapping_file import (
     write_mappings,
 )
 from lvrestore.state.mappings import BELONGS_TO, CONTENT_TYPES, PARTS, Group
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 from lvrestore.text import NAME_LIMIT, printable
 from lvrestore.vault import Vault, bare_id, open_vault
 from lvrestore.vault.parts import part_ids

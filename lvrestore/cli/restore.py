@@ -23,7 +23,8 @@ from lvrestore.report.terminal import Terminal
 from lvrestore.report.wording import api_calls
 from lvrestore.settings import RestorationConfig, Selection, default_state_path
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import SessionRow
 from lvrestore.vault import bare_id, open_vault
 
 # Of a single item its own cause decides.

@@ -10,10 +10,10 @@ import click
 from lvrestore.cli import options as opt
 from lvrestore.cli.restore import code_of, given_db_path, reporter_of
 from lvrestore.cli.state_file import reader_of, require_known
+from lvrestore.engine.letter_choice import filter_of
 from lvrestore.engine.letters import retry
 from lvrestore.looker.credentials import resolve
 from lvrestore.model import ContentType
-from lvrestore.run.retry import filter_of
 from lvrestore.settings import Retry, Selection, default_state_path
 
 

@@ -35,8 +35,8 @@ def _write_dump(looker: Looker, path: Path) -> None:
 def _fill(looker: Looker, given: dict[str, Any]) -> dict[str, Any]:
     """Fill the sandbox from a vault and break a share of it; return what was done, for people and JSON."""
     # Reading a vault takes imports that an empty sandbox does not need.
-    from lvrestore.sandbox.damage import damage  # noqa: PLC0415
-    from lvrestore.sandbox.seed import from_vault  # noqa: PLC0415
+    from lvrestore.sandbox.seeding.damage import damage  # noqa: PLC0415
+    from lvrestore.sandbox.seeding.seed import from_vault  # noqa: PLC0415
 
     objects = from_vault(looker, given["from_vault"])
     shares = (given["drop"], given["trash"], given["change"])

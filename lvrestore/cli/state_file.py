@@ -11,7 +11,8 @@ from lvrestore.looker.credentials import base_url_of
 from lvrestore.looker.transport import normalise_base_url
 from lvrestore.settings import default_state_path
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import SessionRow
 
 
 def state_reader(where: Whereabouts) -> StateReader:

@@ -14,8 +14,9 @@ from lvrestore.model import Json
 from lvrestore.report.console import fits
 from lvrestore.report.session import session_summary
 from lvrestore.report.terminal import print_summary_table, summary_lines
-from lvrestore.run.sessions import request_of
-from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.resume import request_of
+from lvrestore.state.sessions import SessionRow
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,17 +11,29 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lvrestore.content import flat
-from lvrestore.content.bodies import Body, changed
 from lvrestore.content.calls import Get, Mapped, Steps
-from lvrestore.content.finding import FOUND_ANEW
-from lvrestore.content.homes import ROOTS
-from lvrestore.content.links import name_strays, unsettled_targets
-from lvrestore.content.namesakes import taken_by_name
-from lvrestore.content.queries import is_query
-from lvrestore.content.references import References, destination_of, is_half_made
-from lvrestore.content.shapes import known
-from lvrestore.content.users import VaultUser, users_of_address
+from lvrestore.content.flat.generator import shown_query
+from lvrestore.content.flat.row import Flat, own_body
+from lvrestore.content.flat.rows import (
+    FOLDER,
+    GROUP,
+    LOOK,
+    MODEL_SET,
+    PERMISSION_SET,
+    VaultFolder,
+    VaultModelSet,
+    VaultPermissionSet,
+    same_root,
+)
+from lvrestore.content.identity.by_identity import FOUND_ANEW
+from lvrestore.content.identity.namesakes import taken_by_name
+from lvrestore.content.knowledge import References, destination_of, is_half_made
+from lvrestore.content.moved.links import name_strays, unsettled_targets
+from lvrestore.content.moved.queries import is_query
+from lvrestore.content.people.finding import VaultUser, users_of_address
+from lvrestore.content.writing.bodies import Body, changed
+from lvrestore.content.writing.homes import ROOTS
+from lvrestore.content.writing.shapes import known
 from lvrestore.errors import ValidationError
 from lvrestore.looker.classify import Refused
 from lvrestore.looker.protocol import path
@@ -90,10 +102,10 @@ def _rule_of(kind: str, content: Mapping[str, Json]) -> MatchRule:
 
 def _folder(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
     """By the path of names from a root, which its flag tells; a personal folder goes with its user."""
-    vault = _typed(content, flat.VaultFolder)
+    vault = _typed(content, VaultFolder)
     if vault is None or vault.is_embed is True:
         return None
-    if found := (yield from flat.same_root(vault)):
+    if found := (yield from same_root(vault)):
         return _only(found)
     if vault.is_personal is True:
         return (yield from _personal_folder(vault.id, refs))
@@ -103,7 +115,7 @@ def _folder(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
     here = yield from counterpart("folder", parent, refs)
     if here is None:
         return None
-    return _only((yield from flat.FOLDER.candidates({"name": vault.name, "parent_id": here})))
+    return _only((yield from FOLDER.candidates({"name": vault.name, "parent_id": here})))
 
 
 def _is_in_circle(folder_id: str, refs: References) -> bool:
@@ -129,17 +141,17 @@ def _user(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
 
 
 def _group(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
-    return _only((yield from flat.GROUP.candidates({"name": content.get("name")})))
+    return _only((yield from GROUP.candidates({"name": content.get("name")})))
 
 
-def _set_of(row: flat.Flat, shape: type[flat.VaultPermissionSet | flat.VaultModelSet]) -> Find:
+def _set_of(row: Flat, shape: type[VaultPermissionSet | VaultModelSet]) -> Find:
     def find(content: Mapping[str, Json], _refs: References) -> Steps[str | None]:
         """By name, if it holds the same: a role must not permit something else here."""
         vault = _typed(content, shape)
         if vault is None:
             return None
         found = yield from row.candidates({"name": known(vault.name)})
-        body = flat.own_body(row, vault)
+        body = own_body(row, vault)
         return _only([live for live in found if row.skip(vault) or not changed(body, row.seen(live))])
 
     return find
@@ -152,10 +164,10 @@ def _look(content: Mapping[str, Json], refs: References) -> Steps[str | None]:
     query = content.get("query") or refs.query(str(content.get("query_id")))
     if here is None or query is None:
         return None
-    found = yield from flat.LOOK.candidates({"title": content.get("title"), "folder_id": here})
+    found = yield from LOOK.candidates({"title": content.get("title"), "folder_id": here})
     shown: list[tuple[Body, Json]] = []
     for one in found:
-        shown += [(one, (yield from flat.shown_query(one)))]
+        shown += [(one, (yield from shown_query(one)))]
     return _only([one for one, live in shown if is_query(str(content.get("query_id")), query, live)])
 
 
@@ -178,8 +190,8 @@ FINDERS: Mapping[str, Find] = {
     "folder": _folder,
     "user": _user,
     "group": _group,
-    "permission_set": _set_of(flat.PERMISSION_SET, flat.VaultPermissionSet),
-    "model_set": _set_of(flat.MODEL_SET, flat.VaultModelSet),
+    "permission_set": _set_of(PERMISSION_SET, VaultPermissionSet),
+    "model_set": _set_of(MODEL_SET, VaultModelSet),
     "look": _look,
     "dashboard": _dashboard,
 }

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.calls import Get, Mapped, Restored, Steps, Warn
-from lvrestore.content.references import History, References
-from lvrestore.content.shapes import known
-from lvrestore.content.trying import tried
+from lvrestore.content.identity.trying import tried
+from lvrestore.content.knowledge import References
+from lvrestore.content.writing.shapes import known
 from lvrestore.errors import ValidationError
 from lvrestore.looker.protocol import path
-from lvrestore.model import MatchRule, Operation
+from lvrestore.model import History, MatchRule, Operation
 
 Text = str | None | UnsetType
 

@@ -8,17 +8,32 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.content import flat
-from lvrestore.content.boards import VaultBoard, restore_board
+from lvrestore.content.boards.board import VaultBoard, restore_board
 from lvrestore.content.calls import Restored, Steps
-from lvrestore.content.dashboard import restore_dashboard
+from lvrestore.content.dashboards.dashboard import restore_dashboard
 from lvrestore.content.explores import VaultExplore, restore_explore
-from lvrestore.content.plans import VaultPlan, restore_plan
-from lvrestore.content.references import History, References
-from lvrestore.content.roles import restore_group, restore_role
-from lvrestore.content.shapes import VaultDashboard
-from lvrestore.content.users import VaultUser, restore_user
-from lvrestore.model import ContentType
+from lvrestore.content.flat.generator import restore_flat
+from lvrestore.content.flat.rows import (
+    FOLDER,
+    LOOK,
+    LOOKML_MODEL,
+    MODEL_SET,
+    PERMISSION_SET,
+    VaultFolder,
+    VaultGroup,
+    VaultLook,
+    VaultModel,
+    VaultModelSet,
+    VaultPermissionSet,
+    VaultRole,
+)
+from lvrestore.content.knowledge import References
+from lvrestore.content.people.finding import VaultUser
+from lvrestore.content.people.roles import restore_group, restore_role
+from lvrestore.content.people.users import restore_user
+from lvrestore.content.sending.plans import VaultPlan, restore_plan
+from lvrestore.content.writing.shapes import VaultDashboard
+from lvrestore.model import ContentType, History
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -29,16 +44,14 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS: Mapping[ContentType, Kind] = {
-    ContentType.LOOKML_MODEL: Kind(flat.VaultModel, partial(flat.restore_flat, flat.LOOKML_MODEL)),
-    ContentType.PERMISSION_SET: Kind(
-        flat.VaultPermissionSet, partial(flat.restore_flat, flat.PERMISSION_SET)
-    ),
-    ContentType.MODEL_SET: Kind(flat.VaultModelSet, partial(flat.restore_flat, flat.MODEL_SET)),
-    ContentType.GROUP: Kind(flat.VaultGroup, restore_group),
+    ContentType.LOOKML_MODEL: Kind(VaultModel, partial(restore_flat, LOOKML_MODEL)),
+    ContentType.PERMISSION_SET: Kind(VaultPermissionSet, partial(restore_flat, PERMISSION_SET)),
+    ContentType.MODEL_SET: Kind(VaultModelSet, partial(restore_flat, MODEL_SET)),
+    ContentType.GROUP: Kind(VaultGroup, restore_group),
     ContentType.USER: Kind(VaultUser, restore_user),
-    ContentType.ROLE: Kind(flat.VaultRole, restore_role),
-    ContentType.FOLDER: Kind(flat.VaultFolder, partial(flat.restore_flat, flat.FOLDER)),
-    ContentType.LOOK: Kind(flat.VaultLook, partial(flat.restore_flat, flat.LOOK)),
+    ContentType.ROLE: Kind(VaultRole, restore_role),
+    ContentType.FOLDER: Kind(VaultFolder, partial(restore_flat, FOLDER)),
+    ContentType.LOOK: Kind(VaultLook, partial(restore_flat, LOOK)),
     ContentType.DASHBOARD: Kind(VaultDashboard, restore_dashboard),
     ContentType.BOARD: Kind(VaultBoard, restore_board),
     ContentType.SCHEDULED_PLAN: Kind(VaultPlan, restore_plan),

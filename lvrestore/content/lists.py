@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lvrestore.content.bodies import Body
 from lvrestore.content.calls import Exists, Get, Reads
+from lvrestore.content.writing.bodies import Body
 from lvrestore.looker.classify import NOT_FOUND, Refused
 from lvrestore.looker.protocol import path
 

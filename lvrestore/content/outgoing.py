@@ -7,22 +7,23 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.content import flat
-from lvrestore.content.bodies import Body, body_of, without
-from lvrestore.content.dashboard import filter_name
-from lvrestore.content.filters import filter_body
-from lvrestore.content.shapes import VaultDashboard, parts
+from lvrestore.content.dashboards.dashboard import filter_name
+from lvrestore.content.dashboards.filters import filter_body
+from lvrestore.content.flat.row import Flat, own_body
+from lvrestore.content.flat.rows import FOLDER, GROUP, LOOK, LOOKML_MODEL, MODEL_SET, PERMISSION_SET, ROLE
+from lvrestore.content.writing.bodies import Body, body_of, without
+from lvrestore.content.writing.shapes import VaultDashboard, parts
 from lvrestore.looker.models import WriteDashboard, WriteDashboardFilter
 from lvrestore.model import ContentType
 
-FLAT: Mapping[ContentType, flat.Flat] = {
-    ContentType.FOLDER: flat.FOLDER,
-    ContentType.GROUP: flat.GROUP,
-    ContentType.LOOK: flat.LOOK,
-    ContentType.LOOKML_MODEL: flat.LOOKML_MODEL,
-    ContentType.MODEL_SET: flat.MODEL_SET,
-    ContentType.PERMISSION_SET: flat.PERMISSION_SET,
-    ContentType.ROLE: flat.ROLE,
+FLAT: Mapping[ContentType, Flat] = {
+    ContentType.FOLDER: FOLDER,
+    ContentType.GROUP: GROUP,
+    ContentType.LOOK: LOOK,
+    ContentType.LOOKML_MODEL: LOOKML_MODEL,
+    ContentType.MODEL_SET: MODEL_SET,
+    ContentType.PERMISSION_SET: PERMISSION_SET,
+    ContentType.ROLE: ROLE,
 }
 
 
@@ -48,7 +49,7 @@ def outgoing(content_type: ContentType, vault: Any) -> Iterator[Outgoing]:  # no
         yield from _dashboard(vault)
     elif content_type in FLAT:
         row = FLAT[content_type]
-        yield Outgoing(row.kind, f"{row.kind} {vault.id}", flat.own_body(row, vault), row.writes)
+        yield Outgoing(row.kind, f"{row.kind} {vault.id}", own_body(row, vault), row.writes)
 
 
 def _dashboard(vault: VaultDashboard) -> Iterator[Outgoing]:

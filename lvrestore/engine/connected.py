@@ -9,24 +9,23 @@ from pathlib import Path
 
 import msgspec
 
+from lvrestore.catalog.index import Index
 from lvrestore.content.calls import Tried
 from lvrestore.errors import LimitReachedError
 from lvrestore.looker.credentials import Destination
 from lvrestore.looker.limiter import StoppedWaiting
+from lvrestore.preflight.discovery import Discovery
 from lvrestore.report.reporter import Reporter
-from lvrestore.run.budget import Budget
 from lvrestore.run.connection import Connection
-from lvrestore.run.discovery import Discovery
-from lvrestore.run.index import Index
 from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.pipes import private_folder
-from lvrestore.run.sessions import state_file
 from lvrestore.run.signals import StopFlag, stop_on_signals
 from lvrestore.scratch import remove_folder, sweep
 from lvrestore.settings import RestorationConfig, default_state_path
 from lvrestore.state.lock import RunLock
-from lvrestore.state.places import network_warning
-from lvrestore.state.store import StateReader
+from lvrestore.state.places import network_warning, state_file
+from lvrestore.state.reader import StateReader
+from lvrestore.tasks.budget import Budget
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from lvrestore.engine.connected import RestoreRequest
 from lvrestore.engine.fetched import told_of
+from lvrestore.engine.letter_choice import Gate
 from lvrestore.engine.listening import LOST_IN_AN_OUTAGE, Listening
 from lvrestore.engine.proved import Proved
 from lvrestore.engine.ready import Ready
@@ -17,14 +18,15 @@ from lvrestore.model import Calls, Json, RestorationResult
 from lvrestore.report.reporter import Reporter
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, summary
-from lvrestore.run.retry import Gate
-from lvrestore.run.sessions import (
+from lvrestore.settings import default_state_path
+from lvrestore.state.reader import StateReader
+from lvrestore.state.resume import (
     require_same_destination,
     require_same_request,
     require_same_vault,
 )
-from lvrestore.settings import default_state_path
-from lvrestore.state.store import Scope, SessionRow, StateReader, StateStore
+from lvrestore.state.sessions import Scope, SessionRow
+from lvrestore.state.store import StateStore
 from lvrestore.vault import Vault
 
 

@@ -9,20 +9,23 @@ from itertools import chain
 import msgspec
 
 from lvrestore.engine.ended import Done, Ending, Outcome, close, ended
+from lvrestore.engine.letter_choice import Gate
 from lvrestore.engine.listening import Listening
 from lvrestore.engine.ordered import in_waves, plan_queries, rehearsed
 from lvrestore.engine.ready import Ready
 from lvrestore.errors import ApiError, ExitCode, StateError, StateLostError
 from lvrestore.model import LACKING, Operation
+from lvrestore.play.workbench import RunConfig
+from lvrestore.preflight.source import sample_of
+from lvrestore.rehearsal.in_order import Rehearsal
+from lvrestore.rehearsal.recorder import NothingRecorded
 from lvrestore.report.wording import NOT_SHOWN
-from lvrestore.run.local import LocalRecorder, NothingRecorded, run_locally
+from lvrestore.run.local import LocalRecorder, run_locally
 from lvrestore.run.parent import Crew, RunBrokenError
-from lvrestore.run.retry import Gate
-from lvrestore.run.source import sample_of
-from lvrestore.run.waves import NAMED, Rehearsal, Unfinished, nameless_in, waiting_in
-from lvrestore.run.workbench import RunConfig
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import Scope, StateStore
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
+from lvrestore.tasks.waves import NAMED, Unfinished, nameless_in, waiting_in
 
 DRY_RUN_THREADS = 16
 

@@ -16,7 +16,7 @@ from lvrestore.report.explanation import Explanation
 from lvrestore.report.reporter import Reporter
 from lvrestore.settings import RestorationConfig
 from lvrestore.state.mappings import Group, IDMapping
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 from lvrestore.vault import Vault
 
 

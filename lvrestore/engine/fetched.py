@@ -7,19 +7,18 @@ from contextlib import ExitStack, closing
 
 import msgspec
 
-from lvrestore.content.references import MappedId
 from lvrestore.engine.connected import Connected
 from lvrestore.engine.proved import Proved
 from lvrestore.engine.selected import Selected
 from lvrestore.engine.session import Session
 from lvrestore.engine.subject import Subject
-from lvrestore.model import Json
+from lvrestore.model import Json, MappedId
+from lvrestore.play.answers import StateReferences
+from lvrestore.preflight.live_source import LiveSource, note_lacking
 from lvrestore.report.wording import fetched_line
-from lvrestore.run.live_source import LiveSource, note_lacking
-from lvrestore.run.queries import rows_of
-from lvrestore.run.references import StateReferences
 from lvrestore.settings import Policy
-from lvrestore.state.store import Scope
+from lvrestore.state.sessions import Scope
+from lvrestore.tasks.query_waves import rows_of
 from lvrestore.vault import Definitions, Lookups
 
 

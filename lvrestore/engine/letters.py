@@ -11,17 +11,7 @@ import msgspec
 
 from lvrestore.engine.connected import Connected
 from lvrestore.engine.ended import Ending, finished
-from lvrestore.engine.proved import prove
-from lvrestore.engine.session import Session, new_or_named, unfinished
-from lvrestore.engine.story import request_of, run
-from lvrestore.engine.subject import Subject, types_in
-from lvrestore.errors import ApiError, NotFoundError, UsageError, VaultError
-from lvrestore.looker.classify import Refused
-from lvrestore.looker.client import GaveUp
-from lvrestore.model import Json
-from lvrestore.report.reporter import Reporter, RetryIntent
-from lvrestore.run.known import KnownIds
-from lvrestore.run.retry import (
+from lvrestore.engine.letter_choice import (
     Gate,
     Lacking,
     Selector,
@@ -32,10 +22,20 @@ from lvrestore.run.retry import (
     vaults_of,
     witnesses,
 )
-from lvrestore.run.sessions import require_same_destination
+from lvrestore.engine.proved import prove
+from lvrestore.engine.session import Session, new_or_named, unfinished
+from lvrestore.engine.story import request_of, run
+from lvrestore.engine.subject import Subject, types_in
+from lvrestore.errors import ApiError, NotFoundError, UsageError, VaultError
+from lvrestore.looker.classify import Refused
+from lvrestore.looker.client import GaveUp
+from lvrestore.model import Json
+from lvrestore.play.known import KnownIds
+from lvrestore.report.reporter import Reporter, RetryIntent
 from lvrestore.settings import Policy, Remap, RestorationConfig, Retry, Selection
 from lvrestore.state.dead_letters import LetterKey
-from lvrestore.state.store import Scope, SessionRow
+from lvrestore.state.resume import require_same_destination
+from lvrestore.state.sessions import Scope, SessionRow
 from lvrestore.vault import Lookups, Vault, open_vault
 from lvrestore.vault.extract import write_extract
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lvrestore.engine.ready import Ready
-from lvrestore.model import Calls, QueryCounts, QueryResult, RestorationResult
+from lvrestore.model import Calls, QueryCounts, QueryResult, RestorationResult, both_looks
 from lvrestore.report.tally import Tally
-from lvrestore.run.queries import QueryWaves
-from lvrestore.run.waves import both_looks
+from lvrestore.tasks.query_waves import QueryWaves
 
 LOST_IN_AN_OUTAGE = frozenset({"transient", "rate_limited", "unknown_outcome"})
 AN_OUTAGE = 10

@@ -7,6 +7,8 @@ from contextlib import closing
 
 import msgspec
 
+from lvrestore.catalog.listings import LISTINGS
+from lvrestore.catalog.scan import Scanner
 from lvrestore.engine.connected import Connected, RestoreRequest, connected
 from lvrestore.engine.proved import prove
 from lvrestore.errors import ApiError, CancelledError, IDMappingError
@@ -14,16 +16,14 @@ from lvrestore.looker.classify import Refused
 from lvrestore.looker.client import GaveUp
 from lvrestore.looker.protocol import Request, path
 from lvrestore.model import ContentType, parse_content_type
-from lvrestore.plan.identity import instance_name
+from lvrestore.plan.identity import UNKNOWN, instance_name
+from lvrestore.play.known import KnownIds
+from lvrestore.preflight.estimate import FEW_ITEMS
 from lvrestore.report.wording import counted
-from lvrestore.run.estimate import FEW_ITEMS
-from lvrestore.run.known import KnownIds
-from lvrestore.run.listings import LISTINGS
-from lvrestore.run.scan import Scanner
-from lvrestore.run.source import UNKNOWN
 from lvrestore.state.mapping_file import MappingRow, Problem
 from lvrestore.state.mappings import Group, IDMapper, imported
-from lvrestore.state.store import Scope, StateStore, now_text
+from lvrestore.state.sessions import Scope, now_text
+from lvrestore.state.store import StateStore
 from lvrestore.vault import Vault, bare_id
 
 

@@ -8,24 +8,17 @@ from functools import partial
 from itertools import chain
 
 from lvrestore.engine.fetched import references
+from lvrestore.engine.letter_choice import Gate
 from lvrestore.engine.ready import Ready
 from lvrestore.engine.surveyed import read_again
 from lvrestore.model import ContentType, Operation, Waits
+from lvrestore.rehearsal.in_order import Rehearsal
+from lvrestore.rehearsal.recorder import NothingRecorded
 from lvrestore.report.tally import Tally, counted
 from lvrestore.report.wording import queries_line
-from lvrestore.run.local import NothingRecorded
-from lvrestore.run.queries import SHOWING, QueryWaves, rows_of
-from lvrestore.run.retry import Gate
-from lvrestore.run.waves import (
-    NAMED,
-    AnyTasks,
-    Rehearsal,
-    Unfinished,
-    Waves,
-    nameless_in,
-    waiting_in,
-)
-from lvrestore.state.store import Scope
+from lvrestore.state.sessions import Scope
+from lvrestore.tasks.query_waves import SHOWING, QueryWaves, rows_of
+from lvrestore.tasks.waves import NAMED, AnyTasks, Unfinished, Waves, nameless_in, waiting_in
 from lvrestore.vault import Definitions, DoneIn
 
 DASHBOARD = ContentType.DASHBOARD.label

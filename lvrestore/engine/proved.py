@@ -8,11 +8,11 @@ from lvrestore.engine.connected import Connected
 from lvrestore.looker.credentials import resolve_source
 from lvrestore.model import Json
 from lvrestore.plan.identity import Verdict, instance_name
-from lvrestore.run.identity import Claim, other_names, settle
-from lvrestore.run.live_source import LiveSource
-from lvrestore.run.source import source_name
+from lvrestore.preflight.declared import Claim, other_names, settle
+from lvrestore.preflight.live_source import LiveSource
+from lvrestore.preflight.source import source_name
 from lvrestore.settings import RestorationConfig
-from lvrestore.state.store import Scope
+from lvrestore.state.sessions import Scope
 from lvrestore.vault import Vault
 
 

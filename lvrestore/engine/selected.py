@@ -15,10 +15,10 @@ from lvrestore.engine.session import Session
 from lvrestore.engine.subject import Subject
 from lvrestore.errors import LimitReachedError, NotFoundError, UsageError
 from lvrestore.model import ContentType, VaultRow
+from lvrestore.plan.chosen import Chosen
 from lvrestore.plan.dependencies import circles
+from lvrestore.preflight.estimate import least_calls
 from lvrestore.report.wording import left_the_source, named, plural
-from lvrestore.run.estimate import least_calls
-from lvrestore.run.waves import Chosen
 from lvrestore.settings import RestorationConfig, Selection
 from lvrestore.text import quoted
 from lvrestore.vault import DoneIn, Vault, Wanted

@@ -10,14 +10,14 @@ from lvrestore.engine.connected import Connected
 from lvrestore.model import Calls, QueryCounts
 from lvrestore.report.session import journal_tally, queries_of
 from lvrestore.report.tally import Tally
-from lvrestore.run.sessions import (
+from lvrestore.settings import RestorationConfig
+from lvrestore.state.resume import (
     require_same_declaration,
     require_same_request,
     require_same_source_name,
     unfinished_session,
 )
-from lvrestore.settings import RestorationConfig
-from lvrestore.state.store import SessionRow
+from lvrestore.state.sessions import SessionRow
 from lvrestore.vault import DoneIn
 
 Requires = Callable[[Connected, SessionRow], None]

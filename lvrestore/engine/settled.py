@@ -12,10 +12,10 @@ from lvrestore.engine.subject import Subject
 from lvrestore.errors import ValidationError
 from lvrestore.model import ContentType
 from lvrestore.plan.identity import Verdict, declared_same
+from lvrestore.preflight.other_names import check_names, find_folders, require_other_instance
+from lvrestore.preflight.problems import SelectedRows
+from lvrestore.preflight.target import stood_for
 from lvrestore.report.urls import API_PORT
-from lvrestore.run.preflight import SelectedRows
-from lvrestore.run.remap import check_names, find_folders, require_other_instance
-from lvrestore.run.target import stood_for
 from lvrestore.settings import Caller, Policy
 from lvrestore.vault.hosts import source_hosts
 

@@ -26,9 +26,9 @@ from lvrestore.engine.surveyed import require_word, survey
 from lvrestore.errors import CancelledError, NotFoundError
 from lvrestore.looker.credentials import resolve
 from lvrestore.report.reporter import Intent, Reporter
-from lvrestore.run.sessions import unfinished_session
 from lvrestore.settings import RestorationConfig, default_state_path
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.resume import unfinished_session
 from lvrestore.vault import DoneIn, Vault
 
 SessionOf = Callable[[Connected, Requires], Session]

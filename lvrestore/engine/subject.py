@@ -11,15 +11,15 @@ from typing import Protocol
 import msgspec
 
 from lvrestore.engine.connected import Connected
+from lvrestore.engine.letter_choice import Gate
 from lvrestore.engine.proved import Proved, mapped, prove
 from lvrestore.engine.session import Session
 from lvrestore.model import ContentType, Json
+from lvrestore.preflight.source import require_own_name, require_same_source
 from lvrestore.report.reporter import RetryIntent
-from lvrestore.run.retry import Gate
-from lvrestore.run.sessions import require_same_destination, require_same_vault
-from lvrestore.run.source import require_own_name, require_same_source
 from lvrestore.settings import RestorationConfig
-from lvrestore.state.store import Scope, SessionRow
+from lvrestore.state.resume import require_same_destination, require_same_vault
+from lvrestore.state.sessions import Scope, SessionRow
 from lvrestore.vault import Vault
 
 

@@ -10,7 +10,11 @@ from functools import partial
 
 import msgspec
 
-from lvrestore.content.edited import TIMED
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.catalog.index import Index
+from lvrestore.catalog.listings import LISTINGS
+from lvrestore.catalog.scan import FOUND_BY_KEY, AtHand, Scanner, referred_to
+from lvrestore.content.identity.edited import TIMED
 from lvrestore.engine.connected import Connected
 from lvrestore.engine.proved import Proved
 from lvrestore.engine.selected import Selected, batches
@@ -18,20 +22,16 @@ from lvrestore.engine.session import Session
 from lvrestore.engine.subject import Subject
 from lvrestore.errors import ApiError
 from lvrestore.looker.limiter import StoppedWaiting
-from lvrestore.model import ContentType
+from lvrestore.model import ContentType, Scanned
 from lvrestore.plan.plausibility import Visible
+from lvrestore.preflight.closer_look import CloserLook
+from lvrestore.preflight.edits import Edits
+from lvrestore.preflight.estimate import FEW_ITEMS
+from lvrestore.preflight.foreseen import Foreseen
+from lvrestore.preflight.problems import SelectedRows, Standing, Translate, look_ahead
+from lvrestore.preflight.senders import Foreteller, Senders
 from lvrestore.report.terminal import can_ask
 from lvrestore.report.wording import disbelieved_line, hidden_line
-from lvrestore.run.edits import Edits
-from lvrestore.run.estimate import FEW_ITEMS
-from lvrestore.run.foreseen import Foreseen
-from lvrestore.run.index import Index
-from lvrestore.run.indexed import IndexedClient
-from lvrestore.run.listings import LISTINGS
-from lvrestore.run.plausibility import CloserLook
-from lvrestore.run.preflight import SelectedRows, Standing, Translate, look_ahead
-from lvrestore.run.scan import FOUND_BY_KEY, AtHand, Scanned, Scanner, referred_to
-from lvrestore.run.senders import Foreteller, Senders
 from lvrestore.settings import Policy
 from lvrestore.vault import Lookups
 

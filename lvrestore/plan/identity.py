@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lvrestore.content.references import contradicts, parse_time
 from lvrestore.model import Json
+from lvrestore.times import contradicts, parse_time
 
 ENOUGH = 3
+# What the instance of a backup is called where nobody says.
+UNKNOWN = "unknown"
 # Evidence is thin where less than this share of the objects is there.
 THIN = 0.1
 

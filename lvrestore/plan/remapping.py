@@ -8,10 +8,16 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.content.remap import Entry, entries_used, remapped, remapped_address
+from lvrestore.content.moved.renaming import Entry, entries_used, remapped, remapped_address
 from lvrestore.model import ContentType
 from lvrestore.settings import Remap
-from lvrestore.vault.references import REFERENCES, VISUALISATIONS, foreign_keys_of, palettes_of, references_of
+from lvrestore.vault.foreign_keys import (
+    REFERENCES,
+    VISUALISATIONS,
+    foreign_keys_of,
+    palettes_of,
+    references_of,
+)
 
 # As many lines as a person reads.
 LINES = 50

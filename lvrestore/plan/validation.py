@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from lvrestore.content.kinds import KINDS
+from lvrestore.content.moved.renaming import remapped
 from lvrestore.content.outgoing import Outgoing, outgoing, untouchable
-from lvrestore.content.remap import remapped
-from lvrestore.content.required import check_required
+from lvrestore.content.writing.required import check_required
 from lvrestore.errors import DeserializationError, ValidationError
 from lvrestore.model import ContentType, Json, VaultRow
 from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.settings import AS_BACKED_UP, Policy
 from lvrestore.vault.decode import ContentDeserializer
-from lvrestore.vault.references import explores_of, references_of
+from lvrestore.vault.foreign_keys import explores_of, references_of
 
 API = "4.0"
 # As many lines as a person reads before answering a question.

@@ -13,7 +13,7 @@ from lvrestore.model import Json, Operation
 from lvrestore.report.console import fits
 from lvrestore.report.urls import web_url
 from lvrestore.state.journal import JournalItem
-from lvrestore.state.store import SessionRow
+from lvrestore.state.sessions import SessionRow
 from lvrestore.text import NAME_LIMIT, printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import orjson
 
 from lvrestore.model import SUCCESSES, ItemError, Json, Operation, RestorationResult
-from lvrestore.report.identity import identity_warnings
+from lvrestore.report.evidence import identity_warnings
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import ask_about

@@ -7,12 +7,11 @@ from typing import Protocol
 
 import msgspec
 
-from lvrestore.model import ContentType, Json, RestorationResult, VaultRow
+from lvrestore.model import ContentType, Json, RestorationResult, Scanned, VaultRow
 from lvrestore.plan.identity import Verdict
 from lvrestore.plan.plausibility import Visible
 from lvrestore.report.tally import Tally
-from lvrestore.run.scan import Scanned
-from lvrestore.state.store import SessionRow
+from lvrestore.state.sessions import SessionRow
 
 
 class RetryIntent(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from lvrestore.model import Calls, Json, Operation, QueryCounts
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.settings import default_state_path
 from lvrestore.state.lock import is_held
-from lvrestore.state.store import SessionRow, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import SessionRow
 
 
 def session_summary(reader: StateReader, session: SessionRow) -> dict[str, Json]:

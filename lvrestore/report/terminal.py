@@ -14,7 +14,7 @@ from rich.table import Table
 from lvrestore.errors import UsageError
 from lvrestore.model import SUCCESSES, ContentType, Json, Operation, RestorationResult
 from lvrestore.report.console import fits, result_console
-from lvrestore.report.identity import identity_question
+from lvrestore.report.evidence import identity_question
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lvrestore.model import VaultRow
+    from lvrestore.vault.foreign_keys import Reference
     from lvrestore.vault.reader import VaultInfo
-    from lvrestore.vault.references import Reference
 
 # Without a terminal nothing is cut off at 80 columns.
 WIDTH_WITHOUT_TERMINAL = 160

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lvrestore.content.references import parse_time
 from lvrestore.model import ContentType, Edit
+from lvrestore.plan.identity import UNKNOWN
 from lvrestore.plan.plausibility import Visible
-from lvrestore.report.identity import identity_lines
+from lvrestore.report.evidence import identity_lines
 from lvrestore.report.reporter import Intent, RetryIntent
-from lvrestore.run.source import UNKNOWN
 from lvrestore.text import printable, quoted
+from lvrestore.times import parse_time
 
 NAMED_ITEMS = 10
 # How a dry run ends that does not come to its end: there is nothing to resume.

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from lvrestore.catalog.scan import AT_ONCE
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.credentials import Destination
 from lvrestore.looker.health import Health
@@ -18,7 +19,6 @@ from lvrestore.looker.transport import Endpoint, HttpTransport
 from lvrestore.model import Calls
 from lvrestore.run.messages import SharedNumbers
 from lvrestore.run.outage import OutageWatch, probe
-from lvrestore.run.scan import AT_ONCE
 from lvrestore.run.signals import StopFlag
 from lvrestore.settings import Ceilings
 

@@ -10,8 +10,7 @@ from itertools import islice
 
 import msgspec
 
-from lvrestore.content.calls import SwitchesOff, Tried
-from lvrestore.content.references import MappedId
+from lvrestore.content.calls import SwitchesOff
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
     BeforeImage,
@@ -21,14 +20,15 @@ from lvrestore.model import (
     QueryTask,
     RestorationResult,
     RestorationTask,
-    is_lost,
 )
+from lvrestore.play.workbench import RunConfig, Workbench
+from lvrestore.rehearsal.recorder import NothingRecorded
 from lvrestore.run.connection import Connection
 from lvrestore.run.listener import Listener
 from lvrestore.run.notes import switched_off, undelete_sent
 from lvrestore.run.signals import StopFlag
-from lvrestore.run.workbench import RunConfig, Workbench
-from lvrestore.state.store import Scope, StateStore
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
 
 LOOK_UP_S = 0.2
 Task = RestorationTask | QueryTask
@@ -78,46 +78,6 @@ class LocalRecorder:
         """Store how an item ended."""
         with self._lock:
             self._store.write(self._scope, [result])
-
-
-class NothingRecorded:
-    """For dry runs: nothing was done, so nothing is written down.
-
-    What would be created is remembered, and which items have ended.
-    """
-
-    def __init__(self, tried: Callable[[Tried], None] = lambda _note: None) -> None:
-        """`tried` hears how items are looked for."""
-        self.tried = tried
-        self.planned: dict[tuple[str, str], MappedId] = {}
-        # Whether nobody may refer to them, too.
-        self.ended: dict[tuple[str, str], bool] = {}
-
-    def note(self, mapping: MappingNote) -> None:
-        """Remember where the item would be, for those that refer to it."""
-        self.planned[mapping.kind, mapping.source_id] = MappedId(mapping.destination_id, rule=mapping.rule)
-
-    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
-        """Forget a before-image."""
-
-    def create(self, task: RestorationTask) -> None:
-        """Forget that a POST would leave."""
-
-    def undelete(self, task: RestorationTask, destination_id: str) -> None:
-        """Forget that an item would come back from the trash."""
-
-    def switch_off(self, note: SwitchesOff) -> None:
-        """Forget what would be switched off."""
-
-    def claim(self, task: RestorationTask) -> None:
-        """Claim nothing."""
-
-    def finish(self, result: RestorationResult) -> None:
-        """Remember that an item has ended, and whether others may refer to it."""
-        kind = result.content_type.label
-        # A run looks at what only waits for its name again before it comes to what refers to it.
-        lost = not result.waits and is_lost(kind, result.operation, result.waits)
-        self.ended[kind, result.source_id] = lost
 
 
 def run_locally(

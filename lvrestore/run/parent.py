@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from lvrestore.crashpoints import reached
-from lvrestore.errors import ApiError, RestorationError, StateError
+from lvrestore.errors import ApiError, PeerGone, RestorationError, StateError
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.model import (
     ItemError,
@@ -30,6 +30,7 @@ from lvrestore.model import (
     RestorationResult,
     RestorationTask,
 )
+from lvrestore.play.workbench import RunConfig
 from lvrestore.run.connection import Connection
 from lvrestore.run.listener import Listener
 from lvrestore.run.messages import (
@@ -45,9 +46,8 @@ from lvrestore.run.messages import (
     Unbegun,
     WorkerGone,
 )
-from lvrestore.run.pipes import PeerGone, Pipe, pipe_pair, private_folder, wait_for
+from lvrestore.run.pipes import Pipe, pipe_pair, private_folder, wait_for
 from lvrestore.run.signals import DRAIN_S, StopFlag, hold_signals
-from lvrestore.run.workbench import RunConfig
 from lvrestore.run.worker import worker_main
 from lvrestore.run.writer import LAST_WORDS_S, writer_main
 from lvrestore.scratch import remove_folder

@@ -13,15 +13,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lvrestore.errors import PeerGone
 from lvrestore.run.messages import Message, pack, unpack
 from lvrestore.scratch import make_folder
 
 # What the shortest-minded systems accept as the path of a Unix socket.
 LONGEST_ADDRESS = 100
-
-
-class PeerGone(Exception):  # noqa: N818 - the other process ended, which is not our error
-    """The other end is closed, perhaps in the middle of a frame."""
 
 
 class Pipe:

@@ -15,7 +15,7 @@ import msgspec
 
 from lvrestore.content.calls import SwitchesOff
 from lvrestore.crashpoints import reached
-from lvrestore.errors import ApiError, RestorationError
+from lvrestore.errors import ApiError, PeerGone, RestorationError
 from lvrestore.looker.health import Health
 from lvrestore.looker.limiter import SharedLimiter, StoppedWaiting
 from lvrestore.looker.protocol import Token
@@ -28,6 +28,7 @@ from lvrestore.model import (
     SwitchedOff,
     UndeleteSent,
 )
+from lvrestore.play.workbench import RunConfig, Workbench
 from lvrestore.run.memory import keep_one_heap
 from lvrestore.run.messages import (
     Fatal,
@@ -40,9 +41,8 @@ from lvrestore.run.messages import (
     Unbegun,
 )
 from lvrestore.run.notes import switched_off, undelete_sent
-from lvrestore.run.pipes import PeerGone, Pipe, meet, wait_for
+from lvrestore.run.pipes import Pipe, meet, wait_for
 from lvrestore.run.signals import DRAIN_S, leave_signals_to_the_parent
-from lvrestore.run.workbench import RunConfig, Workbench
 from lvrestore.state.lock import RunLock
 
 LOOK_UP_S = 0.2

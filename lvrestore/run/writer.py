@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lvrestore.errors import StateError
+from lvrestore.errors import PeerGone, StateError
 from lvrestore.model import (
     BeforeImage,
     CreateSent,
@@ -22,11 +22,12 @@ from lvrestore.model import (
     UndeleteSent,
 )
 from lvrestore.run.messages import Claim, Fatal, Finished, Hello, Message, Stop, Stored, Unbegun, WorkerGone
-from lvrestore.run.pipes import MeetingPoint, PeerGone, Pipe, wait_for
+from lvrestore.run.pipes import MeetingPoint, Pipe, wait_for
 from lvrestore.run.signals import leave_signals_to_the_parent
 from lvrestore.scratch import remove_folder
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import Scope, StateStore, Storable
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore, Storable
 
 log = logging.getLogger(__name__)
 FRAMES_PER_TURN = 64

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import msgspec
 
 from lvrestore.looker.protocol import Answered, NoAnswer, Request, Sent
-from lvrestore.sandbox import (
+from lvrestore.sandbox.api import (
     about,
     access,
     alerts,
@@ -34,13 +34,9 @@ from lvrestore.sandbox import (
     queries,
     tiles,
 )
-from lvrestore.sandbox.call import Call, Handler
-from lvrestore.sandbox.facts import FACTS, Endpoint, check_params, parse_body
-from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Method, Reply
-from lvrestore.sandbox.instance import Instance
-from lvrestore.sandbox.refusals import Refusal
-from lvrestore.sandbox.relations import id_order
-from lvrestore.sandbox.views import (
+from lvrestore.sandbox.api.call import Call, Handler
+from lvrestore.sandbox.api.facts import FACTS, Endpoint, check_params, parse_body
+from lvrestore.sandbox.api.views import (
     DASHBOARD,
     FOLDER_BASE,
     GROUP,
@@ -55,6 +51,10 @@ from lvrestore.sandbox.views import (
     View,
     parse_fields,
 )
+from lvrestore.sandbox.faults import Dropped, Exchange, Faults, Hook, Method, Reply
+from lvrestore.sandbox.instance import Instance
+from lvrestore.sandbox.refusals import Refusal
+from lvrestore.sandbox.relations import id_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import orjson
 
-from lvrestore.content.references import DEFINED, MappedId
-from lvrestore.model import ContentType, MappingNote, MappingState, MatchRule
+from lvrestore.content.knowledge import DEFINED
+from lvrestore.model import ContentType, MappedId, MappingNote, MappingState, MatchRule
 
 if TYPE_CHECKING:
     import apsw

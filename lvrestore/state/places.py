@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from lvrestore.settings import default_state_path
+
 # Of these either locks or the order of writes are not what SQLite needs.
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -92,3 +94,18 @@ def _mount(line: str) -> Mount | None:
     if len(fields) < 5 or not kind:  # noqa: PLR2004 - the mount point is the fifth
         return None
     return Mount(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[4]), kind)
+
+
+def state_file(instance: str, base_url: str) -> Path:
+    """The state file of an instance, by the name it calls itself; the URL's name leads there too.
+
+    `status` and `failures` find the file by the URL alone, without asking the instance for its name.
+    """
+    path, alias = default_state_path(instance), default_state_path(base_url)
+    if alias.is_file() and not alias.is_symlink():
+        return alias  # begun when the instance did not say its name; two files would know half each
+    if alias != path and not alias.exists():
+        alias.parent.mkdir(parents=True, exist_ok=True)
+        alias.unlink(missing_ok=True)
+        alias.symlink_to(path.name)
+    return path

@@ -10,6 +10,7 @@ from lvrestore.vault.decode import (
     encode_like,
 )
 from lvrestore.vault.definitions import Definitions
+from lvrestore.vault.foreign_keys import Reference, explores_of, palettes_of, references_of
 from lvrestore.vault.lookups import Lookups
 from lvrestore.vault.reader import (
     IdForm,
@@ -18,7 +19,6 @@ from lvrestore.vault.reader import (
     VaultInfo,
     open_vault,
 )
-from lvrestore.vault.references import Reference, explores_of, palettes_of, references_of
 from lvrestore.vault.selection import Deleted, DoneIn, Size, Wanted, bare_id
 from lvrestore.vault.trashed import is_deleted
 

@@ -11,7 +11,7 @@ import msgspec
 from lvrestore.errors import DeserializationError
 from lvrestore.model import ContentType
 from lvrestore.vault.decode import ContentDeserializer
-from lvrestore.vault.references import references_of
+from lvrestore.vault.foreign_keys import references_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

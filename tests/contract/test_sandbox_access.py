@@ -2,7 +2,7 @@
 
 import pytest
 
-from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.api.facts import FACTS
 from lvrestore.sandbox.permissions import BUILT_IN_SETS, PARENTS
 
 

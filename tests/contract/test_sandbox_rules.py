@@ -2,7 +2,7 @@
 
 import pytest
 
-from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.api.facts import FACTS
 from lvrestore.sandbox.switches import SWITCHES
 
 QUERY = {"model": "shop", "view": "orders", "fields": ["orders.count"], "vis_config": {"type": "looker_bar"}}

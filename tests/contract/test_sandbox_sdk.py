@@ -5,7 +5,7 @@ from looker_sdk import error
 from looker_sdk.sdk.api40 import models
 from sdk_client import client
 
-from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.api.facts import FACTS
 from lvrestore.sandbox.looker import Looker, find_route
 from lvrestore.sandbox.server import App, running
 

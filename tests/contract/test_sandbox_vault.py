@@ -18,11 +18,11 @@ from click.testing import CliRunner
 from lvrestore.cli.sandbox import sandbox
 from lvrestore.errors import NotFoundError, UsageError, ValidationError
 from lvrestore.model import ContentType
-from lvrestore.sandbox.damage import CHANGES, Vandal, damage
-from lvrestore.sandbox.damage_others import KINDS, Breaker, candidates
-from lvrestore.sandbox.facts import FACTS, writable
+from lvrestore.sandbox.api.facts import FACTS, writable
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.damage import CHANGES, Vandal, damage
+from lvrestore.sandbox.seeding.damage_others import KINDS, Breaker, candidates
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.server import listen
 from lvrestore.vault import decode_blob, open_vault
 

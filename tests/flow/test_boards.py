@@ -10,12 +10,11 @@ from factory import make_dashboard, make_looker
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
-from lvrestore.run.rehearsed_boards import RehearsedBoards
-from lvrestore.sandbox.damage_others import Shares, break_kind, candidates
+from lvrestore.model import ContentType, MappedId, Operation
+from lvrestore.rehearsal.boards import RehearsedBoards
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.damage_others import Shares, break_kind, candidates
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.settings import Caller
 from lvrestore.vault import open_vault

@@ -9,8 +9,7 @@ from comparison import differences
 from factory import backup, decoded, destroy, make_dashboard, make_filter, make_looker, requests, trash
 from harness import Cut, Memory, PowerCut, restore
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import Operation
+from lvrestore.model import MappedId, Operation
 
 
 def methods(looker):

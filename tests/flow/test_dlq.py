@@ -11,7 +11,8 @@ from lvrestore.errors import NotFoundError, UsageError
 from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
 from lvrestore.state.dead_letters import LetterFilter
 from lvrestore.state.lock import RunLock
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 HERE = "http://127.0.0.1:9"
 D, L, P = ContentType.DASHBOARD, ContentType.LOOK, ContentType.SCHEDULED_PLAN

@@ -11,10 +11,10 @@ import test_plans
 from factory import backup, make_dashboard, make_looker, trash
 from harness import Memory, restore
 
-from lvrestore.content.references import CLOCK_SKEW
+from lvrestore.content.knowledge import CLOCK_SKEW
 from lvrestore.looker.classify import Reply
 from lvrestore.model import ContentType, Operation
-from lvrestore.run.touched import Touched
+from lvrestore.play.touched import Touched
 
 MINUTES = 300
 BELIEFS = [

@@ -7,8 +7,7 @@ import pytest
 from factory import make_dashboard, make_looker
 from harness import Memory, restore
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, MappingState, MatchRule, Operation
+from lvrestore.model import ContentType, MappedId, MappingState, MatchRule, Operation
 
 
 def backup(looker, path, **changes):

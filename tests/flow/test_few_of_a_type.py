@@ -13,8 +13,8 @@ import pytest
 from make_vault import write_vault
 from whole_runs import looker_of
 
+from lvrestore.catalog.listings import LISTINGS
 from lvrestore.model import ContentType
-from lvrestore.run.listings import LISTINGS
 from lvrestore.vault import ContentDeserializer, open_vault
 
 SIZES = {"dashboards": 8, "looks": 4, "folders": 12, "users": 5, "groups": 4, "roles": 4}

@@ -9,8 +9,7 @@ from factory import make_looker, new_query
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, MappedId, Operation
 from lvrestore.settings import Caller
 
 

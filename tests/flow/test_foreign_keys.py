@@ -11,12 +11,11 @@ from factory import make_dashboard, make_looker
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.references import MappedId
-from lvrestore.content.remap import remapped
-from lvrestore.model import ContentType, Operation
+from lvrestore.content.moved.renaming import remapped
+from lvrestore.model import ContentType, MappedId, Operation
 from lvrestore.plan.remapping import Survey, There
 from lvrestore.settings import Remap
-from lvrestore.vault.references import (
+from lvrestore.vault.foreign_keys import (
     ID_KINDS,
     IN_MODELS,
     NAME_KINDS,

@@ -7,10 +7,10 @@ from contextlib import closing
 import apsw
 from factory import make_looker
 
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.catalog.index import FILE, Index
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
-from lvrestore.run.index import FILE, Index
-from lvrestore.run.indexed import IndexedClient
 
 
 def test_a_process_that_opens_it_waits_for_one_that_has_it_to_itself(tmp_path):

@@ -7,11 +7,11 @@ import pytest
 from factory import backup, make_dashboard, make_looker
 from harness import restore
 
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.catalog.index import Index
 from lvrestore.looker.client import LookerClient
 from lvrestore.model import Operation
-from lvrestore.run.index import Index
-from lvrestore.run.indexed import IndexedClient
-from lvrestore.run.known import KnownIds
+from lvrestore.play.known import KnownIds
 
 
 @pytest.fixture

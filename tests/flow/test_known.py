@@ -4,7 +4,7 @@ import pytest
 from factory import make_looker
 
 from lvrestore.looker.client import LookerClient
-from lvrestore.run.known import COLLECTIONS, KnownIds
+from lvrestore.play.known import COLLECTIONS, KnownIds
 
 
 @pytest.mark.parametrize("kind", sorted(COLLECTIONS))

@@ -7,8 +7,7 @@ import pytest
 from factory import backup, decoded, destroy, make_dashboard, make_looker
 from harness import Memory, restore
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, MappedId, Operation
 
 HOST = "https://sandbox.looker.com"
 

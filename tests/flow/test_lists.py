@@ -4,11 +4,11 @@ import pytest
 from in_memory import Desk
 from make_vault import write_vault
 
+from lvrestore.catalog.listings import LISTINGS
 from lvrestore.model import ContentType
-from lvrestore.run.listings import LISTINGS
 from lvrestore.sandbox.faults import Answer
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.vault import open_vault
 
 ANSWERS = {

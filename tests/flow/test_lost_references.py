@@ -8,8 +8,8 @@ from harness import restore as restore_any
 from make_vault import write_vault
 from whole_runs import looker_of
 
-from lvrestore.content.references import MappedId, destination_of
-from lvrestore.model import ContentType, MappingState, MatchRule, Operation, Waits, is_lost
+from lvrestore.content.knowledge import destination_of
+from lvrestore.model import ContentType, MappedId, MappingState, MatchRule, Operation, Waits, is_lost
 from lvrestore.settings import Caller
 from lvrestore.vault import decode_blob, open_vault
 

@@ -15,7 +15,8 @@ from lvrestore.model import ContentType
 from lvrestore.state.lock import RunLock
 from lvrestore.state.mapping_file import read_mappings
 from lvrestore.state.mappings import CONTENT_TYPES, PARTS, Group, imported
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 from lvrestore.vault import open_vault
 from lvrestore.vault.parts import part_ids
 

@@ -6,10 +6,9 @@ from factory import backup, decoded, destroy, make_dashboard, make_looker, new_q
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.dashboard import live_fingerprint
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation, Waits
-from lvrestore.run.listings import LISTINGS
+from lvrestore.catalog.listings import LISTINGS
+from lvrestore.content.dashboards.fingerprint import live_fingerprint
+from lvrestore.model import ContentType, MappedId, Operation, Waits
 
 NAMED = ["folder", "look", "group", "role", "permission_set", "model_set"]
 

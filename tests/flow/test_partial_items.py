@@ -8,8 +8,7 @@ from factory import backup, decoded, destroy, make_dashboard, make_looker, new_q
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, MappedId, Operation
 from lvrestore.settings import Caller
 
 

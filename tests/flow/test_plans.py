@@ -10,12 +10,11 @@ from harness import Memory
 from harness import restore as restore_any
 
 from lvrestore.content.calls import Create, Exists, Get
-from lvrestore.content.plans import VaultPlan, restore_plan
-from lvrestore.content.references import NO_HISTORY, MappedId
-from lvrestore.model import ContentType, Operation
-from lvrestore.sandbox.damage import damage
+from lvrestore.content.sending.plans import VaultPlan, restore_plan
+from lvrestore.model import NO_HISTORY, ContentType, MappedId, Operation
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.damage import damage
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.vault import open_vault
 from lvrestore.vault.decode import decode_blob

@@ -6,8 +6,7 @@ from factory import make_dashboard, make_looker
 from harness import Memory
 from harness import restore as restore_any
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
+from lvrestore.model import ContentType, MappedId, Operation
 from lvrestore.settings import Caller
 
 

@@ -10,10 +10,10 @@ from factory import make_looker, requests
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import ContentType
-from lvrestore.run.preflight import CALLS, SelectedRows, look_ahead
-from lvrestore.run.waves import Chosen
+from lvrestore.plan.chosen import Chosen
+from lvrestore.preflight.problems import CALLS, SelectedRows, look_ahead
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.vault import decode_blob, open_vault
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
@@ -180,7 +180,7 @@ def test_versions_are_those_that_were_read(vault, looker):
 
 
 def test_large_lists_are_given_up_for_calls_saved(vault, looker, monkeypatch):
-    monkeypatch.setattr("lvrestore.run.preflight.PAGE", 2)
+    monkeypatch.setattr("lvrestore.preflight.problems.PAGE", 2)
     found = ahead(looker, backup_of(vault, DASHBOARD))
     assert found.problems == []
     assert len(requests(looker)) == CALLS

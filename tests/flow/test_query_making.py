@@ -5,7 +5,7 @@ import pytest
 from factory import backup, make_dashboard, make_looker, new_query, requests
 from harness import Memory, restore
 
-from lvrestore.content.queries import content_key, is_query, query_body
+from lvrestore.content.moved.queries import content_key, is_query, query_body
 from lvrestore.model import Operation
 
 QUERY = {"id": "7", "model": "thelook", "view": "orders", "fields": ["orders.a", "orders.b"]}

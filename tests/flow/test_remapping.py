@@ -11,12 +11,12 @@ from harness import Memory
 from harness import restore as restore_any
 
 from lvrestore.content.kinds import KINDS
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, Operation
-from lvrestore.run.references import StateReferences
-from lvrestore.run.workbench import shaped
+from lvrestore.model import ContentType, MappedId, Operation
+from lvrestore.play.answers import StateReferences
+from lvrestore.play.workbench import shaped
 from lvrestore.settings import Policy, Remap
-from lvrestore.state.store import Scope, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
 from lvrestore.vault import Lookups, open_vault
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))

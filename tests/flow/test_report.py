@@ -11,7 +11,8 @@ from lvrestore.errors import NotFoundError
 from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
 from lvrestore.report.urls import web_url
 from lvrestore.state.journal import PAGE, JournalFilter
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 THERE, HERE = "https://a.example.com", "https://b.example.com:19999"
 D, L = ContentType.DASHBOARD, ContentType.LOOK

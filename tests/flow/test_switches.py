@@ -5,9 +5,9 @@ from comparison import differences, vault_dashboards
 from harness import Memory, restore
 
 from lvrestore.model import ContentType, Operation
-from lvrestore.sandbox.damage import damage
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.damage import damage
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.switches import SWITCHES
 from lvrestore.vault import open_vault
 

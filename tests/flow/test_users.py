@@ -10,14 +10,13 @@ from factory import make_looker
 from harness import Memory
 from harness import restore as restore_any
 
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.catalog.index import Index
+from lvrestore.catalog.listings import LISTINGS
 from lvrestore.content.calls import Mapped
-from lvrestore.content.references import MappedId
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
-from lvrestore.model import ContentType, MappingState, MatchRule, Operation
-from lvrestore.run.index import Index
-from lvrestore.run.indexed import IndexedClient
-from lvrestore.run.listings import LISTINGS
+from lvrestore.model import ContentType, MappedId, MappingState, MatchRule, Operation
 from lvrestore.settings import Caller
 
 KEPT = ("first_name", "last_name", "locale", "is_disabled", "home_folder_id", "ui_state", "email")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from comparison import Backup, compare, vault_dashboards
 
-from lvrestore.sandbox.damage import damage
 from lvrestore.sandbox.latency import parse_latency
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.damage import damage
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.server import App, running
 
 SECRET = "a-secret-that-nobody-may-see"

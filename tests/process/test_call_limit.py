@@ -8,7 +8,7 @@ from make_vault import mixed, write_vault
 from processes import running_site
 
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 PROCS = ("1", "2")
 

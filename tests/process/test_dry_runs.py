@@ -7,7 +7,7 @@ from make_vault import mixed, write_vault
 from processes import running_site
 
 from lvrestore.model import ContentType
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 AS_IT_WAS = ("--access", "restore", "--schedules", "as-backup")
 COUNTS = ("created", "updated", "undeleted", "unchanged", "partial", "skipped", "conflict", "error")

@@ -14,7 +14,7 @@ from make_vault import write_vault
 from processes import SECRET, eventually
 
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 
 def error_of(ended):

@@ -8,7 +8,8 @@ from processes import running_site
 
 from lvrestore.model import ContentType
 from lvrestore.state.mappings import Group
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 from lvrestore.vault import open_vault
 
 THERE = "https://there.example.com"

@@ -6,7 +6,7 @@ import pytest
 from processes import TIMEOUT_S
 
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 HTML = "<html><head><title>503 Service Unavailable</title></head></html>"
 WRITES = "/dashboard**"

@@ -10,7 +10,7 @@ from processes import running_site
 from lvrestore.model import ContentType
 from lvrestore.state.lock import RunLock
 from lvrestore.state.mappings import CONTENT_TYPES
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 from lvrestore.vault import open_vault
 
 THERE = "https://there.example.com"

@@ -10,7 +10,7 @@ from test_exits import assert_refused, error_of
 from lvrestore.model import ContentType
 from lvrestore.sandbox.faults import Faults
 from lvrestore.vault import decode_blob, open_vault
-from lvrestore.vault.references import explores_of, palettes_of
+from lvrestore.vault.foreign_keys import explores_of, palettes_of
 
 APART = 50_000_000
 ACME = ("acme", "acme-categorical-0")

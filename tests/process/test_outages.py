@@ -7,7 +7,7 @@ from comparison import vault_dashboards
 from processes import eventually
 
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 HTML = "<html><head><title>502 Bad Gateway</title></head></html>"
 

@@ -7,7 +7,7 @@ from comparison import vault_dashboards
 from processes import running_site
 
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 OK = 200
 ENDS = ("created", "updated", "undeleted", "unchanged", "partial", "skipped", "conflict", "error")

@@ -8,7 +8,7 @@ from make_vault import write_vault
 from processes import running_site
 
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.seed import from_vault
 from lvrestore.sandbox.server import App, running
 
 SECRET = "source-secret-that-nobody-may-see"

@@ -13,7 +13,7 @@ from test_exits import assert_refused, error_of, replaced
 
 from lvrestore.model import ContentType
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 from lvrestore.vault import decode_blob, open_vault
 
 TREE = [word for name in ("folder", "look", "dashboard") for word in ("--type", name)]

@@ -7,7 +7,7 @@ import pytest
 from make_vault import write_vault
 from test_exits import assert_refused, error_of, replaced
 
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 
 def test_begun_continued_and_said_to_be_done(slow_site):

@@ -9,7 +9,7 @@ import time
 import pytest
 from processes import ORPHANS_LEAVE_S, eventually
 
-from lvrestore.state.store import StateReader
+from lvrestore.state.reader import StateReader
 
 
 def done_in(reader):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
 from lvrestore.state.checkpoints import JOURNALED, Counts
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 ITEMS = st.tuples(st.sampled_from([ContentType.LOOK, ContentType.DASHBOARD]), st.sampled_from("12345"))
 KINDS = st.sampled_from(["transient", "validation"])

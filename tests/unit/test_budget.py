@@ -1,8 +1,8 @@
 """A run stops at its own limits, between items."""
 
 from lvrestore.model import Calls, ContentType, ItemError, Operation, RestorationResult
-from lvrestore.run.budget import Budget
 from lvrestore.settings import OwnLimits
+from lvrestore.tasks.budget import Budget
 
 
 class Run:

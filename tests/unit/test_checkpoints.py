@@ -4,7 +4,8 @@ import apsw
 
 from lvrestore.model import ContentType, ItemError, Operation, RestorationResult
 from lvrestore.state.checkpoints import MOST_REASONS
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 D, L = ContentType.DASHBOARD, ContentType.LOOK
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from lvrestore.errors import UsageError, ValidationError
-from lvrestore.plan.identity import Evidence, judge
-from lvrestore.run.identity import Claim, other_names, settle
-from lvrestore.run.source import UNKNOWN, sample_of
+from lvrestore.plan.identity import UNKNOWN, Evidence, judge
+from lvrestore.preflight.declared import Claim, other_names, settle
+from lvrestore.preflight.source import sample_of
 from lvrestore.vault import open_vault
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))

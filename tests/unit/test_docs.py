@@ -38,7 +38,9 @@ from lvrestore.state.dead_letters import DeadLetterItem
 from lvrestore.state.journal import JournalItem
 from lvrestore.state.mapping_file import Problem, mapping_object
 from lvrestore.state.mappings import PARTS, Group, imported
-from lvrestore.state.store import SessionRow, StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import SessionRow
+from lvrestore.state.store import StateStore
 from lvrestore.vault.check import BadRow, Damage, Dangling, Superseded
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lvrestore.content.edited import edited_after_backup, updated_by
+from lvrestore.content.identity.edited import edited_after_backup, updated_by
 
 BACKUP = datetime(2026, 11, 1, 4, tzinfo=UTC)
 

@@ -1,11 +1,12 @@
 """Where objects of another instance are, as far as lists tell it before a run."""
 
-from lvrestore.run.foreseen import Foreseen
-from lvrestore.run.index import Index
-from lvrestore.run.indexed import IndexedClient
-from lvrestore.run.preflight import UNTOLD
+from lvrestore.catalog.client import IndexedClient
+from lvrestore.catalog.index import Index
+from lvrestore.preflight.foreseen import Foreseen
+from lvrestore.preflight.problems import UNTOLD
 from lvrestore.settings import Policy
-from lvrestore.state.store import Scope, StateReader
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
 
 
 class Backup:

@@ -11,8 +11,13 @@ ROOT = Path(lvrestore.__file__).parent
 ORDER = [
     "cli",
     "engine",
-    "report",
     "run",
+    "tasks",
+    "preflight",
+    "play",
+    "rehearsal",
+    "catalog",
+    "report",
     "sandbox",
     "state",
     "plan",
@@ -20,6 +25,13 @@ ORDER = [
     "settings",
     "looker",
     "vault",
+    "scratch",
+    "times",
+    "model",
+    "text",
+    "durations",
+    "errors",
+    "crashpoints",
 ]
 # The pure part decides; it opens no file, socket or database, and starts no process.
 PURE = ("plan", "content")
@@ -57,6 +69,22 @@ def test_imports_point_down(path):
     here = ORDER.index(layer(path))
     used = {name.split(".")[1] for name in imports(path) if name.startswith("lvrestore.")}
     assert not {name for name in used if name in ORDER and ORDER.index(name) < here}
+
+
+def test_every_top_module_has_its_place():
+    tops = {layer(path) for path in ROOT.rglob("*.py")} - {"__init__", "__main__"}
+    assert tops == set(ORDER)
+
+
+def test_only_the_command_line_imports_the_sandbox():
+    users = {layer(p) for p in MODULES if any(n.startswith("lvrestore.sandbox") for n in imports(p))}
+    assert users == {"cli", "sandbox"}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if layer(p) in PURE], ids=lambda p: p.name)
+def test_what_decides_knows_no_client(path):
+    sending = ("lvrestore.looker.client", "lvrestore.looker.transport")
+    assert not [name for name in imports(path) if name.startswith(sending)]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if layer(p) in PURE], ids=lambda p: p.name)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvrestore.content.links import (
+from lvrestore.content.moved.links import (
     each_text,
     linked_in,
     rewrite_beside,

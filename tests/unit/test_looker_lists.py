@@ -7,7 +7,7 @@ from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.lists import TEMPLATES, is_list
 from lvrestore.looker.protocol import Answered, Request, path
-from lvrestore.sandbox.facts import FACTS
+from lvrestore.sandbox.api.facts import FACTS
 
 GETS = {template: methods["GET"] for template, methods in FACTS.paths.items() if "GET" in methods}
 

@@ -3,10 +3,19 @@
 import msgspec
 import pytest
 
-from lvrestore.content.references import MappedId
-from lvrestore.model import ContentType, MappingNote, MappingState, MatchRule, Operation, RestorationResult
+from lvrestore.model import (
+    ContentType,
+    MappedId,
+    MappingNote,
+    MappingState,
+    MatchRule,
+    Operation,
+    RestorationResult,
+)
 from lvrestore.state.mappings import CONTENT_TYPES, PAGE, Group, imported
-from lvrestore.state.store import Scope, StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
 
 THERE, HERE = "https://there", "https://here"
 AT = "2026-11-01T00:00:00.000+00:00"

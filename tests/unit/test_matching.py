@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvrestore.content.matching import Rule, pair
+from lvrestore.content.identity.pairing import Rule, pair
 
 RULES = [
     Rule(lambda w: w.get("id"), lambda x: x.get("id")),

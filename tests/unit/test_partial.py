@@ -16,10 +16,11 @@ from lvrestore.report.jsonl import change_object, result_object
 from lvrestore.report.session import journal_tally, session_summary
 from lvrestore.report.tally import Tally
 from lvrestore.report.terminal import summary_lines, summary_table
-from lvrestore.run.budget import Budget
 from lvrestore.settings import OwnLimits
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
+from lvrestore.tasks.budget import Budget
 
 D = ContentType.DASHBOARD
 MISSING = ItemError(

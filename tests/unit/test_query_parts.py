@@ -3,11 +3,11 @@
 import pytest
 from factory import make_looker
 
+from lvrestore.catalog.index import Index
+from lvrestore.catalog.listings import shows_queries
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.protocol import Request
-from lvrestore.run.index import Index
-from lvrestore.run.listings import shows_queries
-from lvrestore.run.live_source import ReadOnlyClient
+from lvrestore.preflight.live_source import ReadOnlyClient
 from lvrestore.vault import Definitions
 
 QUERY = {"id": "7", "model": "thelook", "view": "orders"}

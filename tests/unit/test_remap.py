@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvrestore.content.remap import entries_used, remapped, remapped_address, remapped_query
+from lvrestore.content.moved.renaming import entries_used, remapped, remapped_address, remapped_query
 from lvrestore.model import ContentType
 from lvrestore.plan.remapping import Survey, There, entries_by_row, merged_groups, merged_users
 from lvrestore.settings import Remap

@@ -9,16 +9,24 @@ import pytest
 
 from lvrestore.looker.classify import Failure, FailureKind
 from lvrestore.looker.client import GaveUp
-from lvrestore.model import SUCCESSES, ContentType, ItemError, Operation, RestorationResult, VaultRow, Waits
+from lvrestore.model import (
+    SUCCESSES,
+    ContentType,
+    ItemError,
+    Operation,
+    RestorationResult,
+    Scanned,
+    VaultRow,
+    Waits,
+)
 from lvrestore.plan.identity import Evidence, declared_same, judge
+from lvrestore.rehearsal.in_order import Rehearsal
 from lvrestore.report.jsonl import JsonLines
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.report.terminal import Terminal, narrowed, summary_lines, type_lines
 from lvrestore.report.wording import api_calls, intent_lines
-from lvrestore.run.scan import Scanned
-from lvrestore.run.waves import Rehearsal
 
 USER, BOARD, MODEL = ContentType.USER, ContentType.BOARD, ContentType.LOOKML_MODEL
 

@@ -2,11 +2,21 @@
 
 import pytest
 
+from lvrestore.engine.letter_choice import (
+    Gate,
+    Selector,
+    chosen_letters,
+    filter_of,
+    source_of,
+    vaults_of,
+    witnesses,
+)
 from lvrestore.errors import SessionMismatchError, UsageError
 from lvrestore.model import ContentType, ItemError, MappingNote, MatchRule, Operation, RestorationResult
-from lvrestore.run.retry import Gate, Selector, chosen_letters, filter_of, source_of, vaults_of, witnesses
 from lvrestore.settings import Retry
-from lvrestore.state.store import Scope, StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
 
 F, L, D, B = ContentType.FOLDER, ContentType.LOOK, ContentType.DASHBOARD, ContentType.BOARD
 HERE = "https://there"

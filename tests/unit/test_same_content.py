@@ -8,7 +8,7 @@ from make_vault import mixed, write_vault
 from same_content import differences, main
 
 from lvrestore.sandbox.looker import Looker
-from lvrestore.sandbox.seed import from_vault
+from lvrestore.sandbox.seeding.seed import from_vault
 
 
 @pytest.fixture(scope="module")

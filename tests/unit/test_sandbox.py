@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from lvrestore.errors import UsageError
 from lvrestore.looker.protocol import Answered, Request, Transport
-from lvrestore.sandbox import search
-from lvrestore.sandbox.facts import FACTS, IDS, parse_body, writable
+from lvrestore.sandbox.api import search
+from lvrestore.sandbox.api.facts import FACTS, IDS, parse_body, writable
+from lvrestore.sandbox.api.search import like, matches
+from lvrestore.sandbox.api.views import parse_fields
 from lvrestore.sandbox.faults import Faults, path_pattern
 from lvrestore.sandbox.founding import ROOTS
 from lvrestore.sandbox.instance import iso
@@ -23,11 +25,9 @@ from lvrestore.sandbox.latency import PROFILES, parse_latency
 from lvrestore.sandbox.looker import ROUTES, CallRefusedError, Looker, find_route
 from lvrestore.sandbox.refusals import Refusal
 from lvrestore.sandbox.relations import Access, Relation, id_order
-from lvrestore.sandbox.search import like, matches
 from lvrestore.sandbox.server import RateLimit
 from lvrestore.sandbox.store import Shelf, Store, content_key, token
 from lvrestore.sandbox.switches import SWITCHES, Switches, parse_switch
-from lvrestore.sandbox.views import parse_fields
 
 BODY_TYPES = sorted({e.body for methods in FACTS.paths.values() for e in methods.values() if e.body} - {IDS})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lvrestore.errors import IDMappingError
-from lvrestore.run.source import require_own_name, sample_of
+from lvrestore.preflight.source import require_own_name, sample_of
 from lvrestore.vault import open_vault
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))

@@ -3,7 +3,7 @@
 import pytest
 
 from lvrestore.model import ContentType
-from lvrestore.run.source_ways import QueryWays, by_slug, shown_by
+from lvrestore.preflight.source_ways import QueryWays, by_slug, shown_by
 
 LOOK = {"id": "7", "query_id": "1", "query": {"id": "1", "model": "m"}}
 

@@ -23,7 +23,8 @@ from lvrestore.model import (
 )
 from lvrestore.report.session import session_summary
 from lvrestore.state.dead_letters import LetterFilter
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 
 D = ContentType.DASHBOARD
 

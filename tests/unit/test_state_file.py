@@ -9,15 +9,17 @@ import pytest
 import statements
 from statements import asked_by_everything
 
-from lvrestore.content.references import History
 from lvrestore.errors import StateLostError, ValidationError
-from lvrestore.model import ContentType, Operation, RestorationResult
+from lvrestore.model import ContentType, History, Operation, RestorationResult
 from lvrestore.report.session import session_summary
+from lvrestore.state import reader as reader_module
 from lvrestore.state import store as store_module
 from lvrestore.state.database import SCHEMA_VERSION
 from lvrestore.state.dead_letters import DeadLetterQueue, LetterFilter
 from lvrestore.state.mappings import IDMapper, Mappings
-from lvrestore.state.store import Scope, StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.sessions import Scope
+from lvrestore.state.store import StateStore
 
 DATA = Path(__file__).parents[1] / "data"
 OLD = {path.stem.removeprefix("state-"): path for path in sorted(DATA.glob("state-*.sql"))}
@@ -173,7 +175,7 @@ def test_no_query_reads_a_whole_table_that_grows(tmp_path):
 
 @pytest.mark.parametrize("side", [StateStore, StateReader, DeadLetterQueue, IDMapper, Mappings])
 def test_no_method_is_left_out_of_that(side):
-    done = Path(statements.__file__).read_text() + Path(store_module.__file__).read_text()
+    done = "".join(Path(one.__file__).read_text() for one in (statements, reader_module, store_module))
     methods = {name for name, one in vars(side).items() if callable(one) and not name.startswith("_")}
     assert methods
     assert not [name for name in methods if f".{name}(" not in done]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from lvrestore.model import MappingNote, MatchRule
-from lvrestore.run.references import StateReferences
+from lvrestore.play.answers import StateReferences
 from lvrestore.settings import Policy
-from lvrestore.state.store import StateReader, StateStore
+from lvrestore.state.reader import StateReader
+from lvrestore.state.store import StateStore
 from lvrestore.vault import Lookups
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from lvrestore.content.outgoing import Outgoing
-from lvrestore.content.required import REQUIRED
+from lvrestore.content.writing.required import REQUIRED
 from lvrestore.looker.models import WriteDashboard, WriteDashboardFilter, WriteLookWithQuery
 from lvrestore.model import ContentType, VaultRow
 from lvrestore.plan import validation

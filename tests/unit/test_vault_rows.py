@@ -11,7 +11,8 @@ import pytest
 
 from lvrestore.errors import NotFoundError, UsageError, ValidationError
 from lvrestore.model import ContentType
-from lvrestore.run.waves import Chosen, Unfinished, Waves
+from lvrestore.plan.chosen import Chosen
+from lvrestore.tasks.waves import Unfinished, Waves
 from lvrestore.vault import DoneIn, TypeCount, decode_blob, open_vault, selection
 from lvrestore.vault.check import BadRow, Superseded, check
 

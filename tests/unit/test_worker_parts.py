@@ -9,10 +9,11 @@ import pytest
 from factory import backup, make_dashboard, make_looker
 from harness import restore
 
+from lvrestore.errors import PeerGone
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Token
 from lvrestore.run.messages import BeforeImage, TokenGiven, TokenWanted
-from lvrestore.run.pipes import MeetingPoint, PeerGone, meet, pipe_pair, private_folder
+from lvrestore.run.pipes import MeetingPoint, meet, pipe_pair, private_folder
 from lvrestore.run.worker import PipeRecorder, PipeTokens
 
 PATIENCE_S = 10.0
