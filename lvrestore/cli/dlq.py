@@ -146,7 +146,7 @@ def clear_letters(
     """
     wanted = LetterFilter(ids=ids or None, session_id=session, content_type=content_type)
     if wanted.is_empty != all_letters:
-        raise UsageError("say which dead letters: ids, --session, --type, or --all alone")
+        raise UsageError("say which failures: ids, --session, --type, or --all alone")
     reader = state_reader(where)
     require_known(reader, wanted)
     letters = reader.dead_letters.find(wanted)
@@ -160,13 +160,14 @@ def clear_letters(
     if out.as_json:
         out.line({"type": "cleared", "count": len(letters)})
     elif letters:
-        out.say(f"{len(letters):,} dead letters removed")
+        out.say(f"{counted(len(letters), 'failure')} removed from the list")
 
 
 def _what_is_cleared(letters: list[DeadLetterItem], path: Path) -> str:
     if not letters:
         return "no failures to remove"
-    return f"Remove {len(letters):,} dead letters from {path}; what failed is then known nowhere else."
+    what = counted(len(letters), "failure")
+    return f"Remove {what} from the list in {path}. Nothing else knows what failed."
 
 
 def _clear(path: Path, letters: list[DeadLetterItem], lock_timeout_s: float) -> None:

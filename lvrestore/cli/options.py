@@ -454,6 +454,7 @@ engine_options = together(
         show_default=True,
         metavar="N",
         help="Items of a type after which the state file sums up what is done.",
+        hidden=True,
     ),
     option(
         "--max-staleness",
@@ -463,6 +464,7 @@ engine_options = together(
         show_default=True,
         metavar="S",
         help="Seconds after which what was read in bulk is read again.",
+        hidden=True,
     ),
 )
 lock_timeout_option = option(

@@ -186,7 +186,7 @@ def test_clear_of_an_unknown_id_removes_nothing(invoke, path):
 def test_clear_asks_and_says_how_many(path, capfd):
     assert run(["dlq", "clear", "--all", "--state", str(path)]) == 64
     said = capfd.readouterr().err
-    assert "3 dead letters" in said
+    assert "Remove 3 failures" in said
     assert "--force" in said
     assert len(letters(path)) == 3
 
