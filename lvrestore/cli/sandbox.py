@@ -122,7 +122,7 @@ def _say_filled(done: dict[str, Any]) -> None:
     multiple=True,
     metavar="NAME=VALUE",
     envvar="LVRESTORE_SWITCH",
-    help="Turn round a belief about Looker; a wrong name lists them all.",
+    help="Switch a behaviour of Looker that no source confirms; a wrong name lists all switches.",
 )
 @click.option(
     "--dump",

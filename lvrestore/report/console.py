@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 UNWRAPPED = 10_000
+# Wider than any table: how wide one would like to be.
+UNBOUND = 100_000
 
 
 def result_console(*, quiet: bool = False) -> Console:
@@ -21,5 +23,5 @@ def result_console(*, quiet: bool = False) -> Console:
 
 def fits(console: Console, table: Table) -> bool:
     """Whether no cell of the table has to be cut or folded."""
-    unbound = console.options.update(max_width=UNWRAPPED)
+    unbound = console.options.update(max_width=UNBOUND)
     return console.measure(table, options=unbound).maximum <= console.width

@@ -15,6 +15,7 @@ from lvrestore.errors import UsageError
 from lvrestore.model import SUCCESSES, ContentType, Json, Operation, RestorationResult
 from lvrestore.report.console import fits, result_console
 from lvrestore.report.evidence import identity_question
+from lvrestore.report.meanings import counted_kind
 from lvrestore.report.progress import Progress
 from lvrestore.report.reporter import Intent
 from lvrestore.report.tally import Tally
@@ -45,8 +46,6 @@ SENDING = frozenset(
 # What those who want to see errors only are not shown of a dry run.
 NO_TROUBLE = SUCCESSES | {Operation.SKIPPED}
 PATH_LIMIT = 120
-# What to do about a warning that is only counted, where it is one and the same.
-REMEDIES = {"access_differs": " (left as it is here: --access restore writes it, -v names each)"}
 
 
 class Terminal:
@@ -270,15 +269,15 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     lines += [line] if (line := queries_line(summary["queries"])) else []
     lines += [f"skipped: {one['count']:,} {one['reason']}" for one in summary["skipped"]]
     lines += [f"errors: {n:,} {kind}" for kind, n in summary["error_breakdown"].items()]
-    lines += [
-        f"warnings: {w['count']:,} {w['kind']}{REMEDIES.get(w['kind'], '')}" for w in summary["warnings"]
-    ]
+    lines += [f"warnings: {counted_kind(one['count'], one['kind'])}" for one in summary["warnings"]]
     if counts["partial_count"]:
         lines.append(f"partly restored: {counted(counts['partial_count'], 'item')}, without what is named")
     if (counts["error_count"] or counts["partial_count"]) and summary["status"] != "planned":
         lines.append("`lvrestore failures list` shows what failed or is missing, and why")
     if counts["conflict_count"] and summary["status"] != "planned":
         lines.append("`lvrestore report --conflicts` shows what is in conflict and why")
+    if summary["warnings"] and summary["status"] != "planned":
+        lines.append("`lvrestore report --warnings` shows which items have warnings")
     if summary["status"] in {"stopped", "interrupted", "failed"}:
         session_id = summary["session_id"]
         goes_on = f"`lvrestore resume` continues session {session_id}" if session_id else NOT_SHOWN

@@ -27,6 +27,7 @@ from lvrestore.plan.identity import Evidence, Verdict
 from lvrestore.report.explanation import Explanation
 from lvrestore.report.items import item_object
 from lvrestore.report.jsonl import change_object, result_object
+from lvrestore.report.meanings import MEANINGS
 from lvrestore.report.session import session_summary
 from lvrestore.report.tally import Frame, Tally, summary
 from lvrestore.sandbox.fault_file import read_fault_file
@@ -175,6 +176,12 @@ def test_every_warning_kind_is_documented():
     assert calls.Warn.__name__ == "Warn"
     assert len(kinds) >= 9
     assert kinds <= first_names(OUTPUT)
+
+
+def test_every_warning_kind_that_is_documented_is_told_in_words():
+    table = OUTPUT.read_text().partition("### Warning kinds")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {kind for row in rows for kind in re.findall(r"`(\w+)`", row)} == MEANINGS.keys()
 
 
 # -- JSON
