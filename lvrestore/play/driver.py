@@ -416,7 +416,8 @@ class Driver:
             case SwitchesOff():
                 self._recorder.switch_off(note)
             case Tried():
-                self._tried(note)
+                if not self._task.again:  # a second look finds what this rehearsal made
+                    self._tried(note)
             case Live(body):
                 self._touched.found(body)
             case Warn(kind, message):

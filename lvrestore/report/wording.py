@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lvrestore.content.identity.edited import TIMED
 from lvrestore.model import ContentType, Edit
 from lvrestore.plan.identity import UNKNOWN
 from lvrestore.plan.plausibility import Visible
@@ -147,14 +148,19 @@ def _overwriting_lines(intent: Intent) -> Iterator[str]:
     """What may be overwritten, with numbers as far as the destination was read before the question."""
     yield from map(hidden_line, intent.hidden)
     there = ", ".join(plural(t, n) for t, n in intent.there.items() if n)
-    unread = [named(t) + "s" for t, n in intent.counts.items() if n and t not in intent.there]
+    unread = [t for t, n in intent.counts.items() if n and t not in intent.there]
     if there:
         yield f"Already there, and overwritten where they differ from the backup: {there}."
     if unread:
         which = (
-            f"{', '.join(unread)} that exist and differ" if intent.there else "Objects that exist and differ"
+            f"{', '.join(named(t) + 's' for t in unread)} that exist and differ"
+            if intent.there
+            else "Objects that exist and differ"
         )
-        yield f"{which[0].upper()}{which[1:]} from the backup are overwritten."
+        newer = (
+            ", newer edits included (--dry-run shows them)" if any(t.label in TIMED for t in unread) else ""
+        )
+        yield f"{which[0].upper()}{which[1:]} from the backup are overwritten{newer}."
     elif not there:
         yield "Nothing of it is there yet, so that nothing is overwritten."
 

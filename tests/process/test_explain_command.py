@@ -103,3 +103,19 @@ def test_what_cannot_be_explained(elsewhere, item, code):
     _, ended = explain(elsewhere, item)
     assert (ended.code, json.loads(ended.out)["code"]) == (code, code)
     assert elsewhere.writes() == []
+
+
+def test_what_the_rehearsal_itself_would_make_is_not_found(backup, tmp_path):
+    with running_site(backup, tmp_path, damaged=False) as site:
+        lost = next(
+            one.row["id"]
+            for one in site.looker.instance.store.dashboards.values()
+            if any("/dashboards/" in str(tile.get("body_text")) for tile in one.tiles)
+            and not one.row.get("deleted")
+        )
+        site.looker.call("DELETE", f"/dashboards/{lost}")
+        given = [one for one in site.arguments() if one != "--force"]
+        ended = site.run(["map", "explain", f"dashboard:{lost}", *given])
+        found = json.loads(ended.out)
+        assert (found["operation"], found["destination_id"]) == ("created", None)
+        assert "new-" not in ended.out

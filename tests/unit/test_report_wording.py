@@ -167,10 +167,12 @@ def overwriting(counts, there):
 
 def test_how_much_may_be_overwritten_is_said_as_far_as_it_is_known():
     counts = {MODEL: 5, USER: 1200, BOARD: 4}
-    assert overwriting(counts, {}) == ["Objects that exist and differ from the backup are overwritten."]
+    assert overwriting(counts, {}) == [
+        "Objects that exist and differ from the backup are overwritten, newer edits included (--dry-run shows them)."
+    ]
     assert overwriting(counts, {USER: 1100, MODEL: 0}) == [
         "Already there, and overwritten where they differ from the backup: 1,100 users.",
-        "Boards that exist and differ from the backup are overwritten.",
+        "Boards that exist and differ from the backup are overwritten, newer edits included (--dry-run shows them).",
     ]
     assert overwriting({USER: 2}, {USER: 0}) == [
         "Nothing of it is there yet, so that nothing is overwritten."
