@@ -43,8 +43,8 @@ from lvrestore.model import (
     RestorationResult,
 )
 from lvrestore.run import writer
+from lvrestore.run.ledger import CLAIMS_AT_ONCE, CREDITS_PER_THREAD
 from lvrestore.run.messages import Claim, Finished, Hello, Message, Stop, Stored
-from lvrestore.run.parent import CLAIMS_AT_ONCE, CREDITS_PER_THREAD
 from lvrestore.run.pipes import Pipe, meet, pipe_pair, private_folder, wait_for
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL
 from lvrestore.state.lock import RunLock
