@@ -6,12 +6,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.calls import Get, Mapped, Restored, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.identity.trying import tried
-from lvrestore.content.knowledge import References
 from lvrestore.content.writing.shapes import known
 from lvrestore.errors import ValidationError
 from lvrestore.looker.protocol import path
-from lvrestore.model import History, MatchRule, Operation
+from lvrestore.model import MatchRule, Operation
 
 Text = str | None | UnsetType
 
@@ -24,16 +24,16 @@ class VaultExplore(msgspec.Struct, frozen=True, kw_only=True):
     name: Text = UNSET
 
 
-def restore_explore(vault: VaultExplore, refs: References, history: History) -> Steps[Restored]:  # noqa: ARG001 - as all types
+def restore_explore(case: Case[VaultExplore]) -> Steps[Restored]:
     """End as unchanged when the destination has the explore, else as skipped with a warning."""
-    model, name = _names(vault)
+    model, name = _names(case.vault)
     # Without `fields` the server lists every field of the explore, which takes seconds.
     live = yield Get(path("lookml_models", model, "explores", name), {"fields": "name"})
-    shown = [{"id": vault.id, "name": name}] if live is not None else []
+    shown = [{"id": case.vault.id, "name": name}] if live is not None else []
     yield tried(MatchRule.NAME, f"explore {name} of model {model}", shown, shown[0] if shown else None)
     if live is not None:
-        if refs.mapped("explore", vault.id) is None:
-            yield Mapped("explore", vault.id, f"{model}::{name}", MatchRule.NAME)
+        if case.refs.mapped("explore", case.vault.id) is None:
+            yield Mapped("explore", case.vault.id, f"{model}::{name}", MatchRule.NAME)
         return Restored(operation=Operation.UNCHANGED, destination_id=f"{model}::{name}")
     yield Warn("explore_missing", f"explore {name} of model {model} is not on the destination")
     reason = "an explore lives in LookML: deploy the project that has it"

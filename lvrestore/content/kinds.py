@@ -10,6 +10,7 @@ import msgspec
 
 from lvrestore.content.boards.board import VaultBoard, restore_board
 from lvrestore.content.calls import Restored, Steps
+from lvrestore.content.case import Case
 from lvrestore.content.dashboards.dashboard import restore_dashboard
 from lvrestore.content.explores import VaultExplore, restore_explore
 from lvrestore.content.flat.generator import restore_flat
@@ -27,20 +28,19 @@ from lvrestore.content.flat.rows import (
     VaultPermissionSet,
     VaultRole,
 )
-from lvrestore.content.knowledge import References
 from lvrestore.content.people.finding import VaultUser
 from lvrestore.content.people.roles import restore_group, restore_role
 from lvrestore.content.people.users import restore_user
 from lvrestore.content.sending.plans import VaultPlan, restore_plan
 from lvrestore.content.writing.shapes import VaultDashboard
-from lvrestore.model import ContentType, History
+from lvrestore.model import ContentType
 
 
 class Kind(msgspec.Struct, frozen=True):
     """How one content type is decoded and restored."""
 
     shape: type[msgspec.Struct]
-    restore: Callable[[Any, References, History], Steps[Restored]]
+    restore: Callable[[Case[Any]], Steps[Restored]]
 
 
 KINDS: Mapping[ContentType, Kind] = {

@@ -13,6 +13,7 @@ from lvrestore.catalog.alert_search import AlertSearch
 from lvrestore.catalog.client import IndexedClient
 from lvrestore.catalog.index import Index
 from lvrestore.content.calls import Restored, Steps, Tried
+from lvrestore.content.case import Case
 from lvrestore.content.counterparts import find_counterparts
 from lvrestore.content.kinds import KINDS
 from lvrestore.content.knowledge import References
@@ -74,7 +75,7 @@ def decode(task: RestorationTask, refs: References, history: History) -> Steps[R
     """Decode the blob and start the generator of its type."""
     kind = KINDS[task.content_type]
     row = VaultRow(content_type=task.content_type, source_id=task.source_id, name=task.name, blob=task.blob)
-    steps = kind.restore(shaped(row, kind.shape, refs.policy.remap), refs, history)
+    steps = kind.restore(Case(shaped(row, kind.shape, refs.policy.remap), refs, history))
     return steps if refs.same_instance else _after(find_counterparts(_earlier(task), refs), steps)
 
 

@@ -10,8 +10,9 @@ from harness import Memory
 from harness import restore as restore_any
 
 from lvrestore.content.calls import Create, Exists, Get
+from lvrestore.content.case import Case
 from lvrestore.content.sending.plans import VaultPlan, restore_plan
-from lvrestore.model import NO_HISTORY, ContentType, MappedId, Operation
+from lvrestore.model import ContentType, MappedId, Operation
 from lvrestore.sandbox.looker import Looker
 from lvrestore.sandbox.seeding.damage import damage
 from lvrestore.sandbox.seeding.seed import from_vault
@@ -974,7 +975,7 @@ def test_after_a_lost_reply_a_plan_that_another_row_made_meanwhile_is_not_ours()
                 reply = looker.call("GET", call.path, params=call.params)
 
     reads = []
-    create = play(restore_plan(vault, memory, NO_HISTORY), until=Create)
+    create = play(restore_plan(Case(vault, memory)), until=Create)
     reads.clear()
     make_plan(looker, scheduled_plan_destination=[SFTP], enabled=False)
     assert play(create.find_again()) is None

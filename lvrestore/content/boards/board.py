@@ -25,6 +25,7 @@ from lvrestore.content.boards.parts import (
 )
 from lvrestore.content.boards.writes import difference, said, sync_parts, undelete
 from lvrestore.content.calls import Call, Create, Exists, Get, Live, Mapped, Restored, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.counterparts import follow
 from lvrestore.content.identity.by_identity import by_identity
 from lvrestore.content.identity.trying import doubtful, tried
@@ -45,7 +46,7 @@ from lvrestore.content.writing.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteBoard, WriteBoardItem, WriteBoardSection
 from lvrestore.looker.protocol import path
-from lvrestore.model import NO_HISTORY, History, Json, MatchRule, Operation
+from lvrestore.model import History, Json, MatchRule, Operation
 from lvrestore.text import quoted
 from lvrestore.times import contradicts
 
@@ -61,20 +62,23 @@ class VaultBoard(WriteBoard, frozen=True, kw_only=True):
     board_sections: list[VaultSection] | UnsetType | None = UNSET
 
 
-def restore_board(vault: VaultBoard, refs: References, history: History = NO_HISTORY) -> Steps[Restored]:
+def restore_board(case: Case[VaultBoard]) -> Steps[Restored]:
     """Make the destination's board equal the vault's, creating it if it is gone."""
-    if not history.again:
-        links = unsettled_links(parts(vault.board_sections) or [], refs)
+    if not case.history.again:
+        links = unsettled_links(parts(case.vault.board_sections) or [], case.refs)
         # Where a second look would see nothing new, this one counts as that.
-        history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
-    if history.again:
-        yield from follow(texts_of(parts(vault.board_sections) or []), refs)
-    live = yield from by_identity(refs, "board", "boards", vault.id, known(vault.created_at), has_trash=False)
+        again = not (yield from may_move(links, case.refs))
+        case = msgspec.structs.replace(case, history=msgspec.structs.replace(case.history, again=again))
+    if case.history.again:
+        yield from follow(texts_of(parts(case.vault.board_sections) or []), case.refs)
+    live = yield from by_identity(
+        case.refs, "board", "boards", case.vault.id, known(case.vault.created_at), has_trash=False
+    )
     if isinstance(live, Restored):
         return live
     if live is not None and not live.get("deleted_at"):
-        return (yield from _repair(vault, live, refs, history))
-    return (yield from _bring_back(vault, live, refs, history))
+        return (yield from _repair(case.vault, live, case.refs, case.history))
+    return (yield from _bring_back(case.vault, live, case.refs, case.history))
 
 
 def _bring_back(

@@ -25,6 +25,7 @@ from lvrestore.content.calls import (
     Update,
     Warn,
 )
+from lvrestore.content.case import Case
 from lvrestore.content.counterparts import follow
 from lvrestore.content.dashboards.arranging import arrange
 from lvrestore.content.dashboards.body import NESTED, shell_body
@@ -88,39 +89,47 @@ from lvrestore.model import NO_HISTORY, History, Json, MatchRule, Operation
 from lvrestore.text import quoted
 
 
-def restore_dashboard(
-    vault: VaultDashboard, refs: References, history: History = NO_HISTORY
-) -> Steps[Restored]:
+def restore_dashboard(case: Case[VaultDashboard]) -> Steps[Restored]:
     """Make the destination's dashboard equal the vault's, creating it if it is gone."""
-    if "::" in vault.id:
+    if "::" in case.vault.id:
         return Restored(operation=Operation.SKIPPED, reason="a LookML dashboard lives in its project's code")
-    if not history.again:
-        links = {link for tile in parts(vault.dashboard_elements) or () for link in unsettled_in(tile, refs)}
+    if not case.history.again:
+        links = {
+            link
+            for tile in parts(case.vault.dashboard_elements) or ()
+            for link in unsettled_in(tile, case.refs)
+        }
         # Where a second look would see nothing new, this one counts as that.
-        history = msgspec.structs.replace(history, again=not (yield from may_move(links, refs)))
-    if history.again:
+        again = not (yield from may_move(links, case.refs))
+        case = msgspec.structs.replace(case, history=msgspec.structs.replace(case.history, again=again))
+    if case.history.again:
         yield from follow(
-            [text for tile in parts(vault.dashboard_elements) or () for text in texts_of(tile)], refs
+            [text for tile in parts(case.vault.dashboard_elements) or () for text in texts_of(tile)],
+            case.refs,
         )
-    refs = yield from housed(known(vault.folder_id), refs)
-    if not refs.same_instance:
-        _check_folder(vault, {}, refs)
-    found = yield from find_dashboard(vault, refs, history)
+    case = msgspec.structs.replace(case, refs=(yield from housed(known(case.vault.folder_id), case.refs)))
+    if not case.refs.same_instance:
+        _check_folder(case.vault, {}, case.refs)
+    found = yield from find_dashboard(case.vault, case.refs, case.history)
     if isinstance(found, Restored):
         return found
     if found.live is None:
-        _check_folder(vault, {}, refs)
-        check_required("dashboard", shell_body(vault, refs), f"dashboard {vault.id}")
-    if not refs.same_instance:
-        yield from _recognise_queries(vault, found, refs)
+        _check_folder(case.vault, {}, case.refs)
+        check_required("dashboard", shell_body(case.vault, case.refs), f"dashboard {case.vault.id}")
+    if not case.refs.same_instance:
+        yield from _recognise_queries(case.vault, found, case.refs)
     if found.live is not None:
         try:
-            return (yield from _repair(vault, found.live, refs, history))
+            return (yield from _repair(case.vault, found.live, case.refs, case.history))
         except StillInTrash:
             yield Warn(
-                "still_in_trash", f"dashboard {vault.id} cannot leave the trash, as its folder is gone"
+                "still_in_trash", f"dashboard {case.vault.id} cannot leave the trash, as its folder is gone"
             )
-    return (yield from _create(vault, refs, history, frozenset({"slug"} if found.slug_taken else ())))
+    return (
+        yield from _create(
+            case.vault, case.refs, case.history, frozenset({"slug"} if found.slug_taken else ())
+        )
+    )
 
 
 # --- finding it

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from lvrestore.content.calls import Create, Get, Held, Live, Mapped, Reads, Restored, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.flat.finding import find_by_name, find_object
 from lvrestore.content.flat.row import CHECKED, NESTED, Flat, Shape, own_body, require_sound
 from lvrestore.content.identity.names import Claimant, held, holder_of, is_taken, settle
@@ -44,25 +45,27 @@ BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
 # --- the one generator
 
 
-def restore_flat(flat: Flat, vault: Shape, refs: References, history: History) -> Steps[Restored]:
+def restore_flat(flat: Flat, case: Case[Shape]) -> Steps[Restored]:
     """Make the destination's object equal the vault's, creating it if it is gone."""
-    if (folder_id := standing_in(refs, flat.kind, vault.id)) is not None:
+    if (folder_id := standing_in(case.refs, flat.kind, case.vault.id)) is not None:
         stands_for = f"stands for folder {folder_id} (remap)"
         return Restored(operation=Operation.SKIPPED, destination_id=folder_id, reason=stands_for)
-    if reason := flat.skip(vault) or flat.skip_here(vault, refs):
-        here = yield from _counterpart(flat, vault, refs)
+    if reason := flat.skip(case.vault) or flat.skip_here(case.vault, case.refs):
+        here = yield from _counterpart(flat, case.vault, case.refs)
         return Restored(operation=Operation.SKIPPED, destination_id=here, reason=reason)
-    if flat.rivalry and (reason := (yield from flat.rivalry(vault, refs))):
+    if flat.rivalry and (reason := (yield from flat.rivalry(case.vault, case.refs))):
         return Restored(operation=Operation.CONFLICT, reason=reason)
-    refs = yield from housed(_folder_of(flat, vault), refs)
-    body = yield from _wanted_body(flat, vault, refs)
-    found = yield from find_object(flat, vault, body, refs, history)
+    case = msgspec.structs.replace(case, refs=(yield from housed(_folder_of(flat, case.vault), case.refs)))
+    body = yield from _wanted_body(flat, case.vault, case.refs)
+    found = yield from find_object(flat, case.vault, body, case.refs, case.history)
     try:
-        return (yield from _restore(flat, vault, body, found, refs, history))
+        return (yield from _restore(flat, case.vault, body, found, case.refs, case.history))
     except StillInTrash:
-        yield Warn("still_in_trash", f"{flat.kind} {vault.id} cannot leave the trash, as its folder is gone")
-    found = yield from find_by_name(flat, vault, body, refs, history)
-    return (yield from _restore(flat, vault, body, found, refs, history))
+        yield Warn(
+            "still_in_trash", f"{flat.kind} {case.vault.id} cannot leave the trash, as its folder is gone"
+        )
+    found = yield from find_by_name(flat, case.vault, body, case.refs, case.history)
+    return (yield from _restore(flat, case.vault, body, found, case.refs, case.history))
 
 
 def _folder_field(flat: Flat) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lvrestore.content.calls import Change, Mapped, Restored, Steps
+from lvrestore.content.case import Case
 from lvrestore.content.flat.generator import restore_flat
 from lvrestore.content.flat.rows import GROUP, ROLE, VaultGroup, VaultRole
 from lvrestore.content.knowledge import References, left_unfinished, made_kind, whereabouts
@@ -14,39 +15,39 @@ from lvrestore.content.people.access import Group, Role, sync_holders, sync_memb
 from lvrestore.model import SUCCESSES, History, Lack, MatchRule, Operation
 
 
-def restore_role(vault: VaultRole, refs: References, history: History) -> Steps[Restored]:
+def restore_role(case: Case[VaultRole]) -> Steps[Restored]:
     """Make a role equal the vault's, and give it to its holders. A built-in one only has holders to restore."""
-    done = yield from restore_flat(ROLE, vault, refs, history)
-    if refs.policy.access == "skip" or done.operation is Operation.CONFLICT:
+    done = yield from restore_flat(ROLE, case)
+    if case.refs.policy.access == "skip" or done.operation is Operation.CONFLICT:
         return done
-    where = done.destination_id or whereabouts(refs, "role", vault.id)
+    where = done.destination_id or whereabouts(case.refs, "role", case.vault.id)
     if where is None:
         return done
     empty = done.operation is Operation.CREATED
-    done = yield from _counted_as_new(done, "role", vault.id, refs, history)
-    role = Role(vault.id, where, created=done.operation is Operation.CREATED, empty=empty)
+    done = yield from _counted_as_new(done, "role", case.vault.id, case.refs, case.history)
+    role = Role(case.vault.id, where, created=done.operation is Operation.CREATED, empty=empty)
     lost: list[Lack] = []
-    return _with(done, where, (yield from sync_holders(role, refs, lost)), lost)
+    return _with(done, where, (yield from sync_holders(role, case.refs, lost)), lost)
 
 
-def restore_group(vault: VaultGroup, refs: References, history: History) -> Steps[Restored]:
+def restore_group(case: Case[VaultGroup]) -> Steps[Restored]:
     """Make a group equal the vault's. Its members join it as users, where these are restored.
 
     Service accounts and people of signed embedding are never restored: of them, a new group has lost its members.
     """
-    done = yield from restore_flat(GROUP, vault, refs, history)
-    if refs.policy.access == "skip" or done.destination_id is None or GROUP.skip(vault):
+    done = yield from restore_flat(GROUP, case)
+    if case.refs.policy.access == "skip" or done.destination_id is None or GROUP.skip(case.vault):
         return done
     if done.operation not in {*SUCCESSES, Operation.SKIPPED}:
         return done
-    done = yield from _counted_as_new(done, "group", vault.id, refs, history)
-    group = Group(vault.id, str(done.destination_id), done.operation is Operation.CREATED)
+    done = yield from _counted_as_new(done, "group", case.vault.id, case.refs, case.history)
+    group = Group(case.vault.id, str(done.destination_id), done.operation is Operation.CREATED)
     changes: list[Change] = []
     lost: list[Lack] = []
-    if not refs.policy.members_by_user:
-        changes += yield from sync_members(group, refs, lost)
+    if not case.refs.policy.members_by_user:
+        changes += yield from sync_members(group, case.refs, lost)
     if group.created:
-        changes += yield from sync_members(group, refs, lost, managed=True)
+        changes += yield from sync_members(group, case.refs, lost, managed=True)
     return _with(done, group.group_id, changes, lost)
 
 

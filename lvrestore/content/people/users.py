@@ -10,6 +10,7 @@ from collections.abc import Collection
 import msgspec
 
 from lvrestore.content.calls import Change, Create, Exists, Mapped, Reads, Restored, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.knowledge import (
     References,
     destination_of,
@@ -51,36 +52,38 @@ class Home(msgspec.Struct, frozen=True):
     later: bool = False
 
 
-def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[Restored]:
+def restore_user(case: Case[VaultUser]) -> Steps[Restored]:
     """Make the destination's user equal the vault's, creating it if it is gone."""
-    if reason := _untouchable(vault):
+    if reason := _untouchable(case.vault):
         return Restored(
-            operation=Operation.SKIPPED, destination_id=(yield from _account_here(vault, refs)), reason=reason
+            operation=Operation.SKIPPED,
+            destination_id=(yield from _account_here(case.vault, case.refs)),
+            reason=reason,
         )
     others = set[str]()
-    found = yield from find_account(vault, refs, history, others)
+    found = yield from find_account(case.vault, case.refs, case.history, others)
     if isinstance(found, Restored):
         return found
-    strange = found is not None and is_strange(vault, found, refs, history)
-    home = Home() if strange else (yield from _home(vault, refs))
+    strange = found is not None and is_strange(case.vault, found, case.refs, case.history)
+    home = Home() if strange else (yield from _home(case.vault, case.refs))
     if found is None:
-        done, live = yield from _create(vault, home, refs, others)
-        home = home if home.folder_id else (yield from _home(vault, refs))
+        done, live = yield from _create(case.vault, home, case.refs, others)
+        home = home if home.folder_id else (yield from _home(case.vault, case.refs))
     else:
-        done, live = yield from _adopt(vault, found, refs, history)
-    yield from _map_personal_folder(vault, live, refs)
+        done, live = yield from _adopt(case.vault, found, case.refs, case.history)
+    yield from _map_personal_folder(case.vault, live, case.refs)
     login = Login()
     if strange:
-        yield from _tell_differences(vault, live, refs)
+        yield from _tell_differences(case.vault, live, case.refs)
     else:
-        live = yield from _sync_own_fields(vault, done, live, home, refs)
+        live = yield from _sync_own_fields(case.vault, done, live, home, case.refs)
         if found is not None and done.created:
-            live = yield from give_ui_state(done, vault.id, known(vault.ui_state), live, refs)
-        login = yield from sync_login(vault, done, live, refs, history)
+            live = yield from give_ui_state(done, case.vault.id, known(case.vault.ui_state), live, case.refs)
+        login = yield from sync_login(case.vault, done, live, case.refs, case.history)
     lost: list[Lack] = []
-    done.changes += yield from _sync_access(vault, done, live, refs, lost)
-    if home.later and history.again and not _has_home(vault, live, refs):
-        lost.append(Lack("the home folder", f"folder {known(vault.home_folder_id)}"))
+    done.changes += yield from _sync_access(case.vault, done, live, case.refs, lost)
+    if home.later and case.history.again and not _has_home(case.vault, live, case.refs):
+        lost.append(Lack("the home folder", f"folder {known(case.vault.home_folder_id)}"))
     updated = Operation.UPDATED if done.changes else Operation.UNCHANGED
     return Restored(
         operation=Operation.CREATED if done.created else updated,
@@ -88,7 +91,7 @@ def restore_user(vault: VaultUser, refs: References, history: History) -> Steps[
         changes=tuple(done.changes),
         vault_fingerprint=login.refused[0],
         live_fingerprint=login.refused[1],
-        waits=home.later and not history.again,
+        waits=home.later and not case.history.again,
         incomplete=tuple(lost),
         held=login.held,
     )

@@ -16,6 +16,7 @@ import orjson
 from msgspec import UNSET
 
 from lvrestore.content.calls import Create, Delete, Get, Live, Mapped, Reads, Restored, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.identity.by_identity import by_identity
 from lvrestore.content.identity.trying import doubtful, tried
 from lvrestore.content.knowledge import (
@@ -84,16 +85,18 @@ class VaultPlan(WriteScheduledPlan, frozen=True, kw_only=True):
     created_at: Any = UNSET
 
 
-def restore_plan(vault: VaultPlan, refs: References, history: History) -> Steps[Restored]:
+def restore_plan(case: Case[VaultPlan]) -> Steps[Restored]:
     """Make the destination's plan equal the vault's, whether it is enabled aside; create it if it is gone."""
-    if refs.policy.schedules == "skip":
+    if case.refs.policy.schedules == "skip":
         return Restored(operation=Operation.SKIPPED, reason="scheduled plans are not to be restored")
-    if vault.run_once is True:
+    if case.vault.run_once is True:
         return Restored(operation=Operation.SKIPPED, reason="it is sent once, and never again")
     for name in ("name", "user_id"):
-        if not known(getattr(vault, name)):
-            raise ValidationError(f"the backup of {KIND} {vault.id} has no {name}, which a plan must have")
-    return (yield from _restore(vault, refs, history, None))
+        if not known(getattr(case.vault, name)):
+            raise ValidationError(
+                f"the backup of {KIND} {case.vault.id} has no {name}, which a plan must have"
+            )
+    return (yield from _restore(case.vault, case.refs, case.history, None))
 
 
 def _restore(vault: VaultPlan, refs: References, history: History, made_query: str | None) -> Steps[Restored]:
