@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import UNSET
 
 from lvrestore.content.calls import Exists, Restored, Steps
+from lvrestore.content.case import Case
 from lvrestore.content.flat.row import NESTED, TAKEN, Flat, Shape, require_sound
 from lvrestore.content.identity.by_identity import by_identity
 from lvrestore.content.identity.names import Claimant, held
@@ -15,53 +16,49 @@ from lvrestore.content.knowledge import References, has_own_row, made_since, sup
 from lvrestore.content.writing.bodies import Body, bare, changed, without
 from lvrestore.content.writing.shapes import known
 from lvrestore.looker.classify import FailureKind, Refused
-from lvrestore.model import History, Json, Operation
+from lvrestore.model import Json, Operation
 from lvrestore.text import quoted
 
 
-def find_object(
-    flat: Flat, vault: Shape, body: Body, refs: References, history: History
-) -> Steps[Body | Restored | None]:
+def find_object(flat: Flat, case: Case[Shape], body: Body) -> Steps[Body | Restored | None]:
     """The live object by identity, else by its natural key; or how the item ends if it must not be touched."""
-    if flat.id_field != "id" and not refs.same_instance:
+    if flat.id_field != "id" and not case.refs.same_instance:
         # Where the name is the id, another name is another object, whatever an earlier run has called it.
-        return (yield from find_by_name(flat, vault, body, refs, history))
-    created_at = known(getattr(vault, "created_at", UNSET))
+        return (yield from find_by_name(flat, case, body))
+    created_at = known(getattr(case.vault, "created_at", UNSET))
     found = yield from by_identity(
-        refs, flat.kind, flat.collection, vault.id, created_at, has_trash=flat.has_trash
+        case.refs, flat.kind, flat.collection, case.vault.id, created_at, has_trash=flat.has_trash
     )
     if found is not None:
         return found
-    require_sound(flat, vault, body, refs)
-    return (yield from find_by_name(flat, vault, body, refs, history))
+    require_sound(flat, case.vault, body, case.refs)
+    return (yield from find_by_name(flat, case, body))
 
 
-def find_by_name(
-    flat: Flat, vault: Shape, body: Body, refs: References, history: History
-) -> Steps[Body | Restored | None]:
+def find_by_name(flat: Flat, case: Case[Shape], body: Body) -> Steps[Body | Restored | None]:
     """The live object that has the item's natural key; or how the item ends; None to create it."""
     listed = yield from flat.candidates(body)
     owners = {str(one.get("user_id")) for one in listed}
     if body.get("user_id") and (
-        owners == {refs.policy.caller.id} or (yield Exists("user", (body["user_id"],)))
+        owners == {case.refs.policy.caller.id} or (yield Exists("user", (body["user_id"],)))
     ):
         body = without(
             body, "user_id"
         )  # the caller owns what was made for somebody who could not be its owner
-    free = [one for one in listed if _other_row(flat, vault, flat.id_of(one), refs) is None]
-    if flat.id_field == "id" and refs.same_instance:
-        one = _among_rows(flat, vault, body, free, refs, history)
+    free = [one for one in listed if _other_row(flat, case.vault, flat.id_of(one), case.refs) is None]
+    if flat.id_field == "id" and case.refs.same_instance:
+        one = _among_rows(flat, case, body, free)
     else:
-        by_name = flat.by_name(vault.id, body, refs, history)
-        one = _the_one(flat, vault, body, free, refs, history, by_name=by_name)
+        by_name = flat.by_name(case.vault.id, body, case.refs, case.history)
+        one = _the_one(flat, case, body, free, by_name=by_name)
     asked = f"{flat.collection} with {_said(flat, body)}"
     shown = [{**live, "id": flat.id_of(live)} for live in listed]
     taken_one = one if one is None or isinstance(one, Restored) else {**one, "id": flat.id_of(one)}
-    yield tried(flat.key, asked, shown, taken_one, _objection(flat, vault, body, refs))
+    yield tried(flat.key, asked, shown, taken_one, _objection(flat, case.vault, body, case.refs))
     if one is not None or not (listed and flat.is_unique):
         return one
     refused = Refused(FailureKind.CONFLICT, TAKEN, f"{flat.collection} of one place have different names")
-    taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
+    taken = yield from held(flat.name, Claimant(case.vault.id, None, body), refused, case.refs, case.history)
     return Restored(operation=Operation.CREATED, held=taken)
 
 
@@ -99,31 +96,27 @@ def _objection(flat: Flat, vault: Shape, body: Body, refs: References) -> Callab
     return objection
 
 
-def _among_rows(
-    flat: Flat, vault: Shape, body: Body, found: list[Body], refs: References, history: History
-) -> Body | Restored | None:
+def _among_rows(flat: Flat, case: Case[Shape], body: Body, found: list[Body]) -> Body | Restored | None:
     """As `_the_one`, on the instance of the backup, where a live object may have a row of its own.
 
     Then it is that row's. A row of the same name says that the item was made again before the backup was taken;
     two folders of a name cannot be, so that there the server may say which is wrong.
     """
     ids = [flat.id_of(live) for live in found]
-    rows = {i: refs.content(flat.kind, i) if has_own_row(refs, flat.kind, i) else None for i in ids}
+    rows = {i: case.refs.content(flat.kind, i) if has_own_row(case.refs, flat.kind, i) else None for i in ids}
     name = "title" if "title" in body else "name"
     newer = next((i for i, row in rows.items() if row is not None and row.get(name) == body[name]), None)
     if newer is not None and flat.kind != "folder":
-        return superseded(refs, flat.kind, vault.id, newer)
+        return superseded(case.refs, flat.kind, case.vault.id, newer)
     free = [live for live in found if rows[flat.id_of(live)] is None]
-    return _the_one(flat, vault, body, free, refs, history)
+    return _the_one(flat, case, body, free)
 
 
 def _the_one(
     flat: Flat,
-    vault: Shape,
+    case: Case[Shape],
     body: Body,
     found: list[Body],
-    refs: References,
-    history: History,
     *,
     by_name: bool = True,
 ) -> Body | Restored | None:
@@ -131,17 +124,17 @@ def _the_one(
 
     A name alone tells what has no title, unless it is not `by_name`: what a stranger may do is nobody's damage.
     """
-    ours = [live for live in found if made_since(live.get("created_at"), history.uncertain_since)]
+    ours = [live for live in found if made_since(live.get("created_at"), case.history.uncertain_since)]
     found = ours or found
     if not found:
         return None
-    told_apart_by_name = refs.policy.adopt or (by_name and "title" not in body)
+    told_apart_by_name = case.refs.policy.adopt or (by_name and "title" not in body)
     if len(found) == 1 and (told_apart_by_name or ours or _is_equal(body, flat.seen(found[0]))):
         return found[0]
     name = body.get(flat.unique[0])
     return doubtful(
         flat.kind,
-        vault.id,
+        case.vault.id,
         name,
         [{**live, "id": flat.id_of(live)} for live in found],
         _alike(flat, body, found),

@@ -36,7 +36,7 @@ from lvrestore.content.writing.work import Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
-from lvrestore.model import History, Json, MatchRule, Operation
+from lvrestore.model import Json, MatchRule, Operation
 from lvrestore.text import quoted
 
 BY_NAME = frozenset({MatchRule.NAME, MatchRule.ADOPTED})
@@ -57,15 +57,15 @@ def restore_flat(flat: Flat, case: Case[Shape]) -> Steps[Restored]:
         return Restored(operation=Operation.CONFLICT, reason=reason)
     case = msgspec.structs.replace(case, refs=(yield from housed(_folder_of(flat, case.vault), case.refs)))
     body = yield from _wanted_body(flat, case.vault, case.refs)
-    found = yield from find_object(flat, case.vault, body, case.refs, case.history)
+    found = yield from find_object(flat, case, body)
     try:
-        return (yield from _restore(flat, case.vault, body, found, case.refs, case.history))
+        return (yield from _restore(flat, case, body, found))
     except StillInTrash:
         yield Warn(
             "still_in_trash", f"{flat.kind} {case.vault.id} cannot leave the trash, as its folder is gone"
         )
-    found = yield from find_by_name(flat, case.vault, body, case.refs, case.history)
-    return (yield from _restore(flat, case.vault, body, found, case.refs, case.history))
+    found = yield from find_by_name(flat, case, body)
+    return (yield from _restore(flat, case, body, found))
 
 
 def _folder_field(flat: Flat) -> str | None:
@@ -79,14 +79,12 @@ def _folder_of(flat: Flat, vault: Shape) -> str | None:
     return folder_id
 
 
-def _restore(
-    flat: Flat, vault: Shape, body: Body, found: Body | Restored | None, refs: References, history: History
-) -> Steps[Restored]:
+def _restore(flat: Flat, case: Case[Shape], body: Body, found: Body | Restored | None) -> Steps[Restored]:
     if isinstance(found, Restored):
         return found
     if found is None:
-        return (yield from _create(flat, vault, body, refs, history))
-    return (yield from _repair(flat, vault, body, found, refs, history))
+        return (yield from _create(flat, case, body))
+    return (yield from _repair(flat, case, body, found))
 
 
 def _counterpart(flat: Flat, vault: Shape, refs: References) -> Steps[str | None]:
@@ -159,21 +157,23 @@ def shown_query(look: Body) -> Steps[Json]:
     return look.get("query")
 
 
-def _create(flat: Flat, vault: Shape, body: Body, refs: References, history: History) -> Steps[Restored]:
+def _create(flat: Flat, case: Case[Shape], body: Body) -> Steps[Restored]:
     yield from _require(flat, body)
-    yield from report_orphan(refs)
+    yield from report_orphan(case.refs)
     if "user_id" in flat.refers_to:
-        owner = yield from keep_owner(body.get("user_id"), refs, new=True)
+        owner = yield from keep_owner(body.get("user_id"), case.refs, new=True)
         body = {**without(body, "user_id"), **({"user_id": owner} if owner else {})}
     try:
-        live, sent = yield from _post(flat, vault, without(body, CERTIFICATE), refs)
+        live, sent = yield from _post(flat, case.vault, without(body, CERTIFICATE), case.refs)
     except Refused as refused:
         if not is_taken(flat.name, refused):
             raise
-        taken = yield from held(flat.name, Claimant(vault.id, None, body), refused, refs, history)
+        taken = yield from held(
+            flat.name, Claimant(case.vault.id, None, body), refused, case.refs, case.history
+        )
         return Restored(operation=Operation.CREATED, held=taken)
     item_id = flat.id_of(live)
-    yield Mapped(flat.kind, vault.id, item_id, MatchRule.CREATED, live.get("created_at"))
+    yield Mapped(flat.kind, case.vault.id, item_id, MatchRule.CREATED, live.get("created_at"))
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=None, created=True)
     work.not_kept = "user_id" in body and "user_id" not in sent
     if delta := changed(sent, flat.seen(live), NESTED):
@@ -234,49 +234,47 @@ def _fingerprints(flat: Flat, body: Body, live: Body) -> tuple[bytes, bytes]:
     )
 
 
-def _repair(
-    flat: Flat, vault: Shape, body: Body, live: Body, refs: References, history: History
-) -> Steps[Restored]:
-    body = without(body, str(_folder_field(flat))) if stays(live, refs) else body
+def _repair(flat: Flat, case: Case[Shape], body: Body, live: Body) -> Steps[Restored]:
+    body = without(body, str(_folder_field(flat))) if stays(live, case.refs) else body
     item_id = flat.id_of(live)
     yield Live({**live, "id": item_id})
     work = Work(flat.kind, path(flat.collection, item_id), item_id, before=live)
-    yield from make_good(flat.kind, item_id, live, refs, history, work.changes)
-    if history.accepted == _fingerprints(flat, body, live) and not work.changes:
+    yield from make_good(flat.kind, item_id, live, case.refs, case.history, work.changes)
+    if case.history.accepted == _fingerprints(flat, body, live) and not work.changes:
         return Restored(operation=Operation.UNCHANGED, destination_id=item_id)
     delta = changed(without(body, CERTIFICATE), flat.seen(live), NESTED)
     trashed = flat.has_trash and bool(live.get("deleted"))
     # What comes back from the trash needs its folder, though that is not written.
     needed = body if trashed else delta
-    require_sound(flat, vault, needed, refs)
+    require_sound(flat, case.vault, needed, case.refs)
     yield from _require(flat, needed)
     if "user_id" in delta:
-        owner = yield from keep_owner(delta["user_id"], refs, new=False)
+        owner = yield from keep_owner(delta["user_id"], case.refs, new=False)
         delta = (
             changed({**delta, "user_id": owner}, flat.seen(live), NESTED)
             if owner
             else without(delta, "user_id")
         )
-    if delta and (flat.kind, item_id) in refs.policy.caller.ties:
+    if delta and (flat.kind, item_id) in case.refs.policy.caller.ties:
         # Whoever else is in it is: that it stands for the item has to be known.
-        yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
+        yield from _note(flat, case, {**live, "id": item_id})
         reason = f"the calling account's own {flat.kind} is not changed"
         return Restored(operation=Operation.SKIPPED, destination_id=item_id, reason=reason)
-    if flat.kind == "group" and (kept := not_renamed(flat.kind, vault.id, live, delta, refs)):
+    if flat.kind == "group" and (kept := not_renamed(flat.kind, case.vault.id, live, delta, case.refs)):
         return kept
-    delta = yield from _permitted(flat, vault, delta, live, refs)
-    yield from _note(flat, vault, {**live, "id": item_id}, refs, history)
+    delta = yield from _permitted(flat, case.vault, delta, live, case.refs)
+    yield from _note(flat, case, {**live, "id": item_id})
     if trashed:
-        yield from report_orphan(refs)
+        yield from report_orphan(case.refs)
         live, refused = yield from undelete(
             live,
             delta,
-            lambda body, now: _patch(flat, vault, work, body, now, refs),
-            Waking(flat.kind, item_id, refs, work.changes),
+            lambda body, now: _patch(flat, case.vault, work, body, now, case.refs),
+            Waking(flat.kind, item_id, case.refs, work.changes),
         )
     else:
-        live, refused = yield from _patch(flat, vault, work, delta, live, refs)
-    taken = yield from _settle(flat, vault, {**body, **delta}, work, live, refused, refs, history)
+        live, refused = yield from _patch(flat, case.vault, work, delta, live, case.refs)
+    taken = yield from _settle(flat, case, {**body, **delta}, work, live, refused)
     if not live.get("deleted") and not (taken and taken.waits):
         live = yield from certify(work, body.get(CERTIFICATE), live, is_stale=taken is not None)
     updated = Operation.UPDATED if work.changes else Operation.UNCHANGED
@@ -286,13 +284,11 @@ def _repair(
 
 def _settle(
     flat: Flat,
-    vault: Shape,
+    case: Case[Shape],
     body: Body,
     work: Work,
     live: Body,
     refused: Refused | None,
-    refs: References,
-    history: History,
 ) -> Steps[Held | None]:
     """What becomes of a name that another object has, if one has."""
     if refused is None:
@@ -302,18 +298,18 @@ def _settle(
         if live.get(flat.unique[0]) != interim:
             yield from work.update(work.path, "", {flat.unique[0]: interim}, live, _difference(flat))
 
-    claimant = Claimant(vault.id, work.item_id, body)
-    return (yield from settle(flat.name, claimant, refused, refs, history, rename))
+    claimant = Claimant(case.vault.id, work.item_id, body)
+    return (yield from settle(flat.name, claimant, refused, case.refs, case.history, rename))
 
 
-def _note(flat: Flat, vault: Shape, live: Body, refs: References, history: History) -> Steps[None]:
+def _note(flat: Flat, case: Case[Shape], live: Body) -> Steps[None]:
     """Map an item to what it was found to be; a group that has only its name is told."""
-    rule = rule_of_namesake(matched_by(refs, history, vault.id, live, flat.key), refs)
-    if not is_news(refs, flat.kind, vault.id, live["id"], rule):
+    rule = rule_of_namesake(matched_by(case.refs, case.history, case.vault.id, live, flat.key), case.refs)
+    if not is_news(case.refs, flat.kind, case.vault.id, live["id"], rule):
         return
-    yield Mapped(flat.kind, vault.id, live["id"], rule, live.get("created_at"))
-    if flat.kind == "group" and rule in BY_NAME and not refs.same_instance:
-        yield taken_by_name(vault.id, live["id"], live.get("name"))
+    yield Mapped(flat.kind, case.vault.id, live["id"], rule, live.get("created_at"))
+    if flat.kind == "group" and rule in BY_NAME and not case.refs.same_instance:
+        yield taken_by_name(case.vault.id, live["id"], live.get("name"))
 
 
 def _permitted(flat: Flat, vault: Shape, delta: Body, live: Body, refs: References) -> Steps[Body]:
