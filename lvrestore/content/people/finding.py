@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from lvrestore.content.calls import Exists, Get, Restored, Steps
+from lvrestore.content.case import Case
 from lvrestore.content.identity.by_identity import by_identity
 from lvrestore.content.identity.names import Candidates, Name
 from lvrestore.content.identity.trying import doubtful, tried
@@ -15,7 +16,7 @@ from lvrestore.content.knowledge import References, has_own_row, made_kind, supe
 from lvrestore.content.writing.bodies import Body
 from lvrestore.content.writing.shapes import known
 from lvrestore.looker.models import WriteCredentialsEmail, WriteUser
-from lvrestore.model import History, Json, MatchRule
+from lvrestore.model import Json, MatchRule
 
 # One person has one of these; which is an account's name depends on how the instance lets people in.
 LOGINS = (
@@ -71,18 +72,19 @@ class VaultUser(WriteUser, frozen=True, kw_only=True):
         return self.login or known(self.email) or None
 
 
-def find_account(
-    vault: VaultUser, refs: References, history: History, others: set[str]
-) -> Steps[Body | Restored | None]:
+def find_account(case: Case[VaultUser], others: set[str]) -> Steps[Body | Restored | None]:
     """The account of a user; `others` gets the ids of all that look like one that is being made for the user."""
-    found = yield from by_identity(refs, "user", "users", vault.id, None, has_trash=False)
+    found = yield from by_identity(case.refs, "user", "users", case.vault.id, None, has_trash=False)
     if found is not None:
         return found
-    if vault.address and (end := (yield from _by_address(vault.address, vault, refs))) is not None:
+    if (
+        case.vault.address
+        and (end := (yield from _by_address(case.vault.address, case.vault, case.refs))) is not None
+    ):
         return end
     # Made again by us it has no address if the login is not by e-mail, if the instance lets nobody give one, or if
     # the run did not come to it.
-    return (yield from _by_name(vault, refs, history, others))
+    return (yield from _by_name(case, others))
 
 
 def _addressed(body: Body) -> Candidates:
@@ -122,25 +124,25 @@ def _objection(vault: VaultUser, refs: References) -> Callable[[Mapping[str, Jso
     return objection
 
 
-def _by_name(
-    vault: VaultUser, refs: References, history: History, others: set[str]
-) -> Steps[Body | Restored | None]:
+def _by_name(case: Case[VaultUser], others: set[str]) -> Steps[Body | Restored | None]:
     """The user of the same name in whose name nobody can sign in, and that is no other item's.
 
     Of several people of one name in the backup nobody can tell whose it is, unless an earlier attempt made it.
     """
     # Asked for first: others may be made in this moment, and whoever is not known by now is counted.
-    people = 1 + (yield from _others_of_name(vault, refs))
-    listed = yield from namesakes(vault, {})
+    people = 1 + (yield from _others_of_name(case.vault, case.refs))
+    listed = yield from namesakes(case.vault, {})
     others |= {str(one["id"]) for one in listed}
     same = [
-        one for one in listed if is_free(one, vault, refs) and not has_own_row(refs, "user", str(one["id"]))
+        one
+        for one in listed
+        if is_free(one, case.vault, case.refs) and not has_own_row(case.refs, "user", str(one["id"]))
     ]
     end: Body | Restored | None = None
-    if len(same) == 1 and (people == 1 or history.uncertain_since):
+    if len(same) == 1 and (people == 1 or case.history.uncertain_since):
         end = same[0]
     elif len(same) >= people:
-        end = doubtful("user", vault.id, _called(vault), same, "same name, no e-mail address")
+        end = doubtful("user", case.vault.id, _called(case.vault), same, "same name, no e-mail address")
     yield tried(MatchRule.NAME, "users of the same name without any login", same, end)
     return end
 
@@ -191,11 +193,11 @@ def namesakes(vault: VaultUser, params: Mapping[str, str], *, fresh: bool = Fals
     ]
 
 
-def is_strange(vault: VaultUser, live: Body, refs: References, history: History) -> bool:
+def is_strange(case: Case[VaultUser], live: Body) -> bool:
     """Whether an account of another instance was there before: it is the same person's, and not ours to change."""
-    if refs.same_instance or history.uncertain_since is not None:
+    if case.refs.same_instance or case.history.uncertain_since is not None:
         return False
-    made = refs.mapped(MADE, vault.id)
+    made = case.refs.mapped(MADE, case.vault.id)
     return made is None or made.destination_id != str(live["id"])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 import msgspec
 
 from lvrestore.content.calls import Change, Create, Get, Held, Steps, Warn
+from lvrestore.content.case import Case
 from lvrestore.content.identity.names import Claimant, is_taken, settle
 from lvrestore.content.knowledge import References
 from lvrestore.content.people.access import may_tie, untied
@@ -16,7 +17,7 @@ from lvrestore.content.writing.shapes import known
 from lvrestore.content.writing.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
-from lvrestore.model import History, Json
+from lvrestore.model import Json
 
 NOT_REFUSED = (b"", b"")
 
@@ -37,37 +38,37 @@ def may_change(vault: VaultUser, work: Work, refs: References) -> bool:
     return work.created or may_tie(refs, me, me)
 
 
-def sync_login(vault: VaultUser, work: Work, live: Body, refs: References, history: History) -> Steps[Login]:
+def sync_login(case: Case[VaultUser], work: Work, live: Body) -> Steps[Login]:
     """Give the login by e-mail back. Nobody gets mail by this; some instances leave logins to others."""
     credentials = live.get("credentials_email")
     address = (credentials or {}).get("email")
-    if known(vault.credentials_email) is None and live.get("email"):
+    if known(case.vault.credentials_email) is None and live.get("email"):
         return Login()  # the backup does not say how the person signs in, and the person does
-    if vault.login is None or address == vault.login or work.item_id == refs.policy.caller.id:
+    if case.vault.login is None or address == case.vault.login or work.item_id == case.refs.policy.caller.id:
         return Login()
-    if not may_change(vault, work, refs):
-        if not same_address(vault.login, address):
-            yield untied(f"user {vault.id} signs in as {vault.login}")
+    if not may_change(case.vault, work, case.refs):
+        if not same_address(case.vault.login, address):
+            yield untied(f"user {case.vault.id} signs in as {case.vault.login}")
         return Login()
-    marks = (fingerprint({"email": vault.login}), fingerprint({"id": work.item_id, "email": address}))
+    marks = (fingerprint({"email": case.vault.login}), fingerprint({"id": work.item_id, "email": address}))
     try:
-        if history.accepted != marks and (yield from _write_login(vault, work, credentials)):
+        if case.history.accepted != marks and (yield from _write_login(case.vault, work, credentials)):
             return Login()
     except Refused as refused:
         if not is_taken(ADDRESS, refused):
             raise
-        return Login(held=(yield from _address_held(vault, work, credentials, refused, refs, history)))
-    yield Warn("login_not_restored", f"user {vault.id}: the instance does not let logins be changed here")
+        return Login(held=(yield from _address_held(case, work, credentials, refused)))
+    yield Warn(
+        "login_not_restored", f"user {case.vault.id}: the instance does not let logins be changed here"
+    )
     return Login(marks)
 
 
 def _address_held(
-    vault: VaultUser,
+    case: Case[VaultUser],
     work: Work,
     credentials: Body | None,
     refused: Refused,
-    refs: References,
-    history: History,
 ) -> Steps[Held]:
     """The end of a user whose address somebody else has; people who changed places get theirs by and by."""
 
@@ -76,8 +77,8 @@ def _address_held(
             where = path("users", work.item_id, "credentials_email")
             yield from work.update(where, "credentials_email.", {"email": interim}, credentials)
 
-    claimant = Claimant(vault.id, work.item_id, {"email": str(vault.login).casefold()})
-    return (yield from settle(ADDRESS, claimant, refused, refs, history, rename))
+    claimant = Claimant(case.vault.id, work.item_id, {"email": str(case.vault.login).casefold()})
+    return (yield from settle(ADDRESS, claimant, refused, case.refs, case.history, rename))
 
 
 def _write_login(vault: VaultUser, work: Work, credentials: Body | None) -> Steps[bool]:

@@ -38,7 +38,7 @@ from lvrestore.content.writing.work import Work
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import WriteUser
 from lvrestore.looker.protocol import path
-from lvrestore.model import History, Lack, MatchRule, Operation
+from lvrestore.model import Lack, MatchRule, Operation
 
 TAKEN = 409
 # How often to look where what a lost POST has made may be somebody else.
@@ -61,16 +61,16 @@ def restore_user(case: Case[VaultUser]) -> Steps[Restored]:
             reason=reason,
         )
     others = set[str]()
-    found = yield from find_account(case.vault, case.refs, case.history, others)
+    found = yield from find_account(case, others)
     if isinstance(found, Restored):
         return found
-    strange = found is not None and is_strange(case.vault, found, case.refs, case.history)
+    strange = found is not None and is_strange(case, found)
     home = Home() if strange else (yield from _home(case.vault, case.refs))
     if found is None:
         done, live = yield from _create(case.vault, home, case.refs, others)
         home = home if home.folder_id else (yield from _home(case.vault, case.refs))
     else:
-        done, live = yield from _adopt(case.vault, found, case.refs, case.history)
+        done, live = yield from _adopt(case, found)
     yield from _map_personal_folder(case.vault, live, case.refs)
     login = Login()
     if strange:
@@ -79,7 +79,7 @@ def restore_user(case: Case[VaultUser]) -> Steps[Restored]:
         live = yield from _sync_own_fields(case.vault, done, live, home, case.refs)
         if found is not None and done.created:
             live = yield from give_ui_state(done, case.vault.id, known(case.vault.ui_state), live, case.refs)
-        login = yield from sync_login(case.vault, done, live, case.refs, case.history)
+        login = yield from sync_login(case, done, live)
     lost: list[Lack] = []
     done.changes += yield from _sync_access(case.vault, done, live, case.refs, lost)
     if home.later and case.history.again and not _has_home(case.vault, live, case.refs):
@@ -184,18 +184,22 @@ def _others_may_be_made(vault: VaultUser, refs: References) -> bool:
     return False
 
 
-def _adopt(vault: VaultUser, live: Body, refs: References, history: History) -> Steps[tuple[Work, Body]]:
+def _adopt(case: Case[VaultUser], live: Body) -> Steps[tuple[Work, Body]]:
     """Take the live user for the vault's; one that an attempt made which did not come to its end counts as new."""
-    mapping, user_id = refs.mapped("user", vault.id), str(live["id"])
+    mapping, user_id = case.refs.mapped("user", case.vault.id), str(live["id"])
     is_mapped = mapping is not None and mapping.destination_id == user_id
-    unfinished = is_mapped and left_unfinished(refs, "user", vault.id)
+    unfinished = is_mapped and left_unfinished(case.refs, "user", case.vault.id)
     if not is_mapped:
-        by_address = vault.address is not None and same_address(vault.address, live.get("email"))
+        by_address = case.vault.address is not None and same_address(case.vault.address, live.get("email"))
         key = MatchRule.EMAIL if by_address else MatchRule.NAME
-        yield Mapped("user", vault.id, user_id, matched_by(refs, history, vault.id, live, key))
-    lost = history.uncertain_since is not None and not (refs.same_instance and user_id == vault.id)
+        yield Mapped(
+            "user", case.vault.id, user_id, matched_by(case.refs, case.history, case.vault.id, live, key)
+        )
+    lost = case.history.uncertain_since is not None and not (
+        case.refs.same_instance and user_id == case.vault.id
+    )
     if lost:
-        yield Mapped(MADE, vault.id, user_id, MatchRule.LOST_POST)
+        yield Mapped(MADE, case.vault.id, user_id, MatchRule.LOST_POST)
     return _work(live, created=lost or unfinished), live
 
 
