@@ -36,7 +36,7 @@ from lvrestore.errors import DependencyError, ValidationError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.models import ScheduledPlanDestination, WriteScheduledPlan
 from lvrestore.looker.protocol import path
-from lvrestore.model import History, Json, Lack, MatchRule, Operation
+from lvrestore.model import Json, Lack, MatchRule, Operation
 from lvrestore.text import quoted
 
 KIND = "scheduled_plan"
@@ -96,33 +96,39 @@ def restore_plan(case: Case[VaultPlan]) -> Steps[Restored]:
             raise ValidationError(
                 f"the backup of {KIND} {case.vault.id} has no {name}, which a plan must have"
             )
-    return (yield from _restore(case.vault, case.refs, case.history, None))
+    return (yield from _restore(case, None))
 
 
-def _restore(vault: VaultPlan, refs: References, history: History, made_query: str | None) -> Steps[Restored]:
+def _restore(case: Case[VaultPlan], made_query: str | None) -> Steps[Restored]:
     """`made_query` is the query that was made because the server refused the one that is wanted."""
-    body = yield from _wanted(vault, refs, made_query)
-    found = yield from by_identity(refs, KIND, PLANS, vault.id, known(vault.created_at), has_trash=False)
+    body = yield from _wanted(case.vault, case.refs, made_query)
+    found = yield from by_identity(
+        case.refs, KIND, PLANS, case.vault.id, known(case.vault.created_at), has_trash=False
+    )
     namesakes: list[Body] = []
-    if found is None and not (_is_first_on_content(vault, refs) and history.uncertain_since is None):
+    if found is None and not (
+        _is_first_on_content(case.vault, case.refs) and case.history.uncertain_since is None
+    ):
         namesakes = yield from _namesakes(body)
-        found = _choose(vault, body, namesakes, refs, history)
+        found = _choose(case, body, namesakes)
         asked = "plans on the same content, of the same name and owner"
-        yield tried(MatchRule.CONTENT_NAME_OWNER, asked, namesakes, found, _objection(vault, body, refs))
+        yield tried(
+            MatchRule.CONTENT_NAME_OWNER, asked, namesakes, found, _objection(case.vault, body, case.refs)
+        )
     if isinstance(found, Restored):
         return found
     try:
         if found is None:
-            return (yield from _create(vault, body, refs, {live["id"] for live in namesakes}))
-        return (yield from _repair(vault, body, found, refs, history))
+            return (yield from _create(case.vault, body, case.refs, {live["id"] for live in namesakes}))
+        return (yield from _repair(case, body, found))
     except Refused as refused:
         if made_query is not None or not _is_about_query(refused, body):
             raise
-        made_query = yield from make_query(refs, str(vault.query_id), None)
+        made_query = yield from make_query(case.refs, str(case.vault.query_id), None)
         if made_query is None:
-            raise DependencyError((f"query {vault.query_id}",)) from refused
+            raise DependencyError((f"query {case.vault.query_id}",)) from refused
     # The look-up starts again: a plan of an earlier run may be on the query that is made now.
-    return (yield from _restore(vault, refs, history, made_query))
+    return (yield from _restore(case, made_query))
 
 
 # --- what is wanted
@@ -222,27 +228,27 @@ def _is_namesake(body: Body, live: Body) -> bool:
     return named and not live.get("run_once")
 
 
-def _choose(
-    vault: VaultPlan, body: Body, namesakes: Sequence[Body], refs: References, history: History
-) -> Body | Restored | None:
+def _choose(case: Case[VaultPlan], body: Body, namesakes: Sequence[Body]) -> Body | Restored | None:
     """The namesake that is the vault's plan; how the item ends if none can be told to be; None to create it."""
-    rivals = [live for live in namesakes if not _is_of_another_row(live["id"], vault, refs)]
-    since = history.uncertain_since
+    rivals = [live for live in namesakes if not _is_of_another_row(live["id"], case.vault, case.refs)]
+    since = case.history.uncertain_since
     ours = [live for live in rivals if made_since(live.get("created_at"), since) and _made_of(body, live)]
     equal = [live for live in rivals if not _differences(body, live)]
     picked = ours or equal
     if len(picked) == 1:
         return picked[0]
-    if not rivals or (not picked and _is_first_on_content(vault, refs)):
+    if not rivals or (not picked and _is_first_on_content(case.vault, case.refs)):
         return None
-    if refs.policy.adopt and len(rivals) == 1:
+    if case.refs.policy.adopt and len(rivals) == 1:
         return rivals[0]
     names = ", ".join(f"{KIND} {live['id']}" for live in picked or rivals)
     if picked and all(live in equal for live in picked):
         # Which of them is this one nobody can tell, and nothing is to be written to any.
         return Restored(operation=Operation.UNCHANGED, reason=f"{names} are all equal to it")
     alike = "same name, owner and content, other settings"
-    return doubtful(KIND, vault.id, body["name"], picked or rivals, alike, "rename one of them to have both")
+    return doubtful(
+        KIND, case.vault.id, body["name"], picked or rivals, alike, "rename one of them to have both"
+    )
 
 
 def _objection(vault: VaultPlan, body: Body, refs: References) -> Callable[[Mapping[str, Json]], str]:
@@ -408,24 +414,26 @@ def _check_owner(vault: VaultPlan, body: Body, live: Body) -> Steps[None]:
 # --- repairing it
 
 
-def _repair(vault: VaultPlan, body: Body, live: Body, refs: References, history: History) -> Steps[Restored]:
+def _repair(case: Case[VaultPlan], body: Body, live: Body) -> Steps[Restored]:
     yield Live(live)
-    if history.accepted == (_vault_fingerprint(vault, refs), _live_fingerprint(live)):
-        lacks = _missing_tabs(vault, live, refs)
+    if case.history.accepted == (_vault_fingerprint(case.vault, case.refs), _live_fingerprint(live)):
+        lacks = _missing_tabs(case.vault, live, case.refs)
         return Restored(operation=Operation.UNCHANGED, destination_id=live["id"], incomplete=lacks)
     delta = _differences(body, live)
     yield from require(_needed(delta))
-    mapping = refs.mapped(KIND, vault.id)
+    mapping = case.refs.mapped(KIND, case.vault.id)
     if mapping is None or mapping.destination_id != live["id"]:
-        rule = matched_by(refs, history, vault.id, live, MatchRule.CONTENT_NAME_OWNER)
-        yield Mapped(KIND, vault.id, live["id"], rule, live.get("created_at"))
+        rule = matched_by(case.refs, case.history, case.vault.id, live, MatchRule.CONTENT_NAME_OWNER)
+        yield Mapped(KIND, case.vault.id, live["id"], rule, live.get("created_at"))
     work = Work(KIND, path(PLANS, live["id"]), live["id"], before=live)
     if delta:
-        live = yield from _patch(vault, work, delta, live)
-    yield from _warn_of_secrets(vault, delta)
-    if made_since(live.get("created_at"), history.uncertain_since):
-        yield from _warn_of_disabled(vault, live)
-    return _done(Operation.UPDATED if work.changes else Operation.UNCHANGED, vault, work, live, refs)
+        live = yield from _patch(case.vault, work, delta, live)
+    yield from _warn_of_secrets(case.vault, delta)
+    if made_since(live.get("created_at"), case.history.uncertain_since):
+        yield from _warn_of_disabled(case.vault, live)
+    return _done(
+        Operation.UPDATED if work.changes else Operation.UNCHANGED, case.vault, work, live, case.refs
+    )
 
 
 def _patch(vault: VaultPlan, work: Work, delta: Body, live: Body) -> Steps[Body]:
