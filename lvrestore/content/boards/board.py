@@ -77,31 +77,29 @@ def restore_board(case: Case[VaultBoard]) -> Steps[Restored]:
     if isinstance(live, Restored):
         return live
     if live is not None and not live.get("deleted_at"):
-        return (yield from _repair(case.vault, live, case.refs, case.history))
-    return (yield from _bring_back(case.vault, live, case.refs, case.history))
+        return (yield from _repair(case, live))
+    return (yield from _bring_back(case, live))
 
 
-def _bring_back(
-    vault: VaultBoard, trashed: Body | None, refs: References, history: History
-) -> Steps[Restored]:
+def _bring_back(case: Case[VaultBoard], trashed: Body | None) -> Steps[Restored]:
     """Take over the living board that is this one, else undelete it, else make it."""
     listed = yield Get("/boards", LISTED, fresh=True)
-    if (own := _own_id(vault, listed, refs)) is not None:
+    if (own := _own_id(case.vault, listed, case.refs)) is not None:
         # A server says 404 also of what it only does not give.
-        return (yield from _repair(vault, dict((yield Get(path("boards", own), seen=True))), refs, history))
-    living = yield from _living(vault, listed, refs, history)
-    alike = [one for one in listed if _is_namesake(one, vault)]
-    asked = f"boards titled {quoted(known(vault.title))}, of the same owner"
-    yield tried(MatchRule.TITLE_AND_OWNER, asked, alike, living, _objection(vault, refs))
+        return (yield from _repair(case, dict((yield Get(path("boards", own), seen=True)))))
+    living = yield from _living(case, listed)
+    alike = [one for one in listed if _is_namesake(one, case.vault)]
+    asked = f"boards titled {quoted(known(case.vault.title))}, of the same owner"
+    yield tried(MatchRule.TITLE_AND_OWNER, asked, alike, living, _objection(case.vault, case.refs))
     if living is not None and not isinstance(living, Restored):
-        return (yield from _repair(vault, living, refs, history))
-    trashed = trashed or _in_trash(vault, listed, refs)
+        return (yield from _repair(case, living))
+    trashed = trashed or _in_trash(case.vault, listed, case.refs)
     if trashed is not None:
-        done = yield from _undelete(vault, trashed, refs, history)
+        done = yield from _undelete(case, trashed)
         if done is not None:
             return done
         yield Warn("still_in_trash", f"board {trashed['id']} stays in the trash: another one is made for it")
-    return living or (yield from _create(vault, listed, refs, history))
+    return living or (yield from _create(case, listed))
 
 
 # --- finding it
@@ -115,21 +113,23 @@ def _own_id(vault: VaultBoard, listed: Sequence[Body], refs: References) -> str 
     return here if is_own else None
 
 
-def _living(
-    vault: VaultBoard, listed: Sequence[Body], refs: References, history: History
-) -> Steps[Body | Restored | None]:
+def _living(case: Case[VaultBoard], listed: Sequence[Body]) -> Steps[Body | Restored | None]:
     """The living board that has this title, owner and content; with one of the last two alone it is a conflict."""
-    alike = [one for one in listed if _is_namesake(one, vault) and not _is_anothers(one["id"], vault, refs)]
+    alike = [
+        one
+        for one in listed
+        if _is_namesake(one, case.vault) and not _is_anothers(one["id"], case.vault, case.refs)
+    ]
     if not alike:
         return None
-    owner, caller = (yield from _owner_there(vault, refs)), refs.policy.caller.id
+    owner, caller = (yield from _owner_there(case.vault, case.refs)), case.refs.policy.caller.id
     # The caller owns what it made for an owner who is not there, or whom the server does not let it set.
-    owners = {owner, caller, refs.policy.heir} - {None, ""}
+    owners = {owner, caller, case.refs.policy.heir} - {None, ""}
     fitting = [one for one in alike if not owners or one.get("user_id") in owners]
     ours = [
         one
         for one in (fitting if caller else alike)
-        if made_since(one.get("created_at"), history.uncertain_since)
+        if made_since(one.get("created_at"), case.history.uncertain_since)
     ]
     if len(ours) == 1:
         return dict((yield Get(path("boards", ours[0]["id"]), seen=True, fresh=True)))
@@ -137,44 +137,42 @@ def _living(
     strangers: list[Body] = []
     for one in ours or fitting:
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
-        if (yield from _is_equal(vault, live, owner, refs, history)):
+        if (yield from _is_equal(case, live, owner)):
             equal.append(live)
             continue
-        in_backup = has_own_row(refs, "board", live["id"])
+        in_backup = has_own_row(case.refs, "board", live["id"])
         if not in_backup and owner in {None, live.get("user_id")}:
             strangers.append(live)
     if len(equal) == 1:
-        return superseded(refs, "board", vault.id, equal[0]["id"]) or equal[0]
+        return superseded(case.refs, "board", case.vault.id, equal[0]["id"]) or equal[0]
     if equal:
         names = ", ".join(f"board {live['id']}" for live in equal)
         # Which of them is this one nobody can tell, and nothing is to be written to any.
         return Restored(operation=Operation.UNCHANGED, reason=f"{names} are all equal to it")
     reason = "same title and owner, other content"
     if not strangers:
-        others = [one for one in alike if one not in fitting and not refs.same_instance]
-        strangers = yield from _lookalikes(vault, others, owner, refs, history)
+        others = [one for one in alike if one not in fitting and not case.refs.same_instance]
+        strangers = yield from _lookalikes(case, others, owner)
         reason = "same title and content, other owner"
-    if refs.policy.adopt and len(strangers) == 1:
+    if case.refs.policy.adopt and len(strangers) == 1:
         return strangers[0]
-    return _conflict(vault, strangers, reason) if strangers else None
+    return _conflict(case.vault, strangers, reason) if strangers else None
 
 
-def _lookalikes(
-    vault: VaultBoard, others: Sequence[Body], owner: str | None, refs: References, history: History
-) -> Steps[list[Body]]:
+def _lookalikes(case: Case[VaultBoard], others: Sequence[Body], owner: str | None) -> Steps[list[Body]]:
     """Those of these boards of other people that show the same: an earlier run's, perhaps, and given away since.
 
     A board that shows nothing is like any other one. On the instance of the backup a board is known by its id.
     """
     found: list[Body] = []
-    if not any(section.items for section in _wanted(vault, refs) or ()):
+    if not any(section.items for section in _wanted(case.vault, case.refs) or ()):
         return found
-    text = _bare(known(vault.description))
+    text = _bare(known(case.vault.description))
     for one in (other for other in others if not text or _bare(other.get("description")) == text):
         live = yield Get(path("boards", one["id"]), seen=True, fresh=True)
-        is_equal = yield from _is_equal(vault, live, owner, refs, history)
+        is_equal = yield from _is_equal(case, live, owner)
         # Asked once more: when the list was read, another item of this run may have just made it.
-        if is_equal and not _is_anothers(live["id"], vault, refs):
+        if is_equal and not _is_anothers(live["id"], case.vault, case.refs):
             found.append(live)
     return found
 
@@ -232,12 +230,10 @@ def _in_trash(vault: VaultBoard, listed: Sequence[Body], refs: References) -> Bo
     return next(found, None)
 
 
-def _is_equal(
-    vault: VaultBoard, live: Body, owner: str | None, refs: References, history: History
-) -> Steps[bool]:
+def _is_equal(case: Case[VaultBoard], live: Body, owner: str | None) -> Steps[bool]:
     if live.get("user_id") != owner:
-        vault = msgspec.structs.replace(vault, user_id=UNSET)
-    return (yield from _sends_nothing(_repair(vault, live, refs, history)))
+        case = msgspec.structs.replace(case, vault=msgspec.structs.replace(case.vault, user_id=UNSET))
+    return (yield from _sends_nothing(_repair(case, live)))
 
 
 def _sends_nothing(steps: Steps[Restored]) -> Steps[bool]:
@@ -264,33 +260,33 @@ def _sends_nothing(steps: Steps[Restored]) -> Steps[bool]:
 # --- the three ways of restoring it
 
 
-def _repair(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[Restored]:
+def _repair(case: Case[VaultBoard], live: Body) -> Steps[Restored]:
     """Make a living board equal the vault's."""
     yield Live(live)
-    sections, broken = _wanted(vault, refs), Broken()
-    wanted, mark = _wanted_fingerprint(vault, sections, refs), _live_fingerprint(live)
-    if history.accepted != (wanted, mark):
-        broken = yield from broken_items(sections or [], live, refs)
-    if history.accepted == (broken.marked(wanted, sections), mark):
+    sections, broken = _wanted(case.vault, case.refs), Broken()
+    wanted, mark = _wanted_fingerprint(case.vault, sections, case.refs), _live_fingerprint(live)
+    if case.history.accepted != (wanted, mark):
+        broken = yield from broken_items(sections or [], live, case.refs)
+    if case.history.accepted == (broken.marked(wanted, sections), mark):
         return Restored(
             operation=Operation.UNCHANGED,
             destination_id=live["id"],
-            waits=not history.again,
+            waits=not case.history.again,
             incomplete=broken.missing(sections),
         )
-    fields = yield from _fields(vault, refs, live)
-    yield from _note_mapping(vault, live, refs, history)
-    work = _work(live["id"], history, before=live)
-    return (yield from _complete(vault, sections, broken, live, fields, refs, work))
+    fields = yield from _fields(case.vault, case.refs, live)
+    yield from _note_mapping(case, live)
+    work = _work(live["id"], case.history, before=live)
+    return (yield from _complete(case.vault, sections, broken, live, fields, case.refs, work))
 
 
-def _undelete(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[Restored | None]:
+def _undelete(case: Case[VaultBoard], live: Body) -> Steps[Restored | None]:
     """Take a board out of the trash and repair it; None if the server leaves it there."""
     yield Live({**live, "deleted": True})
-    sections = _wanted(vault, refs)
-    broken = yield from broken_items(sections or [], live, refs)
-    fields = yield from _fields(vault, refs, live)
-    work = _work(live["id"], history, before=live)
+    sections = _wanted(case.vault, case.refs)
+    broken = yield from broken_items(sections or [], live, case.refs)
+    fields = yield from _fields(case.vault, case.refs, live)
+    work = _work(live["id"], case.history, before=live)
     delta = changed(without(fields, "user_id"), live)
     now = yield from undelete(work, work.path, "", delta, live)
     if now is None:
@@ -300,20 +296,20 @@ def _undelete(vault: VaultBoard, live: Body, refs: References, history: History)
     if "board_sections" not in live:
         # Found in a list that leaves the parts out: what follows changes those, so they are remembered too.
         work.before = now
-    yield from _note_mapping(vault, now, refs, history)
-    done = yield from _complete(vault, sections, broken, now, fields, refs, work)
+    yield from _note_mapping(case, now)
+    done = yield from _complete(case.vault, sections, broken, now, fields, case.refs, work)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED)
 
 
-def _create(vault: VaultBoard, listed: Sequence[Body], refs: References, history: History) -> Steps[Restored]:
+def _create(case: Case[VaultBoard], listed: Sequence[Body]) -> Steps[Restored]:
     """POST the board and fill it."""
-    sections = _wanted(vault, refs)
-    broken = yield from broken_items(sections or [], {}, refs)
-    fields = yield from _fields(vault, refs, None)
-    live, kept = yield from _post(vault, fields, listed, refs)
-    yield Mapped("board", vault.id, live["id"], MatchRule.CREATED, live.get("created_at"))
-    work = _work(live["id"], history, created=True, not_kept=kept.keys() != fields.keys())
-    return (yield from _complete(vault, sections, broken, live, kept, refs, work))
+    sections = _wanted(case.vault, case.refs)
+    broken = yield from broken_items(sections or [], {}, case.refs)
+    fields = yield from _fields(case.vault, case.refs, None)
+    live, kept = yield from _post(case.vault, fields, listed, case.refs)
+    yield Mapped("board", case.vault.id, live["id"], MatchRule.CREATED, live.get("created_at"))
+    work = _work(live["id"], case.history, created=True, not_kept=kept.keys() != fields.keys())
+    return (yield from _complete(case.vault, sections, broken, live, kept, case.refs, work))
 
 
 # --- what they have in common
@@ -356,11 +352,11 @@ def _fields(vault: VaultBoard, refs: References, live: Body | None) -> Steps[Bod
     return body if owner is None else {**body, "user_id": owner}
 
 
-def _note_mapping(vault: VaultBoard, live: Body, refs: References, history: History) -> Steps[None]:
-    found = refs.mapped("board", vault.id)
+def _note_mapping(case: Case[VaultBoard], live: Body) -> Steps[None]:
+    found = case.refs.mapped("board", case.vault.id)
     if found is None or found.destination_id != live["id"]:
-        rule = matched_by(refs, history, vault.id, live, MatchRule.TITLE_AND_OWNER)
-        yield Mapped("board", vault.id, live["id"], rule, live.get("created_at"))
+        rule = matched_by(case.refs, case.history, case.vault.id, live, MatchRule.TITLE_AND_OWNER)
+        yield Mapped("board", case.vault.id, live["id"], rule, live.get("created_at"))
 
 
 def _post(
