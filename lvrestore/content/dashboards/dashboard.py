@@ -85,7 +85,7 @@ from lvrestore.content.writing.work import Work
 from lvrestore.errors import DependencyError
 from lvrestore.looker.classify import FailureKind, Refused
 from lvrestore.looker.protocol import path
-from lvrestore.model import NO_HISTORY, History, Json, MatchRule, Operation
+from lvrestore.model import History, Json, MatchRule, Operation
 from lvrestore.text import quoted
 
 
@@ -110,7 +110,7 @@ def restore_dashboard(case: Case[VaultDashboard]) -> Steps[Restored]:
     case = msgspec.structs.replace(case, refs=(yield from housed(known(case.vault.folder_id), case.refs)))
     if not case.refs.same_instance:
         _check_folder(case.vault, {}, case.refs)
-    found = yield from find_dashboard(case.vault, case.refs, case.history)
+    found = yield from find_dashboard(case)
     if isinstance(found, Restored):
         return found
     if found.live is None:
@@ -120,16 +120,12 @@ def restore_dashboard(case: Case[VaultDashboard]) -> Steps[Restored]:
         yield from _recognise_queries(case.vault, found, case.refs)
     if found.live is not None:
         try:
-            return (yield from _repair(case.vault, found.live, case.refs, case.history))
+            return (yield from _repair(case, found.live))
         except StillInTrash:
             yield Warn(
                 "still_in_trash", f"dashboard {case.vault.id} cannot leave the trash, as its folder is gone"
             )
-    return (
-        yield from _create(
-            case.vault, case.refs, case.history, frozenset({"slug"} if found.slug_taken else ())
-        )
-    )
+    return (yield from _create(case, frozenset({"slug"} if found.slug_taken else ())))
 
 
 # --- finding it
@@ -138,46 +134,42 @@ def restore_dashboard(case: Case[VaultDashboard]) -> Steps[Restored]:
 # --- creating it
 
 
-def _create(
-    vault: VaultDashboard, refs: References, history: History, left_out: frozenset[str] = frozenset()
-) -> Steps[Restored]:
+def _create(case: Case[VaultDashboard], left_out: frozenset[str] = frozenset()) -> Steps[Restored]:
     """POST the shell and fill it. `left_out` are fields that the server has refused, or is known to refuse."""
-    body = without(shell_body(vault, refs), *left_out)
-    tiles = yield from _check_references(vault, {}, refs, body)
+    body = without(shell_body(case.vault, case.refs), *left_out)
+    tiles = yield from _check_references(case.vault, {}, case.refs, body)
     # Null for an object is no field of its own type: a new dashboard has none anyway.
     body = {name: value for name, value in body.items() if value is not None or name not in NESTED}
-    if (owner := (yield from _owner(vault, body.pop("user_id", None), refs))) is not None:
+    if (owner := (yield from _owner(case.vault, body.pop("user_id", None), case.refs))) is not None:
         body["user_id"] = owner
     # Elsewhere a namesake is likely, and what was listed shows it without a call.
-    is_looked_for = "slug" not in body or not refs.same_instance
-    if is_looked_for and (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
+    is_looked_for = "slug" not in body or not case.refs.same_instance
+    if is_looked_for and (end := (yield from _by_title(case, body, left_out))) is not None:
         return end
-    yield from make_queries(tiles, refs)
-    yield from report_orphan(refs)
+    yield from make_queries(tiles, case.refs)
+    yield from report_orphan(case.refs)
     try:
         live = yield Create("/dashboards", body, lambda: made_by_lost_post(body), unique=True)
     except Refused as refused:
-        return (yield from _after_refusal(refused, body, vault, refs, history, left_out))
+        return (yield from _after_refusal(refused, body, case, left_out))
     at, slug_now = live.get("created_at"), live.get("slug")
-    yield Mapped("dashboard", vault.id, live["id"], MatchRule.CREATED, at, slug_now)
-    slug = (yield from _slug_held(vault, live["id"], refs, history)) if "slug" in left_out else None
-    work = _work(live["id"], history, created=True, not_kept=bool(left_out) and slug is None)
-    done = yield from _complete(vault, tiles, dict(live), body, refs, work)
+    yield Mapped("dashboard", case.vault.id, live["id"], MatchRule.CREATED, at, slug_now)
+    slug = (yield from _slug_held(case, live["id"])) if "slug" in left_out else None
+    work = _work(live["id"], case.history, created=True, not_kept=bool(left_out) and slug is None)
+    done = yield from _complete(case.vault, tiles, dict(live), body, case.refs, work)
     if slug is None:
         return done
     # Nothing is accepted as it is while something is missing that will come.
     return msgspec.structs.replace(done, held=slug, live_fingerprint=b"")
 
 
-def _slug_held(
-    vault: VaultDashboard, dashboard_id: str, refs: References, history: History
-) -> Steps[Held | None]:
+def _slug_held(case: Case[VaultDashboard], dashboard_id: str) -> Steps[Held | None]:
     """A new dashboard without its slug: it waits if the holder is to get another one, else that is all."""
-    claimant = Claimant(vault.id, dashboard_id, {"slug": known(vault.slug)})
-    told = yield from held(SLUG, claimant, SLUG_REFUSED, refs, history)
+    claimant = Claimant(case.vault.id, dashboard_id, {"slug": known(case.vault.slug)})
+    told = yield from held(SLUG, claimant, SLUG_REFUSED, case.refs, case.history)
     if told.waits:
         return Held(None, told.waits)
-    yield _warning_without("slug", vault)
+    yield _warning_without("slug", case.vault)
     return None
 
 
@@ -199,29 +191,25 @@ def _owner_of_live(vault: VaultDashboard, user_id: str, refs: References) -> Ste
 def _after_refusal(
     refused: Refused,
     body: Body,
-    vault: VaultDashboard,
-    refs: References,
-    history: History,
+    case: Case[VaultDashboard],
     left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Try without the field that was refused, or take over our own dashboard that has the title already."""
     offender = _offender(refused, body)
     if offender in {"slug", "user_id"}:
         if offender == "user_id":
-            yield _warning_without(offender, vault)
-        return (yield from _create(vault, refs, history, left_out | {offender}))
+            yield _warning_without(offender, case.vault)
+        return (yield from _create(case, left_out | {offender}))
     if not is_taken(TITLE, refused):
         raise refused
-    if (end := (yield from _by_title(vault, body, refs, history, left_out))) is not None:
+    if (end := (yield from _by_title(case, body, left_out))) is not None:
         return end
-    return (yield from _title_held(vault, body, refused, refs, history))
+    return (yield from _title_held(case, body, refused))
 
 
-def _title_held(
-    vault: VaultDashboard, body: Body, refused: Refused, refs: References, history: History
-) -> Steps[Restored]:
+def _title_held(case: Case[VaultDashboard], body: Body, refused: Refused) -> Steps[Restored]:
     """The end of a dashboard that cannot be made, as another one has its title."""
-    told = yield from held(TITLE, Claimant(vault.id, None, body), refused, refs, history)
+    told = yield from held(TITLE, Claimant(case.vault.id, None, body), refused, case.refs, case.history)
     return Restored(operation=Operation.CREATED, held=told)
 
 
@@ -248,18 +236,16 @@ def _warning_without(field: str, vault: VaultDashboard) -> Warn:
     return Warn("owner_not_set", text)
 
 
-def _by_title(
-    vault: VaultDashboard, body: Body, refs: References, history: History, left_out: frozenset[str]
-) -> Steps[Restored | None]:
+def _by_title(case: Case[VaultDashboard], body: Body, left_out: frozenset[str]) -> Steps[Restored | None]:
     """How the item ends by a dashboard that has its title in its folder; None if there is none."""
     found = yield from namesakes(body)
-    free = [one for one in found if row_of("dashboard", one["id"], refs) in {None, vault.id}]
+    free = [one for one in found if row_of("dashboard", one["id"], case.refs) in {None, case.vault.id}]
     asked, objection = (
         f"dashboards titled {quoted(body['title'])} in folder {body['folder_id']}",
-        objection_to(vault, refs),
+        objection_to(case.vault, case.refs),
     )
     if len(free) > 1:
-        end = doubtful("dashboard", vault.id, body["title"], free, "same title in the same folder")
+        end = doubtful("dashboard", case.vault.id, body["title"], free, "same title in the same folder")
         yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, end, objection)
         return end
     if not found:
@@ -268,7 +254,7 @@ def _by_title(
     namesake = yield Get(f"/dashboards/{(free or found)[0]['id']}")
     if namesake is None:
         return None
-    done = yield from _adopt(vault, namesake, body, refs, history, left_out)
+    done = yield from _adopt(case, namesake, body, left_out)
     taken = namesake if done.destination_id == namesake["id"] else None
     shown = done if done.operation is Operation.CONFLICT else taken
     yield tried(MatchRule.TITLE_IN_FOLDER, asked, found, shown, objection)
@@ -276,42 +262,38 @@ def _by_title(
 
 
 def _adopt(
-    vault: VaultDashboard,
+    case: Case[VaultDashboard],
     namesake: Body,
     body: Body,
-    refs: References,
-    history: History,
     left_out: frozenset[str],
 ) -> Steps[Restored]:
     """Take over the dashboard of this title in this folder, if it is ours or equal anyway."""
     left_out |= {"slug"}
-    newer = refs.content("dashboard", namesake["id"]) or {}
-    stale = superseded(refs, "dashboard", vault.id, namesake["id"])
-    if stale and TITLE.of(title_wanted(newer, refs)) == TITLE.of(body):
+    newer = case.refs.content("dashboard", namesake["id"]) or {}
+    stale = superseded(case.refs, "dashboard", case.vault.id, namesake["id"])
+    if stale and TITLE.of(title_wanted(newer, case.refs)) == TITLE.of(body):
         return stale
-    if not (yield from _is_ours(vault, namesake, refs, history, left_out)):
-        if row_of("dashboard", namesake["id"], refs) is None:
+    if not (yield from _is_ours(case, namesake, left_out)):
+        if row_of("dashboard", namesake["id"], case.refs) is None:
             alike = "same title in the same folder, other content"
-            return doubtful("dashboard", vault.id, body["title"], [namesake], alike)
-        return (yield from _title_held(vault, body, TITLE_REFUSED, refs, history))
-    done = yield from _repair(vault, namesake, refs, history, left_out)
+            return doubtful("dashboard", case.vault.id, body["title"], [namesake], alike)
+        return (yield from _title_held(case, body, TITLE_REFUSED))
+    done = yield from _repair(case, namesake, left_out)
     live = namesake if done.operation is Operation.UNCHANGED else (yield Get(f"/dashboards/{namesake['id']}"))
-    marks = (vault_fingerprint(vault, refs), live_fingerprint(live))
+    marks = (vault_fingerprint(case.vault, case.refs), live_fingerprint(live))
     return msgspec.structs.replace(done, vault_fingerprint=marks[0], live_fingerprint=marks[1])
 
 
-def _is_ours(
-    vault: VaultDashboard, live: Body, refs: References, history: History, left_out: frozenset[str]
-) -> Steps[bool]:
-    if row_of("dashboard", live["id"], refs) not in {None, vault.id}:
+def _is_ours(case: Case[VaultDashboard], live: Body, left_out: frozenset[str]) -> Steps[bool]:
+    if row_of("dashboard", live["id"], case.refs) not in {None, case.vault.id}:
         return False
-    ours = refs.policy.adopt or made_since(live.get("created_at"), history.uncertain_since)
-    return ours or (yield from _equals(vault, live, refs, left_out))
+    ours = case.refs.policy.adopt or made_since(live.get("created_at"), case.history.uncertain_since)
+    return ours or (yield from _equals(case.vault, live, case.refs, left_out))
 
 
 def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: frozenset[str]) -> Steps[bool]:
     """Whether a repair would send nothing: asked of the repair itself, so that the two cannot disagree."""
-    steps = _repair(vault, live, refs, NO_HISTORY, left_out)
+    steps = _repair(Case(vault, refs), live, left_out)
     reply: Json = None
     try:
         while True:
@@ -327,44 +309,44 @@ def _equals(vault: VaultDashboard, live: Body, refs: References, left_out: froze
 
 
 def _repair(
-    vault: VaultDashboard,
+    case: Case[VaultDashboard],
     live: Body,
-    refs: References,
-    history: History,
     left_out: frozenset[str] = frozenset(),
 ) -> Steps[Restored]:
     """Make a dashboard that exists, perhaps in the trash, equal the vault's."""
     yield Live(live)
-    work = _work(live["id"], history, before=live)
-    yield from make_good(work.kind, work.item_id, live, refs, history, work.changes)
-    want = without(shell_body(vault, refs), *left_out, *(["folder_id"] if stays(live, refs) else []))
+    work = _work(live["id"], case.history, before=live)
+    yield from make_good(work.kind, work.item_id, live, case.refs, case.history, work.changes)
+    want = without(
+        shell_body(case.vault, case.refs), *left_out, *(["folder_id"] if stays(live, case.refs) else [])
+    )
     delta = changed(want, live, NESTED)
     trashed = bool(live.get("deleted"))
     tiles: Tiles | None = None
-    if work.changes or not _is_accepted(vault, None, live, refs, history):
+    if work.changes or not _is_accepted(case, None, live):
         # What comes back from the trash needs its folder, though that is not written.
-        tiles = yield from _check_references(vault, live, refs, want if trashed else delta)
-    if not work.changes and _is_accepted(vault, tiles, live, refs, history):
+        tiles = yield from _check_references(case.vault, live, case.refs, want if trashed else delta)
+    if not work.changes and _is_accepted(case, tiles, live):
         return Restored(
             operation=Operation.UNCHANGED,
             destination_id=live["id"],
-            waits=not history.again,
+            waits=not case.history.again,
             incomplete=tiles.missing if tiles is not None else (),
         )
     if "user_id" in delta:
-        owner = yield from _owner_of_live(vault, delta["user_id"], refs)
+        owner = yield from _owner_of_live(case.vault, delta["user_id"], case.refs)
         delta = changed({**delta, "user_id": owner}, live, NESTED) if owner else without(delta, "user_id")
-    yield from _note_mapping(vault, live, refs, history)
-    yield from make_queries(tiles, refs)
-    waking = Waking(work.kind, work.item_id, refs, work.changes)
+    yield from _note_mapping(case, live)
+    yield from make_queries(tiles, case.refs)
+    waking = Waking(work.kind, work.item_id, case.refs, work.changes)
     if trashed:
-        yield from report_orphan(refs)
+        yield from report_orphan(case.refs)
         live, taken = yield from undelete(
-            live, delta, lambda body, now: _patch(vault, work, body, now), waking
+            live, delta, lambda body, now: _patch(case.vault, work, body, now), waking
         )
     else:
-        live, taken = yield from _patch(vault, work, delta, live)
-    told = (yield from _settle(vault, want, work, live, taken, refs, history)) if taken else None
+        live, taken = yield from _patch(case.vault, work, delta, live)
+    told = (yield from _settle(case, want, work, live, taken)) if taken else None
     if trashed and live.get("deleted"):
         return Restored(operation=Operation.UNDELETED, destination_id=work.item_id, held=told)
     if "dashboard_elements" not in live or (trashed and live["dashboard_elements"] is None):
@@ -375,9 +357,9 @@ def _repair(
             return _unforeseen(work, told)
         if trashed:
             yield from waking.alerts_are_back(live)
-        tiles = now_that_seen(tiles, live.get("dashboard_elements") or [], refs)
+        tiles = now_that_seen(tiles, live.get("dashboard_elements") or [], case.refs)
     want = {name: value for name, value in want.items() if name != "user_id" or "user_id" in delta}
-    done = yield from _complete(vault, tiles, live, want, refs, work)
+    done = yield from _complete(case.vault, tiles, live, want, case.refs, work)
     done = msgspec.structs.replace(done, held=told)
     return msgspec.structs.replace(done, operation=Operation.UNDELETED) if trashed else done
 
@@ -393,13 +375,11 @@ def _unforeseen(work: Work, told: Held | None) -> Restored:
     )
 
 
-def _is_accepted(
-    vault: VaultDashboard, tiles: Tiles | None, live: Body, refs: References, history: History
-) -> bool:
+def _is_accepted(case: Case[VaultDashboard], tiles: Tiles | None, live: Body) -> bool:
     """Whether an earlier run has made of this very backup what is live, as far as the server took it."""
-    if history.accepted is None:
+    if case.history.accepted is None:
         return False
-    return history.accepted == (_marked(vault, tiles, refs), live_fingerprint(live))
+    return case.history.accepted == (_marked(case.vault, tiles, case.refs), live_fingerprint(live))
 
 
 def _marked(vault: VaultDashboard, tiles: Tiles | None, refs: References) -> bytes:
@@ -408,13 +388,11 @@ def _marked(vault: VaultDashboard, tiles: Tiles | None, refs: References) -> byt
 
 
 def _settle(
-    vault: VaultDashboard,
+    case: Case[VaultDashboard],
     want: Body,
     work: Work,
     live: Body,
     taken: Mapping[str, Refused],
-    refs: References,
-    history: History,
 ) -> Steps[Held | None]:
     """What becomes of the names that other dashboards have; without its slug one that need not wait is restored."""
     told: list[Held] = []
@@ -427,22 +405,22 @@ def _settle(
             if live.get(field) != interim:
                 yield from work.update(work.path, "", {field: interim}, live)
 
-        claimant = Claimant(vault.id, work.item_id, want)
-        one = yield from settle(name, claimant, taken[field], refs, history, rename)
+        claimant = Claimant(case.vault.id, work.item_id, want)
+        one = yield from settle(name, claimant, taken[field], case.refs, case.history, rename)
         if name is SLUG and not one.waits:
-            yield _warning_without("slug", vault)
+            yield _warning_without("slug", case.vault)
             work.not_kept = True
         else:
             told.append(one)
     return Held(told[0].refused, max(one.waits for one in told)) if told else None
 
 
-def _note_mapping(vault: VaultDashboard, live: Body, refs: References, history: History) -> Steps[None]:
-    found = refs.mapped("dashboard", vault.id)
+def _note_mapping(case: Case[VaultDashboard], live: Body) -> Steps[None]:
+    found = case.refs.mapped("dashboard", case.vault.id)
     if found is None or found.destination_id != live["id"]:
-        key = MatchRule.SLUG if live.get("slug") == known(vault.slug) else MatchRule.TITLE_IN_FOLDER
-        rule = matched_by(refs, history, vault.id, live, key)
-        yield Mapped("dashboard", vault.id, live["id"], rule, live.get("created_at"), live.get("slug"))
+        key = MatchRule.SLUG if live.get("slug") == known(case.vault.slug) else MatchRule.TITLE_IN_FOLDER
+        rule = matched_by(case.refs, case.history, case.vault.id, live, key)
+        yield Mapped("dashboard", case.vault.id, live["id"], rule, live.get("created_at"), live.get("slug"))
 
 
 def _patch(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 import msgspec
 
 from lvrestore.content.calls import Get, Reads, Restored, Steps, Tried
+from lvrestore.content.case import Case
 from lvrestore.content.identity.by_identity import by_identity
 from lvrestore.content.identity.names import Candidates, Name, row_of
 from lvrestore.content.identity.trying import doubtful, tried
@@ -15,7 +16,7 @@ from lvrestore.content.lists import lying_in
 from lvrestore.content.writing.bodies import Body, bare
 from lvrestore.content.writing.shapes import VaultDashboard, known
 from lvrestore.looker.classify import FailureKind, Refused
-from lvrestore.model import History, Json, MatchRule
+from lvrestore.model import Json, MatchRule
 
 
 def _titled(body: Body) -> Candidates:
@@ -75,28 +76,30 @@ class Found(msgspec.Struct, frozen=True):
     slug_taken: bool = False
 
 
-def find_dashboard(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
+def find_dashboard(case: Case[VaultDashboard]) -> Steps[Found | Restored]:
     """The live dashboard, or how the item ends if it must not be touched."""
-    created_at = known(vault.created_at)
-    live = yield from by_identity(refs, "dashboard", "dashboards", vault.id, created_at, has_trash=True)
+    created_at = known(case.vault.created_at)
+    live = yield from by_identity(
+        case.refs, "dashboard", "dashboards", case.vault.id, created_at, has_trash=True
+    )
     if isinstance(live, Restored):
         return live
-    return Found(live) if live is not None else (yield from _by_slug(vault, refs, history))
+    return Found(live) if live is not None else (yield from _by_slug(case))
 
 
-def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps[Found | Restored]:
-    slug = known(vault.slug)
+def _by_slug(case: Case[VaultDashboard]) -> Steps[Found | Restored]:
+    slug = known(case.vault.slug)
     if not slug:
         yield Tried(MatchRule.SLUG, "", "not tried: the backup has no slug of it")
         return Found(None)
     holders = yield from _slug_holders(slug)
-    ours = [one for one in holders if _fits(vault, one, refs, history)]
+    ours = [one for one in holders if _fits(case, one)]
     end: Body | Restored | None = ours[0] if ours else None
     if len(ours) > 1:
-        end = doubtful("dashboard", vault.id, known(vault.title), ours, "same slug")
+        end = doubtful("dashboard", case.vault.id, known(case.vault.title), ours, "same slug")
     elif ours:
-        end = superseded(refs, "dashboard", vault.id, ours[0]["id"]) or ours[0]
-    objection = objection_to(vault, refs)
+        end = superseded(case.refs, "dashboard", case.vault.id, ours[0]["id"]) or ours[0]
+    objection = objection_to(case.vault, case.refs)
     yield tried(MatchRule.SLUG, f"dashboards with the slug {slug}", holders, end, objection)
     if isinstance(end, Restored):
         return end
@@ -105,11 +108,11 @@ def _by_slug(vault: VaultDashboard, refs: References, history: History) -> Steps
     return Found(None, slug_taken=bool(holders))
 
 
-def _fits(vault: VaultDashboard, holder: Body, refs: References, history: History) -> bool:
+def _fits(case: Case[VaultDashboard], holder: Body) -> bool:
     """Whether the holder of the slug is this dashboard, and not another one that has got it."""
-    free = row_of("dashboard", holder["id"], refs) in {None, vault.id}
-    same = (refs.policy.adopt and free) or holder.get("title") == known(vault.title)
-    return same or made_since(holder.get("created_at"), history.uncertain_since)
+    free = row_of("dashboard", holder["id"], case.refs) in {None, case.vault.id}
+    same = (case.refs.policy.adopt and free) or holder.get("title") == known(case.vault.title)
+    return same or made_since(holder.get("created_at"), case.history.uncertain_since)
 
 
 def objection_to(vault: VaultDashboard, refs: References) -> Callable[[Mapping[str, Json]], str]:
