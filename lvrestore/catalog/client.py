@@ -46,6 +46,11 @@ class IndexedClient:
         """The last answer that came from the server."""
         return self._client.last_response
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether the client behind this one rehearses."""
+        return self._client.rehearses
+
     def call(self, request: Request, *, creates: bool = False) -> Reply:
         """Answer from the index if it can tell, else send."""
         if request.method == "GET":

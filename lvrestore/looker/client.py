@@ -128,9 +128,16 @@ class Sender(Protocol):
         """The last answer that this thread got, None before the first."""
         ...
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether the client plays writes on a copy instead of sending them."""
+        ...
+
 
 class LookerClient:
     """Calls Looker; safe to share between threads."""
+
+    rehearses = False
 
     def __init__(
         self,

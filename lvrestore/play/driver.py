@@ -67,7 +67,6 @@ from lvrestore.model import (
 from lvrestore.play.known import KnownIds
 from lvrestore.play.missing import lacking, message_of
 from lvrestore.play.touched import Touched
-from lvrestore.rehearsal.client import RehearsalClient
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -300,7 +299,11 @@ class Driver:
         done = _done(task, end)
         if not end.incomplete:
             return done, None, None
-        return Operation.PARTIAL, done, lacking(end.incomplete, self._refs, is_rehearsal=self._is_rehearsal)
+        return (
+            Operation.PARTIAL,
+            done,
+            lacking(end.incomplete, self._refs, is_rehearsal=self._client.rehearses),
+        )
 
     def _nameless(self, end: Restored, before: CallCounts) -> ItemError | None:
         """Why an item has not the name that it cannot be without. `before` are the calls before the item.
@@ -310,14 +313,10 @@ class Driver:
         refused = end.held.refused if end.held is not None else None
         if end.held is None or refused is None:
             return None
-        if self._is_rehearsal and self._task.again and end.held.waits:
+        if self._client.rehearses and self._task.again and end.held.waits:
             return None  # in a rehearsal the holder keeps a name that it would be rid of by now
         has_called = bool(self._calls_since(before).by_method)
         return _refusal_error(refused, self._client.last_response if has_called else None)
-
-    @property
-    def _is_rehearsal(self) -> bool:
-        return isinstance(self._client, RehearsalClient)
 
     def _on_our_clock(self, at: datetime | None) -> float:
         return self._clock() + (at - datetime.now(UTC)).total_seconds() if at else 0.0
@@ -337,7 +336,7 @@ class Driver:
     def _known_id(self, end: Restored | None) -> str | None:
         """The id on the destination; what a rehearsal made has none yet."""
         created = end is not None and _done(self._task, end) is Operation.CREATED
-        if end is None or (self._is_rehearsal and created):
+        if end is None or (self._client.rehearses and created):
             return None
         return end.destination_id
 
@@ -431,9 +430,9 @@ class Driver:
             return self._send(Request("DELETE", call.path))
         if isinstance(call, Replace):
             return self._send(Request("PUT", call.path, body=call.body))
-        if self._is_rehearsal and call.is_taken is not None and self._play(call.is_taken()):
+        if self._client.rehearses and call.is_taken is not None and self._play(call.is_taken()):
             raise Refused(FailureKind.CONFLICT, TAKEN, "the name is taken")
-        body = {**call.body, **call.shows} if self._is_rehearsal else call.body
+        body = {**call.body, **call.shows} if self._client.rehearses else call.body
         return self._send(Request("PATCH", call.path, body=body))
 
     def _send(self, write: Request, *, creates: bool = False) -> Json:
@@ -455,7 +454,7 @@ class Driver:
         if not call.seen:
             return self._client.call(request).json
         # In a rehearsal nothing is made that a server may not know yet.
-        for wait_s in () if self._is_rehearsal else NOT_READY_WAITS_S:
+        for wait_s in () if self._client.rehearses else NOT_READY_WAITS_S:
             try:
                 return self._seen(request)
             except Refused as refused:
@@ -468,7 +467,7 @@ class Driver:
         """What is there for sure; a 404 is a refusal."""
         reply = self._client.call(request).json
         if reply is None:
-            sort = Unforeseen if self._is_rehearsal else Refused
+            sort = Unforeseen if self._client.rehearses else Refused
             gone = f"{request.path} is answered with 404, though it is there"
             raise sort(FailureKind.NOT_FOUND, NOT_FOUND, gone)
         return reply
@@ -483,7 +482,7 @@ class Driver:
 
     def _comes_back(self, kind: str, destination_id: str) -> bool:
         """Whether a rehearsal has brought it back: the real trash still has it."""
-        if not self._is_rehearsal or (source_id := row_of(kind, destination_id, self._refs)) is None:
+        if not self._client.rehearses or (source_id := row_of(kind, destination_id, self._refs)) is None:
             return False
         return self._refs.ended(kind, source_id) and not self._refs.lost(kind, source_id)
 
@@ -559,7 +558,7 @@ class Driver:
                     response=response,
                 )
             case DependencyError():
-                message = message_of(failure, self._refs, is_rehearsal=self._is_rehearsal)
+                message = message_of(failure, self._refs, is_rehearsal=self._client.rehearses)
                 return ItemError(kind=failure.kind, message=message, blockers=failure.missing)
             case DeserializationError(field=field):
                 return ItemError(kind=failure.kind, message=str(failure), field=field or None)

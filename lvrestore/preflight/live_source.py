@@ -46,6 +46,11 @@ class ReadOnlyClient:
         """The last answer."""
         return self._client.last_response
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether the client behind this one rehearses."""
+        return self._client.rehearses
+
     def call(self, request: Request, *, creates: bool = False) -> Reply:
         """Read."""
         if request.method != "GET" or creates:
