@@ -21,6 +21,7 @@ from lvrestore.model import (
 )
 from lvrestore.play.driver import Driver
 from lvrestore.play.known import KnownIds
+from lvrestore.play.listener import IndexListener
 from lvrestore.play.workbench import decode
 from lvrestore.rehearsal.client import RehearsalClient, Rehearsed
 from lvrestore.settings import Policy
@@ -185,7 +186,7 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
-    listening = {"alerts": AlertSearch(), **(_listening(index) if index is not None else {})}
+    alerts, listener = AlertSearch(), IndexListener(index, memory.tried.append)
     if index is not None:
         client = IndexedClient(client, index, same_instance=memory.same_instance)
 
@@ -210,8 +211,8 @@ def restore(
             wait=sleep,
             wait_idly=sleep,
             clock=lambda: now[0],
-            tried=memory.tried.append,
-            **listening,
+            listener=listener,
+            alerts=alerts,
         )
         task = RestorationTask(
             seq=seq,
@@ -257,10 +258,6 @@ def _note_end(memory, content_type, result):
         memory.made.add((content_type.label, source_id))
     if result.live_fingerprint:
         memory.accepted[source_id] = (result.vault_fingerprint, result.live_fingerprint)
-
-
-def _listening(index):
-    return {"doubt": index.doubt, "there": index.note, "having": index.having}
 
 
 def _look_again(results, memory, run, *, twice):

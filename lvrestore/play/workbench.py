@@ -40,6 +40,7 @@ from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.play.answers import StateReferences
 from lvrestore.play.driver import Driver, Recorder
 from lvrestore.play.known import KnownIds
+from lvrestore.play.listener import IndexListener
 from lvrestore.rehearsal.client import RehearsalClient, Rehearsed, knows_nothing
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy, Remap
 from lvrestore.state.reader import StateReader
@@ -126,11 +127,11 @@ class Workbench:
         """
         self.config, self._tokens, self._stop, self._leaving = config, tokens, stop, leaving
         self._limiter, self._health = limiter, health
-        self._tried = tried
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
         self._known = KnownIds(config.known)
         self._index = Index(config.scratch, config.max_staleness_s) if config.indexed else None
+        self._listener = IndexListener(self._index, tried)
         self._alerts = AlertSearch(config.scratch)
         self._rehearsed: dict[tuple[ContentType, str], Rehearsed] = {}
         self._models: set[str] = set()
@@ -206,10 +207,7 @@ class Workbench:
             max_repeats=self.config.retries.max_retries,
             wait=partial(self._wait, self._stop),
             wait_idly=partial(self._wait, self._leaving),
-            doubt=self._index.doubt if self._index is not None else _believe,
-            there=self._index.note if self._index is not None else _believe,
-            having=self._index.having if self._index is not None else _nobody,
-            tried=self._tried,
+            listener=self._listener,
             alerts=self._alerts,
         )
 
@@ -230,12 +228,3 @@ class Workbench:
             again=task.again is Waits.FOR_OTHERS,
             begun=begun,
         )
-
-
-def _believe(_kind: str, _item_id: str) -> None:
-    """Without an index nothing was read before it is asked for."""
-
-
-def _nobody(_kind: str, _field: str, _value: str) -> frozenset[str]:
-    """Without an index no list shows who has what."""
-    return frozenset()
