@@ -22,6 +22,7 @@ from lvrestore.model import (
 from lvrestore.play.driver import Driver
 from lvrestore.play.known import KnownIds
 from lvrestore.play.listener import IndexListener
+from lvrestore.play.needs import Facts, Patience
 from lvrestore.play.workbench import decode
 from lvrestore.rehearsal.client import RehearsalClient, Rehearsed
 from lvrestore.settings import Policy
@@ -186,33 +187,30 @@ def restore(
     client = LookerClient(
         looker, policy=RetryPolicy(max_retries=max_retries), sleep=sleep, clock=lambda: now[0]
     )
-    alerts, listener = AlertSearch(), IndexListener(index, memory.tried.append)
+    alerts = AlertSearch()
     if index is not None:
         client = IndexedClient(client, index, same_instance=memory.same_instance)
 
     def run(seq, source_id, blob, before=None):
         played = memory.rehearsed.setdefault((content_type, source_id), Rehearsed())
-        driver = Driver(
-            RehearsalClient(client, played) if dry_run else client,
-            memory,
-            KnownIds({}),
-            decode,
-            memory,
-            lambda task: History(
+
+        def history(task):
+            return History(
                 uncertain_since,
                 memory.accepted.get(task.source_id),
                 before is not None,
                 memory.again,
                 memory.undeletes.get(task.source_id),
                 begun=task.uncertain,
-            ),
-            grace_s=grace_s,
-            max_repeats=max_retries,
-            wait=sleep,
-            wait_idly=sleep,
-            clock=lambda: now[0],
-            listener=listener,
-            alerts=alerts,
+            )
+
+        driver = Driver(
+            RehearsalClient(client, played) if dry_run else client,
+            memory,
+            decode,
+            Facts(memory, KnownIds({}), history, alerts),
+            IndexListener(index, memory.tried.append),
+            Patience(grace_s, max_retries, sleep, sleep, lambda: now[0]),
         )
         task = RestorationTask(
             seq=seq,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
-from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar
+from collections.abc import Generator
+from typing import TypeVar
 
 import msgspec
 import orjson
 
-from lvrestore.catalog.alert_search import AlertSearch
 from lvrestore.content.calls import (
     AlertsOn,
     Create,
@@ -24,7 +22,6 @@ from lvrestore.content.calls import (
     Replace,
     Replaces,
     Restored,
-    Steps,
     SwitchesOff,
     Tried,
     Undeletes,
@@ -33,7 +30,7 @@ from lvrestore.content.calls import (
     Warn,
 )
 from lvrestore.content.identity.names import row_of
-from lvrestore.content.knowledge import References, mapped_as
+from lvrestore.content.knowledge import mapped_as
 from lvrestore.content.moved.queries import bring_query
 from lvrestore.crashpoints import reached
 from lvrestore.errors import (
@@ -47,7 +44,6 @@ from lvrestore.looker.client import GaveUp, Sender, UnknownOutcome
 from lvrestore.looker.limiter import StoppedWaiting
 from lvrestore.looker.protocol import Request
 from lvrestore.model import (
-    History,
     ItemError,
     Json,
     MappingNote,
@@ -59,8 +55,8 @@ from lvrestore.model import (
 )
 from lvrestore.play.attempt import Attempt
 from lvrestore.play.ending import Ending, ending_of, failure_of, result_of
-from lvrestore.play.known import KnownIds
 from lvrestore.play.listener import Listener
+from lvrestore.play.needs import Facts, Generators, Patience, Recorder
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -75,38 +71,6 @@ class _Unsettled(Exception):  # noqa: N818 - a signal from a create to the start
     """Something is to be created that a request of an earlier attempt may still create."""
 
 
-class Recorder(Protocol):
-    """Takes what must be written down while an item is under way."""
-
-    def note(self, mapping: MappingNote) -> None:
-        """Store soon, in order."""
-        ...
-
-    def keep(self, kind: str, destination_id: str, body: bytes) -> None:
-        """Return when the before-image is durable."""
-        ...
-
-    def create(self, task: RestorationTask) -> None:
-        """Return when it is durable that the POST which makes this item is about to leave."""
-        ...
-
-    def undelete(self, task: RestorationTask, destination_id: str) -> None:
-        """Return when it is durable that this item is about to come back from the trash."""
-        ...
-
-    def switch_off(self, note: SwitchesOff) -> None:
-        """Return when it is durable how this was that is about to be switched off."""
-        ...
-
-
-class Generators(Protocol):
-    """Makes the steps that restore an item; knows the content types."""
-
-    def __call__(self, task: RestorationTask, refs: References, history: History) -> Steps[Restored]:
-        """Decode the blob and start the generator of its type."""
-        ...
-
-
 class Driver:
     """Restores one item at a time with one client; a worker thread has one of these."""
 
@@ -114,30 +78,14 @@ class Driver:
         self,
         client: Sender,
         recorder: Recorder,
-        known: KnownIds,
         generators: Generators,
-        refs: References,
-        history: Callable[[RestorationTask], History],
-        *,
-        grace_s: float,
-        max_repeats: int,
-        wait: Callable[[float], None],
-        wait_idly: Callable[[float], None],
+        facts: Facts,
         listener: Listener,
-        alerts: AlertSearch | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        patience: Patience,
     ) -> None:
-        """`grace_s`: how long after sending a POST without an answer may still land.
-
-        `wait` ends early by raising, `wait_idly` as soon as the run is to end: nothing of the item is under way.
-        `alerts` is the search that the run shares.
-        """
-        self._client, self._recorder, self._known = client, recorder, known
-        self._generators, self._refs, self._history = generators, refs, history
-        self._grace_s, self._max_repeats = grace_s, max_repeats
-        self._wait, self._wait_idly, self._clock = wait, wait_idly, clock
-        self._listener = listener
-        self._alerts = alerts or AlertSearch()
+        self._client, self._recorder, self._generators = client, recorder, generators
+        self._refs, self._facts, self._listener = facts.refs, facts, listener
+        self._patience, self._clock = patience, patience.clock
         self._attempt: Attempt
 
     def carry_out(self, task: RestorationTask | QueryTask) -> RestorationResult | QueryResult:
@@ -169,7 +117,6 @@ class Driver:
         """Restore one item. Every failure of the item becomes a result; only a stop or a lost login is raised."""
         attempt = self._attempt = Attempt(task, self._client, self._clock)
         end: Restored | None = None
-        ending = Ending(Operation.FAILED)
         try:
             end = self._play_settled(attempt)
             ending = ending_of(attempt, end, self._refs)
@@ -189,12 +136,12 @@ class Driver:
         while True:
             attempt.start_over()
             self._refs.begin_item()
-            history = self._history(attempt.item)
+            history = self._facts.history(attempt.item)
             attempt.begun = history.begun
             try:
                 return self._play(self._generators(attempt.item, self._refs, history))
             except _Unsettled:
-                self._wait_idly(attempt.landing_s)
+                self._patience.wait_idly(attempt.landing_s)
 
     def _play(self, steps: Generator[object, Json, R]) -> R:
         """Run a generator to its end; a refusal is thrown into it at the call that met it."""
@@ -239,7 +186,7 @@ class Driver:
             case Having():
                 return self._shown(call)
             case AlertsOn():
-                return self._alerts.on(call, self._client)
+                return self._facts.alerts.on(call, self._client)
 
     def _shown(self, call: Having) -> frozenset[str]:
         if self._attempt.only_server_knows:
@@ -309,7 +256,7 @@ class Driver:
             except Refused as refused:
                 if refused.status != NOT_FOUND:
                     raise
-            self._wait(wait_s)
+            self._patience.wait(wait_s)
         return self._seen(request)
 
     def _seen(self, request: Request) -> Json:
@@ -322,7 +269,7 @@ class Driver:
         return reply
 
     def _absent(self, call: Exists) -> tuple[str, ...]:
-        absent, trashed = self._known.absent(call.kind, call.ids, self._client)
+        absent, trashed = self._facts.known.absent(call.kind, call.ids, self._client)
         if not call.quiet:
             self._attempt.checked += [f"{call.kind}:{i}" for i in call.ids]
             left = [i for i in trashed if not self._comes_back(call.kind, i)]
@@ -356,7 +303,7 @@ class Driver:
                 if (found := self._look_again(call, lost)) is not None:
                     return found
                 repeats += 1
-                if repeats > self._max_repeats:
+                if repeats > self._patience.max_repeats:
                     raise GaveUp(lost.failure, repeats) from lost
                 self._attempt.repeats += 1
             except Refused:
@@ -383,11 +330,13 @@ class Driver:
     def _look_again(self, call: Create, lost: UnknownOutcome) -> Json:
         """Look for what the lost POST may have made, until it cannot land any more."""
         wait_s = FIRST_LOOK_AGAIN_S
-        deadline = lost.sent_at + self._grace_s if lost.lands_late and not call.unique else lost.sent_at
+        deadline = (
+            lost.sent_at + self._patience.grace_s if lost.lands_late and not call.unique else lost.sent_at
+        )
         while True:
             found = self._play(call.find_again())
             left = deadline - self._clock()
             if found is not None or left <= 0:
                 return found
-            self._wait(min(wait_s, left))
+            self._patience.wait(min(wait_s, left))
             wait_s = min(wait_s * 2, LONGEST_LOOK_AGAIN_S)

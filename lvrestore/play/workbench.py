@@ -38,9 +38,10 @@ from lvrestore.model import (
 )
 from lvrestore.plan.dependencies import DependencyGraph
 from lvrestore.play.answers import StateReferences
-from lvrestore.play.driver import Driver, Recorder
+from lvrestore.play.driver import Driver
 from lvrestore.play.known import KnownIds
 from lvrestore.play.listener import IndexListener
+from lvrestore.play.needs import Facts, Patience, Recorder
 from lvrestore.rehearsal.client import RehearsalClient, Rehearsed, knows_nothing
 from lvrestore.settings import DEFAULT_CHECKPOINT_INTERVAL, DEFAULT_STALENESS_S, Policy, Remap
 from lvrestore.state.reader import StateReader
@@ -125,18 +126,16 @@ class Workbench:
 
         `planned`, `rehearsed` and `tried` are for dry runs.
         """
-        self.config, self._tokens, self._stop, self._leaving = config, tokens, stop, leaving
+        self.config, self._tokens, self._stop = config, tokens, stop
         self._limiter, self._health = limiter, health
         self._transport = HttpTransport(config.endpoint, inflight=threads)
         self._reader = StateReader(config.state_path)
-        self._known = KnownIds(config.known)
         self._index = Index(config.scratch, config.max_staleness_s) if config.indexed else None
         self._listener = IndexListener(self._index, tried)
-        self._alerts = AlertSearch(config.scratch)
         self._rehearsed: dict[tuple[ContentType, str], Rehearsed] = {}
         self._models: set[str] = set()
         self._lookups = Lookups(config.vault_path, config.scratch)
-        self._refs = StateReferences(
+        refs = StateReferences(
             self._reader,
             config.scope,
             self._lookups,
@@ -144,6 +143,13 @@ class Workbench:
             rehearsed,
             same_instance=config.same_instance,
             policy=config.policy,
+        )
+        self._facts = Facts(refs, KnownIds(config.known), self._history, AlertSearch(config.scratch))
+        self._patience = Patience(
+            grace_s=config.endpoint.grace_s,
+            max_repeats=config.retries.max_retries,
+            wait=partial(self._wait, stop),
+            wait_idly=partial(self._wait, leaving),
         )
 
     def close(self) -> None:
@@ -199,16 +205,10 @@ class Workbench:
         return Driver(
             client,
             recorder,
-            self._known,
-            decode,
-            self._refs,
-            self._history,
-            grace_s=self.config.endpoint.grace_s,
-            max_repeats=self.config.retries.max_retries,
-            wait=partial(self._wait, self._stop),
-            wait_idly=partial(self._wait, self._leaving),
+            generators=decode,
+            facts=self._facts,
             listener=self._listener,
-            alerts=self._alerts,
+            patience=self._patience,
         )
 
     def _wait(self, until: Callable[[], bool], seconds: float) -> None:
