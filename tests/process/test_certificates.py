@@ -43,7 +43,16 @@ def wrong(site, *, tiles):
         for tile in () if tiles else content.get(OF_TILES) or ():
             tile.pop("certification_metadata", None)
     found = compare(backup, site.looker.dump())
-    return [one for one in found if one.kind in {"dashboard", "look"} and one.what != "gone"]
+    # A look that was in the trash when the backup was made is left out, and so is a tile that shows it.
+    looks, shows = (
+        backup.items["look"],
+        {i: d.get(OF_TILES) or () for i, d in backup.items["dashboard"].items()},
+    )
+    partial = {
+        i for i, tiles in shows.items() if any(t.get("look_id") and t["look_id"] not in looks for t in tiles)
+    }
+    ours = [one for one in found if one.kind in {"dashboard", "look"} and one.what != "gone"]
+    return [one for one in ours if one.object_id not in partial]
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -59,7 +68,9 @@ def test_certificates_come_back_and_a_second_run_writes_nothing(certified_vault,
                 for item_id in list(site.looker.dump()[kind]):
                     site.looker.call("DELETE", f"/{kind}/{item_id}")
             site.looker.clear_log()
-        arguments = ["bulk", *types, "--procs", "2", "--inflight", "2", *site.arguments()]
+        # All dashboards may be gone: that is done unasked only on an instance that was named.
+        given = site.arguments("--expect-host", "127.0.0.1")
+        arguments = ["bulk", *types, "--procs", "2", "--inflight", "2", *given]
         ended = site.run(arguments)
         kinds = {one["kind"]: one["count"] for one in ended.summary["warnings"]}
         assert kinds["certified_anew"] > 0, ended

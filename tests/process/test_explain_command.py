@@ -7,7 +7,7 @@ from make_vault import mixed, write_vault
 from processes import running_site
 
 from lvrestore.model import ContentType
-from lvrestore.state.mappings import Group
+from lvrestore.state.mappings import BELONGS_TO, Group
 from lvrestore.state.reader import StateReader
 from lvrestore.state.store import StateStore
 from lvrestore.vault import open_vault
@@ -67,7 +67,9 @@ def test_what_is_explained_is_what_a_run_does(elsewhere):
     group = Group(THERE, StateReader(elsewhere.state).sessions()[0].destination_instance, "")
     with StateStore(elsewhere.state) as store:
         kinds = {
-            Group(group.source_instance, group.destination_instance, kind): [i] for kind, i in ids.items()
+            Group(group.source_instance, group.destination_instance, one): [i]
+            for kind, i in ids.items()
+            for one in (kind, *BELONGS_TO.get(kind, ()))
         }
         store.clear_mappings(kinds)
     for kind, source_id in ids.items():
