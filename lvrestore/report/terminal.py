@@ -263,7 +263,8 @@ def summary_lines(summary: dict[str, Json]) -> list[str]:
     counts, calls = summary["summary"], summary["calls"]
     methods = ", ".join(f"{calls[m]:,} {m}" for m in ("GET", "POST", "PATCH", "PUT", "DELETE") if calls[m])
     speed = f"{counts['duration_seconds']:.1f} s, {counts['average_throughput']:.1f} items/s"
-    lines = [f"{speed}, {calls['total']:,} calls ({methods}), {summary['retries']:,} retries"]
+    sent = f"{calls['total']:,} calls" + (f" ({methods})" if methods else "")
+    lines = [f"{speed}, {sent}, {summary['retries']:,} retries"]
     if counts["left_out_deleted"]:
         lines.append(f"left out: {counts['left_out_deleted']:,} that are deleted in the backup")
     lines += [line] if (line := queries_line(summary["queries"])) else []

@@ -232,6 +232,7 @@ def test_a_dry_run_that_is_stopped_has_nothing_to_resume():
         session_id=None, source="a", destination="a", same_instance=True, identity={}, left_out_deleted=0
     )
     said = "\n".join(summary_lines(summary(Tally(), frame, status="stopped", duration_s=1)))
+    assert "0 calls, 0 retries" in said
     assert "stopped: nothing was written, and what else would be done is not shown" in said
     assert "resume" not in said
 
