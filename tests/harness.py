@@ -7,6 +7,7 @@ import msgspec
 from lvrestore.catalog.alert_search import AlertSearch
 from lvrestore.catalog.client import IndexedClient
 from lvrestore.content.knowledge import mapped_as
+from lvrestore.content.moved.renaming import remapped, remapped_query
 from lvrestore.looker.client import LookerClient
 from lvrestore.looker.retry import RetryPolicy
 from lvrestore.model import (
@@ -47,6 +48,7 @@ class Memory:
         self.vault_ids, self.kind, self.ids = None, "", set()
         self.rehearsed = {}
         self.own_writes = {}
+        self.told, self.told_lost = None, None
 
     def note(self, m):
         self.rules[m.kind, m.source_id] = m.rule
@@ -56,10 +58,15 @@ class Memory:
         """Have an item mapped, under its own id if none is given."""
         self.mappings[kind, source_id] = MappedId(destination_id or source_id)
 
-    def finish(self, kind, source_id, *, lacking=False):
-        if (mapping := self.mappings.get((kind, source_id))) is not None:
+    def finish(self, kind, source_id, destination_id=None, *, lacking=False):
+        """An item has come to its end, wherever it is mapped to, or there."""
+        mapping = self.mappings.get((kind, source_id)) or (destination_id and MappedId(destination_id))
+        if mapping:
             state = MappingState.LACKING if lacking else MappingState.DONE
-            self.mappings[kind, source_id] = msgspec.structs.replace(mapping, state=state)
+            here = destination_id or mapping.destination_id
+            self.mappings[kind, source_id] = msgspec.structs.replace(
+                mapping, destination_id=here, state=state
+            )
 
     def keep(self, kind, destination_id, body):
         self.before.append((kind, destination_id, body))
@@ -74,20 +81,22 @@ class Memory:
         self.switched_off.append((note.kind, note.destination_id, note.body))
 
     def begin_item(self):
-        """Nothing is remembered for an item."""
+        self.told, self.told_lost = {}, {}
 
     def forget(self, kind, source_id):
-        """As above."""
+        (self.told or {}).pop((kind, mapped_as(self.policy, kind, source_id)), None)
 
     def wrote(self, own):
         if own is not None:
-            self.own_writes[own.kind, own.destination_id] = datetime.fromisoformat(own.until)
+            until, key = datetime.fromisoformat(own.until), (own.kind, own.destination_id)
+            self.own_writes[key] = max(until, self.own_writes.get(key, until))
 
     def own_write(self, kind, destination_id):
         return self.own_writes.get((kind, destination_id))
 
     def mapped(self, kind, source_id):
-        return self.mappings.get((kind, mapped_as(self.policy, kind, source_id)))
+        key = kind, mapped_as(self.policy, kind, source_id)
+        return _as_told(self.told, key, self.mappings.get(key))
 
     def mapped_from(self, kind, destination_id):
         meant = (
@@ -97,14 +106,17 @@ class Memory:
 
     def in_vault(self, kind, source_id):
         if self.vault_ids is not None:
-            return (kind, source_id) in self.vault_ids
+            return (kind, source_id) in self.vault_ids or kind not in {one for one, _ in self.vault_ids}
         return kind != self.kind or source_id in self.ids
 
     def has_row(self, kind, source_id):
         return (kind, source_id) in self.contents
 
     def marked_deleted(self, kind, source_id):
-        return (kind, source_id) in self.deleted
+        content = self.contents.get((kind, source_id)) or {}
+        says = content.get("deleted") is True if kind in {"dashboard", "look"} else False
+        says = says or (kind == "board" and bool(content.get("deleted_at")))
+        return says or (kind, source_id) in self.deleted
 
     def made_now(self, kind, source_id):
         return (kind, source_id) in self.made
@@ -113,16 +125,33 @@ class Memory:
         return (kind, source_id) in self.ended_items
 
     def lost(self, kind, source_id):
-        return self.ended_items.get((kind, source_id), False)
+        key = kind, source_id
+        return _as_told(self.told_lost, key, self.ended_items.get(key, False))
 
     def content(self, kind, source_id):
-        return self.contents.get((kind, source_id))
+        content = self.contents.get((kind, source_id))
+        return None if content is None else remapped(ContentType[kind.upper()], content, self.policy.remap)
 
     def query(self, query_id):
-        return self.queries.get(query_id)
+        """The whole definition that a tile embeds, else that of a result maker, else what a test has given."""
+        found = next((one for one in self._in_tiles() if str(one.get("id")) == query_id), None)
+        return self._named(found or self.queries.get(query_id))
 
     def merge_query(self, merge_id):
-        return self.merges.get(merge_id)
+        return self._named(self.merges.get(merge_id))
+
+    def _named(self, definition):
+        return None if definition is None else remapped_query(definition, self.policy.remap)
+
+    def _in_tiles(self):
+        boards = (content for (kind, _), content in self.contents.items() if kind == "dashboard")
+        tiles = [tile for one in boards for tile in one.get("dashboard_elements") or ()]
+        wholes = [one for tile in tiles for one in (tile.get("query"), (tile.get("look") or {}).get("query"))]
+        return filter(None, wholes + [(tile.get("result_maker") or {}).get("query") for tile in tiles])
+
+    def _living(self, kind):
+        rows = ((i, content) for (one, i), content in self.contents.items() if one == kind)
+        return [(i, content) for i, content in rows if not self.marked_deleted(kind, i)]
 
     def refusal(self, kind, source_id):
         return self.refusals.get((kind, source_id))
@@ -131,17 +160,19 @@ class Memory:
         return self.withheld_definitions.get((kind, source_id))
 
     def holders(self, kind, source_id, *, managed=False):
-        users = [(i, c) for (one, i), c in self.contents.items() if one == "user"]
         flags = ("is_service_account", "credentials_embed")
         flags += ("roles_externally_managed",) if kind == "role" else ()
         return tuple(
             i
-            for i, c in users
+            for i, c in self._living("user")
             if source_id in (c.get(f"{kind}_ids") or ()) and any(c.get(f) for f in flags) == managed
         )
 
     def personal_folder(self, user_id):
-        return (self.content("user", user_id) or {}).get("personal_folder_id")
+        if said := (self.content("user", user_id) or {}).get("personal_folder_id"):
+            return said
+        folders = ((i, c) for (kind, i), c in self.contents.items() if kind == "folder")
+        return next((i for i, c in folders if c.get("is_personal") and c.get("creator_id") == user_id), None)
 
     def owner_of(self, folder_id):
         users = (
@@ -152,9 +183,21 @@ class Memory:
         return next(users, (self.content("folder", folder_id) or {}).get("creator_id"))
 
     def namesakes(self, kind, source_id):
-        names = ("parent_id", "name") if kind == "folder" else ("first_name", "last_name")
-        named = {i: [c.get(name) for name in names] for (one, i), c in self.contents.items() if one == kind}
-        return tuple(i for i, name in named.items() if name == named.get(source_id))
+        fields = ("parent_id", "name") if kind == "folder" else ("first_name", "last_name")
+        name = _name(self.contents.get((kind, source_id)) or {}, fields)
+        elsewhere = ("is_service_account", "credentials_embed")
+        people = [(i, c) for i, c in self._living(kind) if not any(c.get(flag) for flag in elsewhere)]
+        same = [i for i, c in people if _name(c, fields) == name]
+        return tuple(sorted(same, key=lambda i: (len(i), i)))
+
+
+def _as_told(told, key, now):
+    """What an item under way is told: what it was told before, else what is so now."""
+    return now if told is None else told.setdefault(key, now)
+
+
+def _name(content, fields):
+    return [content.get(field) or "" for field in fields]
 
 
 def restore(
@@ -226,7 +269,7 @@ def restore(
             earlier_error=before.error.kind if before and before.error else None,
         )
         result = driver.restore(task)
-        _note_end(memory, content_type, result)
+        note_end(memory, content_type, result)
         memory.wrote(None if dry_run else result.own_write)
         return result
 
@@ -244,14 +287,17 @@ def restore(
     return results
 
 
-def _note_end(memory, content_type, result):
+def note_end(memory, content_type, result):
+    """Keep how an item of this run ended, as a state file would."""
     source_id = result.source_id
     kind = content_type.label
     memory.ended_items[kind, source_id] = is_lost(kind, result.operation, result.waits)
     if result.operation is not Operation.FAILED:
         memory.undeletes.pop(source_id, None)
     if result.operation not in {Operation.FAILED, Operation.CONFLICT}:
-        memory.finish(content_type.label, source_id, lacking=result.operation is Operation.PARTIAL)
+        lacking = result.operation is Operation.PARTIAL
+        here = None if result.operation is Operation.SKIPPED else result.destination_id
+        memory.finish(kind, source_id, here, lacking=lacking)
     if result.became is Operation.CREATED:
         memory.made.add((content_type.label, source_id))
     if result.live_fingerprint:

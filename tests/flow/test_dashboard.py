@@ -282,7 +282,7 @@ def test_a_live_tile_whose_source_cannot_be_written_is_neither_deleted_nor_empti
     tiles[number] |= gone
     row = backup(looker, dashboard_id, dashboard_elements=tiles)
     memory = Memory()
-    memory.vault_ids = set()
+    memory.vault_ids = {("look", "998")}
     looker.clear_log()
     (result,) = restore(looker, [row], memory)
     assert result.operation is Operation.UNCHANGED
